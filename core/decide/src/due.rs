@@ -1,0 +1,1 @@
+//! Which rules to look at now, and when to look again.

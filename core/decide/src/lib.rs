@@ -1,0 +1,13 @@
+//! Step functions: what is true and what came in, to what becomes true and what must be done.
+//!
+//! Everything here is a pure function of its arguments. Actors fetch inputs, call one of these,
+//! store the changes, and carry out the effects.
+
+pub mod definition;
+pub mod due;
+pub mod judge;
+pub mod refusal;
+pub mod rollout;
+pub mod schedule;
+pub mod start;
+pub mod step;

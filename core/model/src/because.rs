@@ -1,0 +1,338 @@
+//! Why something was decided, and why nothing was: what an operator reads at 3 a.m.
+
+use crate::Timestamp;
+use crate::key::{NodeName, RuleName, StageName};
+use crate::policy::{Comparison, UnknownMeans};
+use crate::rollout::PauseOwner;
+use crate::share::Share;
+use crate::span::Span;
+use crate::verdict::{UnknownReason, Verdict};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A decision and everything that led to it. The compiler warns when one is thrown away.
+#[must_use = "an explanation that nobody keeps is a decision nobody can review"]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Because {
+    /// What was decided.
+    pub decision: Decision,
+    /// Why, most important first.
+    pub reasons: Vec<Reason>,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Decision {
+    /// A rollout began with this share.
+    Started {
+        /// The first stage's share.
+        share: Share,
+    },
+    /// Nothing changes.
+    Holds {
+        /// The share it stays at.
+        share: Share,
+    },
+    /// The stage took effect on the nodes.
+    TookEffect {
+        /// The share that the nodes serve.
+        share: Share,
+    },
+    /// The next stage opened.
+    Advanced {
+        /// The stage that opened.
+        stage: StageName,
+        /// Its share.
+        share: Share,
+    },
+    /// Waits for a person.
+    Paused {
+        /// The share it stays at.
+        share: Share,
+    },
+    /// Goes on.
+    Resumed {
+        /// The share it goes on from.
+        share: Share,
+    },
+    /// A person let a stage open.
+    Approved {
+        /// The stage that may open.
+        stage: StageName,
+    },
+    /// Back to an earlier stage.
+    Retreated {
+        /// The share it went back to.
+        share: Share,
+    },
+    /// The safe variation was put in force for everybody; not yet confirmed by every node.
+    RollingBack,
+    /// Every live node confirmed the safe variation.
+    RolledBack {
+        /// From the decision to the last confirmation.
+        took: Span,
+    },
+    /// The candidate is what everybody gets.
+    Completed,
+    /// A person ended it, and every live node confirmed the safe variation.
+    Aborted,
+    /// Something worth waking a person, with no change of share.
+    Alerted {
+        /// The share it stays at.
+        share: Share,
+    },
+    /// A definition was saved.
+    Saved,
+}
+
+/// One reason for a decision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Reason {
+    /// What a rule said last.
+    Rule {
+        /// Which rule.
+        rule: RuleName,
+        /// What it said.
+        verdict: Verdict,
+        /// The value, if there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        value: Option<f64>,
+        /// Which side is bad.
+        comparison: Comparison,
+        /// Where the bad side begins.
+        threshold: f64,
+        /// How many of the remembered looks were bad.
+        bad: u32,
+        /// How many have to be, to trip.
+        need: u32,
+        /// The provider's own words, if it had any.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        detail: String,
+    },
+    /// A rule has not been looked at since the stage took effect.
+    NotLooked {
+        /// Which rule.
+        rule: RuleName,
+    },
+    /// The stage has not lasted long enough.
+    Soaking {
+        /// When it will have.
+        until: DateTime<Utc>,
+    },
+    /// The pause between two stages.
+    BetweenStages {
+        /// When it ends.
+        until: DateTime<Utc>,
+    },
+    /// A rule has not been healthy long enough.
+    HealthyFor {
+        /// Which rule.
+        rule: RuleName,
+        /// How long it must be.
+        needs: Span,
+        /// How long it has been.
+        has: Span,
+    },
+    /// Outside of every window in which stages may open.
+    Window {
+        /// When the next one opens; `None` if none does within the horizon that was searched.
+        opens: Option<DateTime<Utc>>,
+        /// The operator's words for a window that closes, if it is one.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
+    /// A stage needs somebody's word.
+    ApprovalMissing {
+        /// Which stage.
+        stage: StageName,
+        /// Who may give it, as text.
+        roles: String,
+    },
+    /// The word that was given has run out.
+    ApprovalExpired {
+        /// Which stage.
+        stage: StageName,
+    },
+    /// Nodes have not all confirmed yet.
+    Acknowledgement {
+        /// How many live nodes confirmed.
+        confirmed: u32,
+        /// How many are live.
+        live: u32,
+        /// Those that have not.
+        waiting_for: Vec<NodeName>,
+    },
+    /// Paused.
+    PausedBy {
+        /// By whom or what.
+        owner: PauseOwner,
+        /// In their words.
+        reason: String,
+    },
+    /// A rule could not be judged for too long.
+    Blind {
+        /// Which rule.
+        rule: RuleName,
+        /// Why not.
+        unknown: UnknownReason,
+        /// For how long.
+        lasted: Span,
+        /// How long is too long.
+        budget: Span,
+    },
+    /// An unknown that the policy takes for something.
+    UnknownTakenAs {
+        /// Which rule.
+        rule: RuleName,
+        /// Why it could not be judged.
+        unknown: UnknownReason,
+        /// What the policy takes it for.
+        means: UnknownMeans,
+    },
+    /// No stage has been proven healthy yet, so a retreat is a rollback.
+    NothingProven,
+    /// Every rule was healthy over its whole window, after the stage had lasted long enough.
+    AllHealthy,
+    /// The last stage is done.
+    LastStageDone,
+    /// A person said so.
+    Command {
+        /// Who.
+        by: String,
+        /// In their words.
+        reason: String,
+    },
+    /// It has ended; nothing will change any more.
+    Finished,
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started { share } => write!(f, "started at {share}"),
+            Self::Holds { share } => write!(f, "holds at {share}"),
+            Self::TookEffect { share } => write!(f, "{share} took effect on the nodes"),
+            Self::Advanced { stage, share } => write!(f, "advanced to {stage} ({share})"),
+            Self::Paused { share } => write!(f, "paused at {share}"),
+            Self::Resumed { share } => write!(f, "resumed at {share}"),
+            Self::Approved { stage } => write!(f, "approved {stage}"),
+            Self::Retreated { share } => write!(f, "retreated to {share}"),
+            Self::RollingBack => f.write_str("rolling back"),
+            Self::RolledBack { took } => write!(f, "rolled back, confirmed by every live node in {took}"),
+            Self::Completed => f.write_str("completed"),
+            Self::Aborted => f.write_str("aborted"),
+            Self::Alerted { share } => write!(f, "alert, holds at {share}"),
+            Self::Saved => f.write_str("saved"),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule { .. } => self.fmt_rule(f),
+            Self::NotLooked { rule } => write!(f, "{rule} not looked at yet"),
+            Self::Soaking { until } => write!(f, "stage lasts until {}", clock(*until)),
+            Self::BetweenStages { until } => write!(f, "pause between stages until {}", clock(*until)),
+            Self::HealthyFor { rule, needs, has } => write!(f, "{rule} healthy for {has} of {needs}"),
+            Self::Window { opens, reason } => {
+                match opens {
+                    Some(opens) => write!(f, "window opens {}", opens.format("%a %Y-%m-%d %H:%M UTC"))?,
+                    None => f.write_str("no window opens")?,
+                }
+                if reason.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, " ({reason})")
+                }
+            }
+            Self::ApprovalMissing { stage, roles } => {
+                write!(f, "approval for {stage} missing (from: {roles})")
+            }
+            Self::ApprovalExpired { stage } => write!(f, "approval for {stage} has expired"),
+            Self::Acknowledgement {
+                confirmed,
+                live,
+                waiting_for,
+            } => {
+                write!(f, "confirmed by {confirmed} of {live} nodes")?;
+                let names: Vec<&str> = waiting_for.iter().map(NodeName::as_str).collect();
+                if names.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, ", waiting for {}", names.join(", "))
+                }
+            }
+            Self::PausedBy { owner, reason } => write!(f, "paused by {owner}: {reason}"),
+            Self::Blind {
+                rule,
+                unknown,
+                lasted,
+                budget,
+            } => {
+                write!(f, "{rule} unknown ({unknown}) for {lasted}, budget {budget}")
+            }
+            Self::UnknownTakenAs { rule, unknown, means } => {
+                write!(f, "{rule}: {unknown} is taken as {means:?} by the policy")
+            }
+            Self::NothingProven => f.write_str("no stage was proven healthy, so a retreat is a rollback"),
+            Self::AllHealthy => f.write_str("every rule healthy over its whole window"),
+            Self::LastStageDone => f.write_str("the last stage is done"),
+            Self::Command { by, reason } if reason.is_empty() => write!(f, "{by}"),
+            Self::Command { by, reason } => write!(f, "{by}: {reason}"),
+            Self::Finished => f.write_str("it has ended"),
+        }
+    }
+}
+
+impl Reason {
+    fn fmt_rule(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Rule {
+            rule,
+            verdict,
+            value,
+            comparison,
+            threshold,
+            bad,
+            need,
+            detail,
+        } = self
+        else {
+            return Ok(());
+        };
+        write!(f, "{rule} {verdict}")?;
+        match (verdict, value) {
+            (Verdict::Healthy, Some(value)) => write!(f, ": {value:.6}, bad is {comparison} {threshold}")?,
+            (_, Some(value)) => write!(f, ": {value:.6} {comparison} {threshold}")?,
+            (_, None) => {}
+        }
+        if *bad > 0 {
+            write!(f, " (bad {bad} of {need} needed)")?;
+        }
+        if detail.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " [{detail}]")
+        }
+    }
+}
+
+impl fmt::Display for Because {
+    /// One line: the decision, a colon, the reasons.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.decision.fmt(f)?;
+        for (index, reason) in self.reasons.iter().enumerate() {
+            f.write_str(if index == 0 { ": " } else { "; " })?;
+            reason.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+fn clock(at: Timestamp) -> impl fmt::Display {
+    at.format("%H:%M:%S UTC")
+}

@@ -1,0 +1,257 @@
+//! What must hold between the flags and segments of one environment.
+
+use crate::flag::Flag;
+use crate::invalid::{Violation, nearest};
+use crate::key::{FlagKey, SegmentKey};
+use crate::segment::Segment;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// All flags and segments of one environment, by key.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Catalog {
+    /// All flags.
+    pub flags: BTreeMap<FlagKey, Flag>,
+    /// All segments.
+    pub segments: BTreeMap<SegmentKey, Segment>,
+}
+
+impl Catalog {
+    /// What would be wrong if this flag stood in the catalogue: unknown segments, unknown or
+    /// missing prerequisites, prerequisites that lead back to the flag.
+    pub fn violations_with_flag(&self, flag: &Flag) -> Vec<Violation> {
+        let mut found = Vec::new();
+        for (i, rule) in flag.definition().rules.iter().enumerate() {
+            for segment in rule.when.segments() {
+                self.check_segment(&format!("rules[{i}].when"), segment, &mut found);
+            }
+        }
+        for (i, prerequisite) in flag.definition().prerequisites.iter().enumerate() {
+            let path = format!("prerequisites[{i}]");
+            let Some(other) = self.flags.get(&prerequisite.flag) else {
+                let known = self.flags.keys().map(FlagKey::as_str);
+                found.push(unknown(
+                    &format!("{path}.flag"),
+                    prerequisite.flag.as_str(),
+                    "flag",
+                    known,
+                ));
+                continue;
+            };
+            for variation in &prerequisite.variations {
+                if other.variation(variation).is_none() {
+                    let known = other.definition().variations.iter().map(|one| one.key.as_str());
+                    let field = format!("{path}.variations");
+                    found.push(unknown(
+                        &field,
+                        variation.as_str(),
+                        "variation of that flag",
+                        known,
+                    ));
+                }
+            }
+        }
+        if let Some(path) = self.loop_through_flag(flag) {
+            found.push(Violation::new(
+                "prerequisites",
+                path,
+                "prerequisites do not lead back to the flag",
+                "remove one of the prerequisites on this path",
+            ));
+        }
+        found
+    }
+
+    /// What would be wrong if this segment stood in the catalogue: unknown segments, and segments
+    /// that lead back to it.
+    pub fn violations_with_segment(&self, segment: &Segment) -> Vec<Violation> {
+        let mut found = Vec::new();
+        for named in segment.definition().when.iter().flat_map(|when| when.segments()) {
+            if named != segment.key() {
+                self.check_segment("when", named, &mut found);
+            }
+        }
+        let edges = |key: &SegmentKey| -> Vec<SegmentKey> {
+            let one = if key == segment.key() {
+                Some(segment)
+            } else {
+                self.segments.get(key)
+            };
+            let when = one.and_then(|one| one.definition().when.as_ref());
+            when.map(|when| when.segments().into_iter().cloned().collect())
+                .unwrap_or_default()
+        };
+        if let Some(path) = path_back(segment.key(), edges) {
+            found.push(Violation::new(
+                "when",
+                path,
+                "segments do not lead back to themselves",
+                "remove one of the segments on this path",
+            ));
+        }
+        found
+    }
+
+    /// Everything that names the segment: flags and segments that keep it from being deleted.
+    pub fn users_of_segment(&self, key: &SegmentKey) -> Vec<String> {
+        let flags = self.flags.values().filter(|flag| {
+            flag.definition()
+                .rules
+                .iter()
+                .any(|rule| rule.when.segments().contains(&key))
+        });
+        let segments = self.segments.values().filter(|segment| {
+            segment
+                .definition()
+                .when
+                .as_ref()
+                .is_some_and(|when| when.segments().contains(&key))
+        });
+        flags
+            .map(|flag| format!("flag {}", flag.key()))
+            .chain(segments.map(|segment| format!("segment {}", segment.key())))
+            .collect()
+    }
+
+    fn check_segment(&self, field: &str, key: &SegmentKey, found: &mut Vec<Violation>) {
+        if !self.segments.contains_key(key) {
+            let known = self.segments.keys().map(SegmentKey::as_str);
+            found.push(unknown(field, key.as_str(), "segment", known));
+        }
+    }
+
+    fn loop_through_flag(&self, flag: &Flag) -> Option<String> {
+        path_back(flag.key(), |key: &FlagKey| -> Vec<FlagKey> {
+            let one = if key == flag.key() {
+                Some(flag)
+            } else {
+                self.flags.get(key)
+            };
+            let prerequisites = one
+                .map(|one| one.definition().prerequisites.as_slice())
+                .unwrap_or_default();
+            prerequisites
+                .iter()
+                .map(|prerequisite| prerequisite.flag.clone())
+                .collect()
+        })
+    }
+}
+
+fn unknown<'a>(field: &str, name: &str, noun: &str, known: impl Iterator<Item = &'a str>) -> Violation {
+    const SHOWN_MAX: usize = 20;
+    let known: Vec<&str> = known.collect();
+    let mut listed = known
+        .iter()
+        .take(SHOWN_MAX)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if known.len() > SHOWN_MAX {
+        listed.push_str(", …");
+    }
+    let fix = match (known.is_empty(), nearest(name, known.iter().copied())) {
+        (true, _) => format!("there is no {noun} yet; create it first"),
+        (false, Some(near)) => format!("did you mean '{near}'? known: {listed}"),
+        (false, None) => format!("known: {listed}"),
+    };
+    Violation::new(field, name, format!("there is no such {noun}"), fix)
+}
+
+/// The first path found that leads from `start` back to it, written as `a -> b -> a`.
+fn path_back<K: Ord + Clone + ToString>(start: &K, edges: impl Fn(&K) -> Vec<K>) -> Option<String> {
+    let mut seen = BTreeSet::new();
+    let mut stack = vec![(start.clone(), start.to_string())];
+    while let Some((key, path)) = stack.pop() {
+        for next in edges(&key) {
+            let path = format!("{path} -> {}", next.to_string());
+            if &next == start {
+                return Some(path);
+            }
+            if seen.insert(next.clone()) {
+                stack.push((next, path));
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flag(json: &str) -> Flag {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn segment(json: &str) -> Segment {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn catalog() -> Catalog {
+        let flags = [
+            flag(r#"{"key":"a","type":"boolean"}"#),
+            flag(r#"{"key":"b","type":"boolean","prerequisites":[{"flag":"a","variations":["on"]}]}"#),
+        ];
+        let segments = [
+            segment(r#"{"key":"staff","included":["u1"]}"#),
+            segment(r#"{"key":"beta","when":{"segment":"staff"}}"#),
+        ];
+        Catalog {
+            flags: flags.into_iter().map(|flag| (flag.key().clone(), flag)).collect(),
+            segments: segments
+                .into_iter()
+                .map(|segment| (segment.key().clone(), segment))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn what_a_flag_names_must_exist_and_not_lead_back() {
+        for (json, says) in [
+            (
+                r#"{"key":"c","type":"boolean","rules":[{"name":"r","when":{"segment":"staf"},"serve":{"variation":"on"}}]}"#,
+                "did you mean 'staff'?",
+            ),
+            (
+                r#"{"key":"c","type":"boolean","prerequisites":[{"flag":"zzz","variations":["on"]}]}"#,
+                "known: a, b",
+            ),
+            (
+                r#"{"key":"c","type":"boolean","prerequisites":[{"flag":"a","variations":["x"]}]}"#,
+                "no such variation",
+            ),
+            (
+                r#"{"key":"a","type":"boolean","prerequisites":[{"flag":"b","variations":["on"]}]}"#,
+                "a -> b -> a",
+            ),
+        ] {
+            let found = catalog().violations_with_flag(&flag(json));
+            assert!(
+                found.iter().any(|one| format!("{one}").contains(says)),
+                "{json}: {found:?}"
+            );
+        }
+        let good = r#"{"key":"c","type":"boolean","prerequisites":[{"flag":"b","variations":["on"]}]}"#;
+        assert_eq!(catalog().violations_with_flag(&flag(good)), []);
+    }
+
+    #[test]
+    fn segments_must_not_lead_back() {
+        let looped = segment(r#"{"key":"staff","when":{"segment":"beta"}}"#);
+        assert!(
+            catalog().violations_with_segment(&looped)[0]
+                .to_string()
+                .contains("staff -> beta -> staff")
+        );
+        let own = segment(r#"{"key":"new","when":{"segment":"new"}}"#);
+        assert!(
+            catalog().violations_with_segment(&own)[0]
+                .to_string()
+                .contains("new -> new")
+        );
+        assert_eq!(
+            catalog().users_of_segment(&SegmentKey::new("staff").unwrap()),
+            ["segment beta"]
+        );
+    }
+}

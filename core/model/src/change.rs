@@ -1,0 +1,331 @@
+//! What became true: changes, the records that carry them, and the one fold into state.
+
+use crate::Timestamp;
+use crate::access::{Author, Token};
+use crate::because::Because;
+use crate::flag::{Flag, FlagState, Pin, Serve};
+use crate::key::{
+    EnvironmentKey, FlagKey, PolicyName, Revision, RolloutId, SegmentKey, TokenName, VariationKey,
+};
+use crate::policy::Policy;
+use crate::rollout::{FoldError, Rollout, RolloutChange};
+use crate::segment::Segment;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The kinds of things that have a state.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A flag.
+    Flag,
+    /// A segment.
+    Segment,
+    /// A rollout policy.
+    Policy,
+    /// A rollout.
+    Rollout,
+    /// An access token.
+    Token,
+}
+
+impl Kind {
+    /// All kinds, in the order of the documentation.
+    pub const ALL: [Self; 5] = [
+        Self::Flag,
+        Self::Segment,
+        Self::Policy,
+        Self::Rollout,
+        Self::Token,
+    ];
+
+    /// The kind's name in keys and the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Flag => "flag",
+            Self::Segment => "segment",
+            Self::Policy => "policy",
+            Self::Rollout => "rollout",
+            Self::Token => "token",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// One thing that has a state. Written as `flag/production/new-checkout`; tokens as `token/-/ci`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum EntityRef {
+    /// A flag in an environment.
+    Flag(EnvironmentKey, FlagKey),
+    /// A segment in an environment.
+    Segment(EnvironmentKey, SegmentKey),
+    /// A policy in an environment.
+    Policy(EnvironmentKey, PolicyName),
+    /// A rollout in an environment.
+    Rollout(EnvironmentKey, RolloutId),
+    /// A token.
+    Token(TokenName),
+}
+
+crate::schema::text!(
+    EntityRef,
+    "kind/environment/name, for example flag/production/new-checkout"
+);
+
+impl EntityRef {
+    /// What kind of thing it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Flag(..) => Kind::Flag,
+            Self::Segment(..) => Kind::Segment,
+            Self::Policy(..) => Kind::Policy,
+            Self::Rollout(..) => Kind::Rollout,
+            Self::Token(_) => Kind::Token,
+        }
+    }
+
+    /// Where it is; tokens are nowhere.
+    pub fn environment(&self) -> Option<&EnvironmentKey> {
+        match self {
+            Self::Flag(environment, _)
+            | Self::Segment(environment, _)
+            | Self::Policy(environment, _)
+            | Self::Rollout(environment, _) => Some(environment),
+            Self::Token(_) => None,
+        }
+    }
+
+    /// Its own name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Flag(_, key) => key.as_str(),
+            Self::Segment(_, key) => key.as_str(),
+            Self::Policy(_, name) => name.as_str(),
+            Self::Rollout(_, id) => id.as_str(),
+            Self::Token(name) => name.as_str(),
+        }
+    }
+}
+
+impl fmt::Display for EntityRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let environment = self.environment().map_or("-", EnvironmentKey::as_str);
+        write!(f, "{}/{environment}/{}", self.kind(), self.name())
+    }
+}
+
+impl From<EntityRef> for String {
+    fn from(entity: EntityRef) -> Self {
+        entity.to_string()
+    }
+}
+
+impl std::str::FromStr for EntityRef {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = |why: &str| format!("{text:?} is not the name of an entity: {why}");
+        let mut parts = text.splitn(3, '/');
+        let (Some(kind), Some(place), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(bad("it looks like flag/production/new-checkout"));
+        };
+        if kind == "token" {
+            return TokenName::new(name)
+                .map(Self::Token)
+                .map_err(|error| bad(&error.to_string()));
+        }
+        let place = EnvironmentKey::new(place).map_err(|error| bad(&error.to_string()))?;
+        match kind {
+            "flag" => FlagKey::new(name).map(|key| Self::Flag(place, key)),
+            "segment" => SegmentKey::new(name).map(|key| Self::Segment(place, key)),
+            "policy" => PolicyName::new(name).map(|key| Self::Policy(place, key)),
+            "rollout" => RolloutId::new(name).map(|key| Self::Rollout(place, key)),
+            _ => return Err(bad("known kinds are flag, segment, policy, rollout, token")),
+        }
+        .map_err(|error| bad(&error.to_string()))
+    }
+}
+
+impl TryFrom<String> for EntityRef {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// What became true of one thing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// A flag has this definition now.
+    FlagSaved(Flag),
+    /// A rollout took hold of a flag.
+    FlagPinned(Pin),
+    /// The rollout that held the flag let go of it; everybody gets this variation now.
+    FlagSettled {
+        /// What everybody gets who is caught by nothing else.
+        fallback: VariationKey,
+    },
+    /// A segment has this definition now.
+    SegmentSaved(Segment),
+    /// A segment is gone.
+    SegmentDeleted,
+    /// A policy reads like this now.
+    PolicySaved(Box<PolicyState>),
+    /// A policy is gone. Rollouts that pinned it keep their copy.
+    PolicyDeleted,
+    /// Something became true of a rollout.
+    Rollout(RolloutChange),
+    /// A token exists.
+    TokenCreated(Token),
+    /// A token does not work any more.
+    TokenRevoked,
+}
+
+/// A policy and the text it was read from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyState {
+    /// What it says.
+    pub policy: Policy,
+    /// As it was written.
+    pub text: String,
+}
+
+/// The state of one thing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntityState {
+    /// A flag's.
+    Flag(FlagState),
+    /// A segment's.
+    Segment(Segment),
+    /// A policy's.
+    Policy(Box<PolicyState>),
+    /// A rollout's.
+    Rollout(Box<Rollout>),
+    /// A token's.
+    Token(Token),
+}
+
+/// The changes of one thing inside a record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// Which thing.
+    pub entity: EntityRef,
+    /// Its revision after the change.
+    pub revision: Revision,
+    /// What became true.
+    pub change: Change,
+}
+
+/// One line of the journal: changes that became true together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// Its place in the journal, from 1, without gaps.
+    pub sequence: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: Author,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<Because>,
+    /// What. Never empty.
+    pub entries: Vec<Entry>,
+}
+
+impl EntityState {
+    /// The state after one more change; `None` when the thing is gone.
+    ///
+    /// # Errors
+    /// When the change cannot follow the state.
+    pub fn apply(
+        before: Option<Self>,
+        change: &Change,
+        at: Timestamp,
+        revision: Revision,
+    ) -> Result<Option<Self>, FoldError> {
+        let after = match (change, before) {
+            (Change::FlagSaved(flag), None) => Self::Flag(FlagState {
+                flag: flag.clone(),
+                pin: None,
+                attempts: 0,
+            }),
+            (Change::FlagSaved(flag), Some(Self::Flag(state))) => Self::Flag(FlagState {
+                flag: flag.clone(),
+                ..state
+            }),
+            (Change::FlagPinned(pin), Some(Self::Flag(state))) => Self::Flag(FlagState {
+                pin: Some(pin.clone()),
+                attempts: state.attempts + 1,
+                ..state
+            }),
+            (Change::FlagSettled { fallback }, Some(Self::Flag(state))) => {
+                let settled = state.flag.with_fallback(Serve::Variation(fallback.clone()));
+                let flag = settled.map_err(|error| impossible(change, &error.to_string()))?;
+                Self::Flag(FlagState {
+                    flag,
+                    pin: None,
+                    ..state
+                })
+            }
+            (Change::SegmentSaved(segment), None | Some(Self::Segment(_))) => Self::Segment(segment.clone()),
+            (Change::SegmentDeleted, Some(Self::Segment(_)))
+            | (Change::PolicyDeleted, Some(Self::Policy(_))) => {
+                return Ok(None);
+            }
+            (Change::PolicySaved(policy), None | Some(Self::Policy(_))) => Self::Policy(policy.clone()),
+            (Change::Rollout(change), None) => {
+                Self::Rollout(Box::new(Rollout::apply(None, change, at, revision)?))
+            }
+            (Change::Rollout(change), Some(Self::Rollout(rollout))) => {
+                Self::Rollout(Box::new(Rollout::apply(Some(*rollout), change, at, revision)?))
+            }
+            (Change::TokenCreated(token), None) => Self::Token(token.clone()),
+            (Change::TokenRevoked, Some(Self::Token(token))) => Self::Token(Token {
+                revoked: Some(at),
+                ..token
+            }),
+            (change, before) => return Err(impossible(change, &format!("{before:?}"))),
+        };
+        Ok(Some(after))
+    }
+}
+
+fn impossible(change: &Change, state: &str) -> FoldError {
+    FoldError {
+        change: format!("{change:?}"),
+        state: state.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entity_names_round_trip() {
+        for text in [
+            "flag/production/a",
+            "segment/s/b",
+            "policy/p/canary",
+            "rollout/p/a.1",
+            "token/-/ci",
+        ] {
+            assert_eq!(text.parse::<EntityRef>().unwrap().to_string(), text);
+        }
+        for bad in ["", "flag", "flag/production", "flag/a b/c", "thing/a/b"] {
+            assert!(bad.parse::<EntityRef>().is_err(), "{bad}");
+        }
+    }
+}

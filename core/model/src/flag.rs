@@ -1,0 +1,315 @@
+//! Flags: variations, and who gets which.
+
+use crate::condition::Predicate;
+use crate::invalid::{Invalid, Violation};
+use crate::key::{FlagKey, RolloutId, VariationKey};
+use crate::share::Share;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+mod check;
+
+/// The type of a flag's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FlagType {
+    /// `true` or `false`.
+    Boolean,
+    /// A text.
+    String,
+    /// A number; see [`NumberFormat`].
+    Number,
+    /// An object or list.
+    Json,
+    /// A boolean that is on for a share of the units: `percentage` says how large.
+    Percentage,
+}
+
+/// How a number flag's values are spelled on the wire. Typed clients insist on it: Python's float
+/// getter refuses `10`, its integer getter refuses `10.0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NumberFormat {
+    /// `10`
+    Integer,
+    /// `10.0`
+    Float,
+}
+
+/// Whether a flag is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FlagStatus {
+    /// Targeting decides.
+    #[default]
+    Active,
+    /// Everybody gets the `off` variation, or the caller's default if there is none.
+    Inactive,
+    /// Put away: callers get their own default, and nothing may be changed but the status.
+    Archived,
+    /// Targeting decides, with an experiment in front of the fallback.
+    Experiment,
+}
+
+/// One of the values that a flag can have.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Variation {
+    /// Its name in the flag.
+    pub key: VariationKey,
+    /// What callers get.
+    pub value: Value,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+}
+
+/// Units that get a variation whatever the rules say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Individual {
+    /// Targeting keys.
+    pub units: Vec<String>,
+    /// What they get.
+    pub variation: VariationKey,
+}
+
+/// Contexts that get something else than the fallback. The first rule that matches decides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TargetingRule {
+    /// Names the rule in explanations.
+    pub name: String,
+    /// Whom it matches.
+    pub when: Predicate,
+    /// What they get.
+    pub serve: Serve,
+}
+
+/// One variation, or several by weight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "ServeText", into = "ServeText")]
+pub enum Serve {
+    /// Everybody the same.
+    Variation(VariationKey),
+    /// By bucket, in this order. Weights add up to 100 %.
+    Split(Vec<WeightedVariation>),
+}
+
+/// A variation's part of a split.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WeightedVariation {
+    /// Which variation.
+    pub variation: VariationKey,
+    /// How large a part, per cent.
+    pub weight: Share,
+}
+
+impl Serve {
+    /// Every variation it can lead to.
+    pub fn variations(&self) -> Vec<&VariationKey> {
+        match self {
+            Self::Variation(key) => vec![key],
+            Self::Split(parts) => parts.iter().map(|part| &part.variation).collect(),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ServeText {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    variation: Option<VariationKey>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    split: Option<Vec<WeightedVariation>>,
+}
+
+crate::schema::written_as!(Serve, ServeText);
+
+impl TryFrom<ServeText> for Serve {
+    type Error = Violation;
+    fn try_from(text: ServeText) -> Result<Self, Violation> {
+        match (text.variation, text.split) {
+            (Some(key), None) => Ok(Self::Variation(key)),
+            (None, Some(parts)) => Ok(Self::Split(parts)),
+            _ => Err(Violation::new(
+                "serve",
+                "",
+                "exactly one of 'variation' and 'split' is given",
+                r#"for example {"variation": "on"}"#,
+            )),
+        }
+    }
+}
+
+impl From<Serve> for ServeText {
+    fn from(serve: Serve) -> Self {
+        match serve {
+            Serve::Variation(key) => Self {
+                variation: Some(key),
+                split: None,
+            },
+            Serve::Split(parts) => Self {
+                variation: None,
+                split: Some(parts),
+            },
+        }
+    }
+}
+
+/// Another flag that must serve one of the named variations first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Prerequisite {
+    /// The other flag.
+    pub flag: FlagKey,
+    /// Which of its variations will do.
+    pub variations: Vec<VariationKey>,
+}
+
+/// A flag as it is written, not yet checked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FlagDefinition {
+    /// Its name in the environment.
+    pub key: FlagKey,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// The type of its values.
+    #[serde(rename = "type")]
+    pub kind: FlagType,
+    /// Only for number flags; read off the values when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number_format: Option<NumberFormat>,
+    /// Whether it is in use.
+    #[serde(default)]
+    pub status: FlagStatus,
+    /// The values it can have. A boolean or percentage flag may leave them out: `on` and `off`.
+    #[serde(default)]
+    pub variations: Vec<Variation>,
+    /// What everybody gets while inactive and when a prerequisite fails. Left out: the caller's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub off: Option<VariationKey>,
+    /// Only for percentage flags, instead of `fallback`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percentage: Option<Share>,
+    /// Flags that must serve certain variations first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prerequisites: Vec<Prerequisite>,
+    /// Asked first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub individuals: Vec<Individual>,
+    /// Asked next, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<TargetingRule>,
+    /// What everybody else gets, behind the rollout. Left out: the `off` variation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Serve>,
+    /// The attribute that is bucketed, by default the targeting key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Keeps this flag's buckets apart from other flags'; by default the flag's key. Changing it
+    /// deals all units anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
+}
+
+/// A flag whose definition holds together on its own, with everything left out filled in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(try_from = "FlagDefinition", into = "FlagDefinition")]
+#[schema(value_type = FlagDefinition)]
+pub struct Flag(FlagDefinition);
+
+impl Flag {
+    /// A flag, if its definition holds together. Whether the segments and flags it names exist is
+    /// the catalogue's question.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the definition.
+    pub fn new(definition: FlagDefinition) -> Result<Self, Invalid> {
+        let definition = check::complete(definition);
+        Invalid::unless_empty(check::violations(&definition), Self(definition))
+    }
+
+    /// What it says.
+    pub fn definition(&self) -> &FlagDefinition {
+        &self.0
+    }
+
+    /// Its name.
+    pub fn key(&self) -> &FlagKey {
+        &self.0.key
+    }
+
+    /// The variation of this name.
+    pub fn variation(&self, key: &VariationKey) -> Option<&Variation> {
+        self.0.variations.iter().find(|variation| &variation.key == key)
+    }
+
+    /// What is put before the unit when it is bucketed.
+    pub fn salt(&self) -> &str {
+        self.0.salt.as_deref().unwrap_or(self.0.key.as_str())
+    }
+
+    /// What everybody gets who is caught by nothing else; `None` is the caller's default.
+    pub fn fallback(&self) -> Option<&Serve> {
+        self.0.fallback.as_ref()
+    }
+
+    /// The same flag with another fallback.
+    ///
+    /// # Errors
+    /// When the flag has no such variation.
+    pub fn with_fallback(&self, fallback: Serve) -> Result<Self, Invalid> {
+        Self::new(FlagDefinition {
+            fallback: Some(fallback),
+            ..self.0.clone()
+        })
+    }
+
+    /// Names of everything that targeting can serve.
+    pub fn variation_keys(&self) -> BTreeSet<&VariationKey> {
+        self.0.variations.iter().map(|variation| &variation.key).collect()
+    }
+}
+
+impl TryFrom<FlagDefinition> for Flag {
+    type Error = Invalid;
+    fn try_from(definition: FlagDefinition) -> Result<Self, Invalid> {
+        Self::new(definition)
+    }
+}
+
+impl From<Flag> for FlagDefinition {
+    fn from(flag: Flag) -> Self {
+        flag.0
+    }
+}
+
+/// A flag as the control plane keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FlagState {
+    /// What it says.
+    pub flag: Flag,
+    /// The rollout that owns its fallback at present.
+    pub pin: Option<Pin>,
+    /// How many rollouts were ever started on it.
+    pub attempts: u32,
+}
+
+/// A running rollout's hold on a flag: while it stands, neither variation may be edited or removed,
+/// the fallback belongs to the rollout, and no second rollout starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Pin {
+    /// The rollout that holds it.
+    pub rollout: RolloutId,
+    /// The variation being opened.
+    pub candidate: VariationKey,
+    /// The variation that a rollback returns to.
+    pub safe: VariationKey,
+}

@@ -1,0 +1,32 @@
+//! The nouns of Tidegate and what is always true of them.
+//!
+//! Read top to bottom: names and quantities, then flags and what targets them, then policies and
+//! rollouts, then the changes that everything is folded from.
+//!
+//! Nothing here can read a clock, a socket, a file or a random number: time and text are arguments.
+
+mod schema;
+
+pub mod invalid;
+pub mod key;
+pub mod share;
+pub mod span;
+
+pub mod condition;
+pub mod context;
+pub mod flag;
+pub mod segment;
+pub mod snapshot;
+
+pub mod policy;
+pub mod rollout;
+pub mod verdict;
+
+pub mod access;
+pub mod because;
+pub mod catalog;
+pub mod change;
+pub mod fleet;
+
+/// A point in time, always UTC.
+pub type Timestamp = chrono::DateTime<chrono::Utc>;

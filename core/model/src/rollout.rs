@@ -1,0 +1,369 @@
+//! A rollout: a policy applied to one flag, and the one fold from changes to its state.
+
+use crate::access::{Author, Role};
+use crate::invalid::Violation;
+use crate::key::{
+    EnvironmentKey, FlagKey, PolicyName, Revision, RolloutId, RuleName, StageName, VariationKey,
+};
+use crate::policy::Policy;
+use crate::share::Share;
+use crate::snapshot::{Digest, RolloutSplit};
+use crate::span::Span;
+use crate::verdict::{Look, Verdict};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+
+mod fold;
+
+pub use fold::FoldError;
+
+/// A rollout as the journal tells it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollout {
+    /// How it began.
+    pub start: RolloutStart,
+    /// When it began.
+    pub started: DateTime<Utc>,
+    /// Where it is.
+    pub phase: Phase,
+    /// How far the flag is, or is being, opened.
+    pub share: Share,
+    /// The revision at which `share` was last set; nodes confirm this.
+    pub split_revision: Revision,
+    /// Who or what keeps it from advancing.
+    pub pauses: BTreeMap<PauseOwner, Pause>,
+    /// The word given for the next stage, if any.
+    pub approval: Option<GivenApproval>,
+    /// The last stage that lasted its time with every rule healthy.
+    pub proven_stage: Option<usize>,
+    /// What is remembered of each rule's looks.
+    pub rules: BTreeMap<RuleName, RuleMemory>,
+}
+
+/// How a rollout began: everything that never changes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutStart {
+    /// Its name; holds the attempt.
+    pub id: RolloutId,
+    /// Where.
+    pub environment: EnvironmentKey,
+    /// Which flag it opens.
+    pub flag: FlagKey,
+    /// Which try this is, from 1.
+    pub attempt: u32,
+    /// Which policy.
+    pub policy: PolicyName,
+    /// The policy with every query filled in, pinned: later edits of the file change nothing.
+    pub plan: Policy,
+    /// Digest of `plan`: what approvals are bound to.
+    pub plan_digest: Digest,
+    /// What was given for the policy's arguments.
+    pub arguments: BTreeMap<String, String>,
+    /// The variation being opened.
+    pub candidate: VariationKey,
+    /// The variation that a rollback returns to.
+    pub safe: VariationKey,
+    /// Who started it, and so cannot approve it.
+    pub by: Author,
+}
+
+/// Where a rollout is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
+pub enum Phase {
+    /// A stage is in force. What it waits for is derived, never stored.
+    Running {
+        /// Which stage, from 0.
+        stage: usize,
+        /// When it was decided.
+        since: DateTime<Utc>,
+        /// When a quorum of nodes had confirmed it: the start of its clock.
+        effective: Option<DateTime<Utc>>,
+    },
+    /// The safe variation is in force for everybody; not yet confirmed by every live node.
+    RollingBack {
+        /// When it was decided.
+        since: DateTime<Utc>,
+        /// How it will end.
+        ending: Ending,
+    },
+    /// Ended.
+    Ended {
+        /// How.
+        ending: Ending,
+        /// When.
+        at: DateTime<Utc>,
+        /// From the decision to the last confirmation; `None` when it completed.
+        took: Option<Span>,
+    },
+}
+
+/// How a rollout ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// Everybody has the candidate.
+    Completed,
+    /// The numbers turned bad, or somebody said so.
+    RolledBack,
+    /// Somebody ended it for another reason.
+    Aborted,
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Completed => "completed",
+            Self::RolledBack => "rolled back",
+            Self::Aborted => "aborted",
+        })
+    }
+}
+
+/// Who or what keeps a rollout from advancing. Clearing one leaves the others.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum PauseOwner {
+    /// A person.
+    Operator,
+    /// A safety rule that tripped. Clears only by a person, with a reason.
+    Rule(RuleName),
+    /// Rules that could not be judged for too long. Clears only by a person, with a reason.
+    Blind,
+}
+
+crate::schema::text!(PauseOwner, "operator, blind, or rule:<name>");
+
+impl PauseOwner {
+    /// Whether it stands for a failure, which needs a person and a reason to go on.
+    pub fn is_failure(&self) -> bool {
+        !matches!(self, Self::Operator)
+    }
+}
+
+impl fmt::Display for PauseOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Operator => f.pad("operator"),
+            Self::Rule(rule) => f.pad(&format!("rule:{rule}")),
+            Self::Blind => f.pad("blind"),
+        }
+    }
+}
+
+impl From<PauseOwner> for String {
+    fn from(owner: PauseOwner) -> Self {
+        owner.to_string()
+    }
+}
+
+impl TryFrom<String> for PauseOwner {
+    type Error = Violation;
+    fn try_from(text: String) -> Result<Self, Violation> {
+        match (text.as_str(), text.strip_prefix("rule:")) {
+            ("operator", _) => Ok(Self::Operator),
+            ("blind", _) => Ok(Self::Blind),
+            (_, Some(rule)) => Ok(Self::Rule(RuleName::new(rule)?)),
+            _ => Err(Violation::new(
+                "owner",
+                &text,
+                "a pause is owned by 'operator', 'blind' or 'rule:<name>'",
+                "see 'pauses' of the rollout for those that stand",
+            )),
+        }
+    }
+}
+
+/// A reason not to advance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Pause {
+    /// In the owner's words.
+    pub reason: String,
+    /// Who.
+    pub by: Author,
+    /// Since when.
+    pub since: DateTime<Utc>,
+}
+
+/// Somebody's word that a stage may open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GivenApproval {
+    /// The stage that may open, from 0.
+    pub stage: usize,
+    /// The plan it was given for.
+    pub plan_digest: Digest,
+    /// Whose word.
+    pub by: Author,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// What is remembered of a rule's looks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleMemory {
+    /// The last looks, oldest first, at most as many as the rule's `trip.of`.
+    #[schema(value_type = Vec<Verdict>)]
+    pub looks: VecDeque<Verdict>,
+    /// Since when the newest verdict has been saying the same kind of thing.
+    pub since: DateTime<Utc>,
+    /// The newest look that is in the journal. Looks that change nothing are not.
+    pub last: Look,
+}
+
+impl RuleMemory {
+    /// How many of the remembered looks were bad.
+    pub fn bad(&self) -> u32 {
+        let bad = self
+            .looks
+            .iter()
+            .filter(|verdict| **verdict == Verdict::Breached)
+            .count();
+        u32::try_from(bad).unwrap_or(u32::MAX)
+    }
+}
+
+/// What became true of a rollout.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", rename_all_fields = "camelCase", tag = "kind")]
+pub enum RolloutChange {
+    /// It began, in its first stage.
+    Started(Box<RolloutStart>),
+    /// A quorum of nodes confirmed the stage.
+    TookEffect,
+    /// A stage opened; the one before it is proven.
+    Advanced {
+        /// Which stage, from 0.
+        stage: usize,
+    },
+    /// A look that is worth remembering.
+    Looked(Look),
+    /// A reason not to advance.
+    Paused {
+        /// Whose.
+        owner: PauseOwner,
+        /// In their words.
+        reason: String,
+        /// Who.
+        by: Author,
+    },
+    /// A reason is gone.
+    Resumed {
+        /// Whose reason it was.
+        owner: PauseOwner,
+        /// Why it is gone.
+        reason: String,
+        /// Who said so.
+        by: Author,
+    },
+    /// A stage may open.
+    Approved {
+        /// Which stage, from 0.
+        stage: usize,
+        /// Who said so.
+        by: Author,
+    },
+    /// Back to an earlier stage.
+    Retreated {
+        /// Which stage, from 0.
+        stage: usize,
+    },
+    /// Something worth waking a person, once.
+    Alerted {
+        /// What.
+        text: String,
+    },
+    /// The safe variation for everybody.
+    RollingBack {
+        /// How it will end.
+        ending: Ending,
+    },
+    /// It ended.
+    Ended {
+        /// How.
+        ending: Ending,
+    },
+}
+
+/// What a person can ask of a rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields, tag = "kind")]
+pub enum RolloutCommand {
+    /// Do not advance.
+    Pause {
+        /// Why.
+        reason: String,
+    },
+    /// Clear one pause.
+    Resume {
+        /// Whose; by default the operators'.
+        #[serde(default = "operator")]
+        owner: PauseOwner,
+        /// Why; required for pauses that stand for a failure.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Let a stage open.
+    Approve {
+        /// Which stage: the next one.
+        stage: StageName,
+    },
+    /// Back to the last stage that was proven healthy.
+    Retreat {
+        /// Why.
+        reason: String,
+    },
+    /// The safe variation for everybody, because something is wrong.
+    Rollback {
+        /// Why.
+        reason: String,
+    },
+    /// The safe variation for everybody, because it is not wanted any more.
+    Abort {
+        /// Why.
+        reason: String,
+    },
+}
+
+fn operator() -> PauseOwner {
+    PauseOwner::Operator
+}
+
+impl Rollout {
+    /// Whether nothing will change any more.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended { .. })
+    }
+
+    /// The stage in force, from 0; `None` when there is none any more.
+    pub fn stage(&self) -> Option<usize> {
+        match self.phase {
+            Phase::Running { stage, .. } => Some(stage),
+            Phase::RollingBack { .. } | Phase::Ended { .. } => None,
+        }
+    }
+
+    /// What nodes act on; `None` when it has ended and the flag's fallback speaks for itself.
+    pub fn split(&self) -> Option<RolloutSplit> {
+        (!self.has_ended()).then(|| RolloutSplit {
+            rollout: self.start.id.clone(),
+            revision: self.split_revision,
+            candidate: self.start.candidate.clone(),
+            safe: self.start.safe.clone(),
+            share: self.share,
+        })
+    }
+
+    /// Whether somebody of this role, who is this author, may approve the stage at `index`.
+    pub fn may_approve(&self, index: usize, role: Role, by: &Author) -> bool {
+        let stage = self.start.plan.stage(index);
+        let approval = stage.and_then(|stage| stage.wait_for_approval.as_ref());
+        approval.is_some_and(|approval| approval.roles.contains(&role)) && by != &self.start.by
+    }
+}

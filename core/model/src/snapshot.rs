@@ -1,0 +1,277 @@
+//! What a node needs to know about one environment, and how it is carried there.
+
+use crate::flag::Flag;
+use crate::key::{EnvironmentKey, Revision, RolloutId, VariationKey};
+use crate::segment::Segment;
+use crate::share::Share;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+use std::fmt;
+
+/// Largest snapshot that may be published, in bytes (faults.md F67).
+pub const SNAPSHOT_BYTES_MAX: usize = 32 << 20;
+
+/// Flags and segments of one environment, each sorted by key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SnapshotContent {
+    /// Whose it is.
+    pub environment: EnvironmentKey,
+    /// All flags.
+    pub flags: Vec<SnapshotFlag>,
+    /// All segments.
+    pub segments: Vec<Segment>,
+}
+
+/// A flag with the part of a running rollout that nodes act on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SnapshotFlag {
+    /// Its definition.
+    pub flag: Flag,
+    /// The running rollout, which stands in front of the fallback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutSplit>,
+}
+
+/// Units whose bucket is inside `share` get the candidate, all others the safe variation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RolloutSplit {
+    /// Which rollout decided it.
+    pub rollout: RolloutId,
+    /// The rollout's revision at which the share was last set: a node that serves this snapshot
+    /// has confirmed that revision.
+    pub revision: Revision,
+    /// The variation being opened.
+    pub candidate: VariationKey,
+    /// The variation for everybody else.
+    pub safe: VariationKey,
+    /// How far it is open.
+    pub share: Share,
+}
+
+/// Where in the history of an environment a snapshot stands. Ordered: a node never goes back.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Version {
+    /// Which life of the store; a restored store starts a new one.
+    pub epoch: u64,
+    /// The journal sequence of the newest change that the snapshot contains.
+    pub number: u64,
+}
+
+impl fmt::Display for Version {
+    /// For example `1.42`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.epoch, self.number)
+    }
+}
+
+impl std::str::FromStr for Version {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parse = || {
+            let (epoch, number) = text.split_once('.')?;
+            Some(Self {
+                epoch: epoch.parse().ok()?,
+                number: number.parse().ok()?,
+            })
+        };
+        parse().ok_or_else(|| format!("{text:?} is not a version; a version looks like 1.42"))
+    }
+}
+
+/// SHA-256 of the bytes of a snapshot's content, in lower-case hexadecimal.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(transparent)]
+pub struct Digest(String);
+
+impl Digest {
+    /// The digest of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut text = String::with_capacity(64);
+        for byte in Sha256::digest(bytes) {
+            text.push_str(&format!("{byte:02x}"));
+        }
+        Self(text)
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first twelve digits, enough for people to tell two apart.
+    pub fn short(&self) -> &str {
+        self.0.get(..12).unwrap_or(&self.0)
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.short())
+    }
+}
+
+/// What identifies a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SnapshotHeader {
+    /// Whose it is.
+    pub environment: EnvironmentKey,
+    /// Where in the history it stands.
+    pub version: Version,
+    /// When it was made.
+    pub created: DateTime<Utc>,
+    /// Digest of the content, byte for byte as it is carried.
+    pub digest: Digest,
+    /// Digest of the snapshot before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
+}
+
+/// A snapshot as it is carried and kept on disk: the digest is over the very bytes of `content`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Snapshot {
+    /// What identifies it.
+    pub header: SnapshotHeader,
+    /// [`SnapshotContent`] as JSON.
+    pub content: Box<RawValue>,
+}
+
+/// Why a snapshot was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SnapshotRefusal {
+    /// It is cut off, or not what it should be.
+    #[error("the snapshot cannot be read: {0}")]
+    Unreadable(String),
+    /// Its bytes are not those that were published.
+    #[error("the digest of the content is {found}, the header says {stated}")]
+    Altered {
+        /// The digest of what arrived.
+        found: Digest,
+        /// The digest that was published.
+        stated: Digest,
+    },
+    /// It is another environment's.
+    #[error("the snapshot is of environment {found}, this node serves {expected}")]
+    OtherEnvironment {
+        /// Whose it is.
+        found: EnvironmentKey,
+        /// Whose it should be.
+        expected: EnvironmentKey,
+    },
+}
+
+impl Snapshot {
+    /// Seals content under a version.
+    ///
+    /// # Errors
+    /// When the content cannot be written as JSON.
+    pub fn seal(
+        content: &SnapshotContent,
+        version: Version,
+        created: DateTime<Utc>,
+        previous: Option<Digest>,
+    ) -> Result<Self, serde_json::Error> {
+        let raw = serde_json::value::to_raw_value(content)?;
+        let header = SnapshotHeader {
+            environment: content.environment.clone(),
+            version,
+            created,
+            digest: Digest::of(raw.get().as_bytes()),
+            previous,
+        };
+        Ok(Self { header, content: raw })
+    }
+
+    /// The content, if the bytes are those that were published for `environment`.
+    ///
+    /// # Errors
+    /// Why the snapshot must not be used.
+    pub fn open(&self, environment: &EnvironmentKey) -> Result<SnapshotContent, SnapshotRefusal> {
+        let found = Digest::of(self.content.get().as_bytes());
+        if found != self.header.digest {
+            return Err(SnapshotRefusal::Altered {
+                found,
+                stated: self.header.digest.clone(),
+            });
+        }
+        let content: SnapshotContent = serde_json::from_str(self.content.get())
+            .map_err(|error| SnapshotRefusal::Unreadable(error.to_string()))?;
+        for owner in [&self.header.environment, &content.environment] {
+            if owner != environment {
+                return Err(SnapshotRefusal::OtherEnvironment {
+                    found: owner.clone(),
+                    expected: environment.clone(),
+                });
+            }
+        }
+        Ok(content)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sealed_snapshot_opens_only_unaltered_and_at_home() {
+        let environment = EnvironmentKey::new("production").unwrap();
+        let content = SnapshotContent {
+            environment: environment.clone(),
+            flags: vec![],
+            segments: vec![],
+        };
+        let sealed = Snapshot::seal(
+            &content,
+            Version { epoch: 1, number: 7 },
+            Timestamp::default(),
+            None,
+        )
+        .unwrap();
+        let text = serde_json::to_string(&sealed).unwrap();
+        let carried: Snapshot = serde_json::from_str(&text).unwrap();
+        assert_eq!(carried.open(&environment).unwrap(), content);
+        let staging = EnvironmentKey::new("staging").unwrap();
+        assert!(matches!(
+            carried.open(&staging),
+            Err(SnapshotRefusal::OtherEnvironment { .. })
+        ));
+        let altered: Snapshot = serde_json::from_str(&text.replace("\"flags\":[]", "\"flags\": []")).unwrap();
+        assert!(matches!(
+            altered.open(&environment),
+            Err(SnapshotRefusal::Altered { .. })
+        ));
+    }
+
+    #[test]
+    fn versions_are_ordered_by_epoch_first() {
+        let order = ["1.9", "1.10", "2.1"].map(|text| text.parse::<Version>().unwrap());
+        assert!(order.is_sorted());
+        assert!("1".parse::<Version>().is_err() && "a.b".parse::<Version>().is_err());
+    }
+}

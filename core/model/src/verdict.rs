@@ -1,0 +1,155 @@
+//! What a look at a safety rule can say. Never a bare boolean: silence is not health.
+
+use crate::key::RuleName;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Why a rule could not be judged.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownReason {
+    /// The answer is empty (F1).
+    NoSeries,
+    /// The answer is not a number (F2).
+    Nan,
+    /// The answer is infinite (F3).
+    Inf,
+    /// The newest sample is too old, or from the future (F6).
+    StaleSample,
+    /// The window reaches back before the stage took effect (F7). Passes by itself; not blindness.
+    WindowOverlapsStage,
+    /// Fewer samples than the rule's minimum (F10).
+    TooFew,
+    /// Several series where one is expected (F4).
+    ManySeries,
+    /// The provider said that its answer is incomplete (F5).
+    Partial,
+    /// Refused, unreachable, or an answer that is not one (F12, F13).
+    ProviderError,
+    /// No answer in time (F12).
+    Timeout,
+}
+
+impl UnknownReason {
+    /// All reasons, in the order of the documentation.
+    pub const ALL: [Self; 10] = [
+        Self::NoSeries,
+        Self::Nan,
+        Self::Inf,
+        Self::StaleSample,
+        Self::WindowOverlapsStage,
+        Self::TooFew,
+        Self::ManySeries,
+        Self::Partial,
+        Self::ProviderError,
+        Self::Timeout,
+    ];
+
+    /// The reason's name in policies and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoSeries => "no_series",
+            Self::Nan => "nan",
+            Self::Inf => "inf",
+            Self::StaleSample => "stale_sample",
+            Self::WindowOverlapsStage => "window_overlaps_stage",
+            Self::TooFew => "too_few",
+            Self::ManySeries => "many_series",
+            Self::Partial => "partial",
+            Self::ProviderError => "provider_error",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
+impl fmt::Display for UnknownReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What one look at one rule says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// On the good side of the threshold.
+    Healthy,
+    /// Between the clear level and the threshold: neither advances nor trips.
+    Undecided,
+    /// Could not be judged.
+    Unknown(UnknownReason),
+    /// On the bad side of the threshold.
+    Breached,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Healthy => f.pad("healthy"),
+            Self::Undecided => f.pad("undecided"),
+            Self::Unknown(reason) => f.pad(&format!("unknown ({reason})")),
+            Self::Breached => f.pad("breached"),
+        }
+    }
+}
+
+/// What came back when a rule's source was asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measurement {
+    /// The value, or why there is none. Finite.
+    pub value: Result<f64, UnknownReason>,
+    /// How many samples stand behind it, if the rule asks for a minimum.
+    pub samples: Result<Option<f64>, UnknownReason>,
+    /// The provider's own words when there is no value: an error text, warnings. Shown to people.
+    pub detail: String,
+}
+
+impl Measurement {
+    /// No value, for this reason.
+    pub fn unknown(reason: UnknownReason, detail: impl Into<String>) -> Self {
+        Self {
+            value: Err(reason),
+            samples: Ok(None),
+            detail: detail.into(),
+        }
+    }
+
+    /// A finite value; anything else becomes the reason why it is not one.
+    pub fn of(value: f64) -> Self {
+        let value = match value {
+            value if value.is_nan() => Err(UnknownReason::Nan),
+            value if value.is_infinite() => Err(UnknownReason::Inf),
+            value => Ok(value),
+        };
+        Self {
+            value,
+            samples: Ok(None),
+            detail: String::new(),
+        }
+    }
+}
+
+/// One look at one rule: the measurement and what it was taken for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Look {
+    /// Which rule.
+    pub rule: RuleName,
+    /// What the look says. An unknown that the policy takes for healthy or breached stands here as
+    /// that, and `detail` says so.
+    pub verdict: Verdict,
+    /// The value, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// The samples behind it, if the rule asks for a minimum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<f64>,
+    /// The provider's own words when there was no value.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// When the source was asked: the end of the look's window.
+    pub at: DateTime<Utc>,
+}

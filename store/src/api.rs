@@ -1,0 +1,145 @@
+//! What a store does.
+
+use async_trait::async_trait;
+use tidegate_model::Timestamp;
+use tidegate_model::access::Author;
+use tidegate_model::because::Because;
+use tidegate_model::change::{Change, EntityRef, EntityState, Kind, Record};
+use tidegate_model::key::{EnvironmentKey, Revision};
+
+/// Keeps what became true. Cheap to share.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Makes all writes true together, or none. When this returns, they survive a power cut.
+    async fn commit(&self, proposal: Proposal) -> Result<Record, CommitError>;
+
+    /// The state of one thing; `None` when there is no such thing.
+    async fn load(&self, entity: &EntityRef) -> Result<Option<Stored>, StoreError>;
+
+    /// The state of all things of a kind, sorted by name; of one environment or of all.
+    async fn list(&self, kind: Kind, environment: Option<&EnvironmentKey>) -> Result<Vec<Stored>, StoreError>;
+
+    /// Records with a sequence above `after`, oldest first, at most `limit`.
+    async fn records(&self, after: u64, limit: usize) -> Result<Vec<Record>, StoreError>;
+
+    /// The sequence of the newest record; 0 when there is none.
+    fn head(&self) -> u64;
+
+    /// Which life of the store this is: 1 for a new one.
+    fn epoch(&self) -> u64;
+}
+
+/// Changes that are to become true together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proposal {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: Author,
+    /// Why.
+    pub because: Option<Because>,
+    /// What. Never empty; each thing at most once.
+    pub writes: Vec<Write>,
+}
+
+/// The changes of one thing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Write {
+    /// Which thing.
+    pub entity: EntityRef,
+    /// What its revision must be before.
+    pub expect: Expect,
+    /// What becomes true, in order. Never empty.
+    pub changes: Vec<Change>,
+}
+
+/// What a thing's revision must be before a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// Whatever it is.
+    Any,
+    /// Exactly this; [`Revision::ABSENT`] for a thing that must not exist.
+    Revision(Revision),
+}
+
+/// A thing as the store has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// Which thing.
+    pub entity: EntityRef,
+    /// How many changes it has seen. Goes on counting when a deleted thing is made again.
+    pub revision: Revision,
+    /// Its state.
+    pub state: EntityState,
+}
+
+/// Why a commit did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Somebody else was first.
+    #[error("{entity} is at revision {actual}, not {expected}")]
+    Conflict {
+        /// Which thing.
+        entity: EntityRef,
+        /// What was expected.
+        expected: Revision,
+        /// What it is.
+        actual: Revision,
+    },
+    /// A change cannot follow the state: a bug, and nothing was written.
+    #[error("the change does not fit the state of {entity}")]
+    Unfit {
+        /// Which thing.
+        entity: EntityRef,
+        /// Why not.
+        #[source]
+        source: tidegate_model::rollout::FoldError,
+    },
+    /// The store cannot take it.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// Why the store cannot be used. After a failed write or sync it acknowledges nothing more.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The folder is in use by another process.
+    #[error("{folder} is in use by another process{holder}")]
+    InUse {
+        /// Which folder.
+        folder: String,
+        /// Who, if known, as ` (process 123)`.
+        holder: String,
+    },
+    /// Reading or writing failed.
+    #[error("{operation} failed: {cause}")]
+    Io {
+        /// What was tried.
+        operation: String,
+        /// The system's answer.
+        cause: String,
+    },
+    /// What is on disk is not what was written.
+    #[error("{file} is damaged at offset {offset}: {what}")]
+    Damaged {
+        /// Which file.
+        file: String,
+        /// Where, in bytes.
+        offset: u64,
+        /// How it shows.
+        what: String,
+    },
+    /// What is on disk was written by a newer version.
+    #[error("{file} has format {found}, this version reads up to {known}")]
+    TooNew {
+        /// Which file.
+        file: String,
+        /// Its format.
+        found: u32,
+        /// The newest known.
+        known: u32,
+    },
+    /// The store stopped after an earlier failure.
+    #[error("the store has stopped: {0}")]
+    Stopped(String),
+}
