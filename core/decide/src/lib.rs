@@ -6,6 +6,7 @@
 pub mod definition;
 pub mod due;
 pub mod judge;
+pub mod quarantine;
 pub mod refusal;
 pub mod rollout;
 pub mod schedule;

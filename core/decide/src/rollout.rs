@@ -29,6 +29,9 @@ pub struct Fleet {
     /// Live nodes, each with the split revision of this rollout that it serves
     /// ([`Revision::ABSENT`]: none, or never said).
     pub live: BTreeMap<NodeName, Revision>,
+    /// Whether every node that may be live has been heard of: after a start of the control plane a
+    /// whole lease must pass first. Until then a rollback cannot be final.
+    pub all_heard: bool,
 }
 
 /// What comes in.

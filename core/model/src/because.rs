@@ -210,6 +210,28 @@ pub enum Reason {
     Finished,
 }
 
+impl Decision {
+    /// The decision in one word: a metric's label.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Holds { .. } => "holds",
+            Self::TookEffect { .. } => "took_effect",
+            Self::Advanced { .. } => "advanced",
+            Self::Paused { .. } => "paused",
+            Self::Resumed { .. } => "resumed",
+            Self::Approved { .. } => "approved",
+            Self::Retreated { .. } => "retreated",
+            Self::RollingBack => "rolling_back",
+            Self::RolledBack { .. } => "rolled_back",
+            Self::Completed => "completed",
+            Self::Aborted => "aborted",
+            Self::Alerted { .. } => "alerted",
+            Self::Saved => "saved",
+        }
+    }
+}
+
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

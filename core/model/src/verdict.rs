@@ -85,6 +85,18 @@ pub enum Verdict {
     Breached,
 }
 
+impl Verdict {
+    /// The verdict in one word, without its reason: a metric's label.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Undecided => "undecided",
+            Self::Unknown(_) => "unknown",
+            Self::Breached => "breached",
+        }
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
