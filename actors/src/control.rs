@@ -1,68 +1,37 @@
 //! The control plane's handle: cheap to clone, safe from every thread.
 
 use crate::clock::Clock;
-use crate::view::{Revised, RolloutView};
-use std::sync::Arc;
+use crate::keeper::{Adopt, Keeper, ListQuarantined};
+use crate::measures::Measures;
+use crate::poller::Poller;
+use crate::prometheus::MetricSource;
+use crate::publisher::{Content, Heard, ListNodes, Publisher};
+use crate::shell::{Environment, Shell, incident};
+use actix::prelude::*;
+use std::future::Future;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
-use tidegate_decide::refusal::Refusal;
-use tidegate_decide::start::StartRollout;
-use tidegate_model::access::{Author, Role, Token};
-use tidegate_model::change::{PolicyState, Record};
+use tidegate_model::change::{EntityState, Kind, Record};
 use tidegate_model::fleet::{NodeReport, NodeView};
-use tidegate_model::flag::{FlagDefinition, FlagState};
-use tidegate_model::key::{EnvironmentKey, FlagKey, PolicyName, Revision, RolloutId, SegmentKey, TokenName};
-use tidegate_model::policy::diagnostic::Diagnostic;
-use tidegate_model::rollout::RolloutCommand;
-use tidegate_model::segment::{Segment, SegmentDefinition};
-use tidegate_model::snapshot::{Digest, SnapshotHeader, Version};
-use tidegate_store::{Expect, Store, StoreError};
+use tidegate_model::key::EnvironmentKey;
+use tidegate_model::snapshot::{SnapshotHeader, Version};
+use tidegate_store::{Store, StoreError};
 
-/// The control plane. Every method may be called from any thread and any runtime.
+mod definitions;
+mod error;
+mod rollouts;
+mod tokens;
+
+pub use error::ControlError;
+pub(crate) use error::check_expected;
+
+/// The control plane. Every method may be called from any thread with a tokio runtime.
+///
+/// A call that changes something runs to its end even if its caller goes away: a client that hangs
+/// up leaves nothing half done.
 #[derive(Clone)]
 pub struct ControlPlane {
-    _inner: Arc<()>,
-}
-
-/// Why a call was not done. Nothing changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ControlError {
-    /// There is no such thing (or it is another environment's).
-    #[error("there is no {what}")]
-    NotFound {
-        /// What was looked for, for example `flag new-checkout`.
-        what: String,
-    },
-    /// It was changed meanwhile.
-    #[error("{what} is at revision {actual}, not {expected}")]
-    Stale {
-        /// Which thing.
-        what: String,
-        /// What the caller had seen.
-        expected: Revision,
-        /// What it is.
-        actual: Revision,
-    },
-    /// The request cannot be followed.
-    #[error("{0}")]
-    Refused(Refusal),
-    /// A policy's text has mistakes.
-    #[error("the policy has mistakes")]
-    Policy(Vec<Diagnostic>),
-    /// Nothing can be stored at present.
-    #[error("nothing can be stored at present")]
-    Store(#[source] StoreError),
-    /// Something went wrong in Tidegate; the state is unchanged, and the log has the incident.
-    #[error("incident {id}")]
-    Incident {
-        /// What to look for in the log.
-        id: String,
-    },
-    /// Too much at once; try again.
-    #[error("too busy")]
-    Busy {
-        /// After how long, in seconds.
-        retry_after: u64,
-    },
+    shell: Arc<Shell>,
 }
 
 /// A snapshot as it left the publisher.
@@ -83,209 +52,223 @@ pub struct Health {
     pub quarantined: Vec<String>,
 }
 
-#[expect(clippy::unused_async, clippy::todo, unused_variables, reason = "skeleton")]
-impl ControlPlane {
-    /// The environments it serves.
-    pub fn environments(&self) -> &[EnvironmentKey] {
-        &[]
-    }
+/// What a control plane is made of.
+pub struct Parts {
+    /// Keeps what became true.
+    pub store: Arc<dyn Store>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Answers PromQL; without one only `events` rules can be judged.
+    pub source: Option<Arc<dyn MetricSource>>,
+    /// The environments it serves; at least one.
+    pub environments: Vec<EnvironmentKey>,
+    /// What it measures of itself.
+    pub measures: Measures,
+}
 
-    /// All flags of an environment, sorted by key.
+impl ControlPlane {
+    /// Builds every actor from the store. Runs inside an actix system, on whose thread the actors
+    /// live.
     ///
     /// # Errors
-    /// See [`ControlError`]; the same for every method below.
-    pub async fn flags(&self, environment: &EnvironmentKey) -> Result<Vec<Revised<FlagState>>, ControlError> {
-        todo!()
+    /// When the store cannot be read.
+    pub async fn start(parts: Parts) -> Result<Self, StoreError> {
+        let keys = parts.environments;
+        let environments = keys
+            .iter()
+            .map(|key| (key.clone(), Environment::new(key.clone())))
+            .collect();
+        let shell = Arc::new(Shell {
+            poller: Poller::new(parts.source, parts.measures.clone()),
+            store: parts.store,
+            clock: parts.clock,
+            measures: parts.measures,
+            environments,
+            keys,
+            tokens: RwLock::default(),
+            keeper: OnceLock::new(),
+            storage_failure: OnceLock::new(),
+        });
+        for environment in shell.environments.values() {
+            let (content, head) = Content::load(shell.store.as_ref(), &environment.key).await?;
+            let publisher = Publisher::new(shell.clone(), environment.key.clone(), content, head).start();
+            *environment
+                .publisher
+                .write()
+                .unwrap_or_else(PoisonError::into_inner) = Some(publisher);
+        }
+        let keeper = shell.keeper.get_or_init(|| Keeper::new(shell.clone()).start());
+        for key in &shell.keys {
+            for stored in shell.store.list(Kind::Rollout, Some(key)).await? {
+                if let EntityState::Rollout(rollout) = stored.state {
+                    keeper.do_send(Adopt(stored.entity, *rollout, stored.revision));
+                }
+            }
+        }
+        let control = Self { shell: shell.clone() };
+        control.load_tokens().await?;
+        Ok(control)
     }
 
-    /// One flag.
-    pub async fn flag(&self, environment: &EnvironmentKey, key: &FlagKey) -> Result<Revised<FlagState>, ControlError> {
-        todo!()
-    }
-
-    /// Gives a flag this definition. Saving what it has already changes nothing and is no error.
-    pub async fn save_flag(
-        &self,
-        environment: &EnvironmentKey,
-        definition: FlagDefinition,
-        expect: Expect,
-        by: Author,
-    ) -> Result<Revised<FlagState>, ControlError> {
-        todo!()
-    }
-
-    /// All segments of an environment, sorted by key.
-    pub async fn segments(&self, environment: &EnvironmentKey) -> Result<Vec<Revised<Segment>>, ControlError> {
-        todo!()
-    }
-
-    /// One segment.
-    pub async fn segment(&self, environment: &EnvironmentKey, key: &SegmentKey) -> Result<Revised<Segment>, ControlError> {
-        todo!()
-    }
-
-    /// Gives a segment this definition.
-    pub async fn save_segment(
-        &self,
-        environment: &EnvironmentKey,
-        definition: SegmentDefinition,
-        expect: Expect,
-        by: Author,
-    ) -> Result<Revised<Segment>, ControlError> {
-        todo!()
-    }
-
-    /// Removes a segment that nothing uses.
-    pub async fn delete_segment(
-        &self,
-        environment: &EnvironmentKey,
-        key: &SegmentKey,
-        expect: Expect,
-        by: Author,
-    ) -> Result<(), ControlError> {
-        todo!()
-    }
-
-    /// All policies of an environment, sorted by name.
-    pub async fn policies(&self, environment: &EnvironmentKey) -> Result<Vec<Revised<PolicyState>>, ControlError> {
-        todo!()
-    }
-
-    /// One policy.
-    pub async fn policy(&self, environment: &EnvironmentKey, name: &PolicyName) -> Result<Revised<PolicyState>, ControlError> {
-        todo!()
-    }
-
-    /// Reads a policy's text and saves it under its own name, which must be `name`. Returns the
-    /// warnings too.
-    pub async fn save_policy(
-        &self,
-        environment: &EnvironmentKey,
-        name: &PolicyName,
-        text: String,
-        expect: Expect,
-        by: Author,
-    ) -> Result<(Revised<PolicyState>, Vec<Diagnostic>), ControlError> {
-        todo!()
-    }
-
-    /// Removes a policy. Rollouts that pinned it go on with their copy.
-    pub async fn delete_policy(
-        &self,
-        environment: &EnvironmentKey,
-        name: &PolicyName,
-        expect: Expect,
-        by: Author,
-    ) -> Result<(), ControlError> {
-        todo!()
-    }
-
-    /// All rollouts of an environment, newest first.
-    pub async fn rollouts(&self, environment: &EnvironmentKey) -> Result<Vec<RolloutView>, ControlError> {
-        todo!()
-    }
-
-    /// One rollout.
-    pub async fn rollout(&self, environment: &EnvironmentKey, id: &RolloutId) -> Result<RolloutView, ControlError> {
-        todo!()
-    }
-
-    /// Starts a rollout.
-    pub async fn start_rollout(
-        &self,
-        environment: &EnvironmentKey,
-        request: StartRollout,
-        by: Author,
-    ) -> Result<RolloutView, ControlError> {
-        todo!()
-    }
-
-    /// Tells a rollout what a person wants.
-    pub async fn command_rollout(
-        &self,
-        environment: &EnvironmentKey,
-        id: &RolloutId,
-        command: RolloutCommand,
-        expect: Expect,
-        by: Author,
-        role: Role,
-    ) -> Result<RolloutView, ControlError> {
-        todo!()
+    /// The environments it serves.
+    #[must_use]
+    pub fn environments(&self) -> &[EnvironmentKey] {
+        &self.shell.keys
     }
 
     /// The newest snapshot of an environment; `None` when there is no such environment.
+    #[must_use]
     pub fn published(&self, environment: &EnvironmentKey) -> Option<Arc<Published>> {
-        todo!()
+        self.shell
+            .environments
+            .get(environment)?
+            .published
+            .borrow()
+            .clone()
     }
 
-    /// The newest snapshot as soon as it is newer than `than`; whatever is newest when `patience` ends.
+    /// The newest snapshot as soon as it is newer than `than`; whatever is newest when `patience`
+    /// ends; `None` when there is no such environment.
     pub async fn newer_than(
         &self,
         environment: &EnvironmentKey,
         than: Option<Version>,
         patience: Duration,
     ) -> Option<Arc<Published>> {
-        todo!()
+        let mut published = self.shell.environments.get(environment)?.published.subscribe();
+        let newer = published.wait_for(|newest| {
+            let version = newest.as_ref().map(|newest| newest.header.version);
+            version.is_some() && version > than
+        });
+        if let Ok(Ok(newest)) = tokio::time::timeout(patience, newer).await {
+            return newest.clone();
+        }
+        self.published(environment)
     }
 
     /// Takes in what a node says of itself. A report that was taken in before changes nothing.
+    ///
+    /// # Errors
+    /// When there is no such environment, or it is too busy.
     pub async fn report(&self, environment: &EnvironmentKey, report: NodeReport) -> Result<(), ControlError> {
-        todo!()
+        let publisher = self.shell.environment(environment)?.publisher();
+        let publisher = publisher.ok_or(ControlError::Busy { retry_after: 1 })?;
+        publisher
+            .send(Heard(report))
+            .await
+            .map_err(|_dead| ControlError::Busy { retry_after: 1 })
     }
 
     /// All nodes heard of since the start, sorted by name.
+    ///
+    /// # Errors
+    /// When there is no such environment, or it is too busy.
     pub async fn nodes(&self, environment: &EnvironmentKey) -> Result<Vec<NodeView>, ControlError> {
-        todo!()
+        let publisher = self.shell.environment(environment)?.publisher();
+        let publisher = publisher.ok_or(ControlError::Busy { retry_after: 1 })?;
+        publisher
+            .send(ListNodes)
+            .await
+            .map_err(|_dead| ControlError::Busy { retry_after: 1 })
     }
 
     /// Records with a sequence above `after`, oldest first, at most `limit`, with entries of other
-    /// environments left out (and tokens, unless `environment` is `None`).
+    /// environments left out (and of tokens, unless `environment` is `None`), and records without
+    /// entries left out. Also answers the sequence to continue after: that of the last record
+    /// looked at.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
     pub async fn records(
         &self,
         environment: Option<&EnvironmentKey>,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<Record>, ControlError> {
-        todo!()
-    }
-
-    /// All tokens, sorted by name.
-    pub async fn tokens(&self) -> Result<Vec<Token>, ControlError> {
-        todo!()
-    }
-
-    /// Keeps a new token.
-    pub async fn create_token(&self, token: Token, by: Author) -> Result<Token, ControlError> {
-        todo!()
-    }
-
-    /// Makes a token stop working.
-    pub async fn revoke_token(&self, name: &TokenName, by: Author) -> Result<(), ControlError> {
-        todo!()
-    }
-
-    /// The token whose secret has this digest, if it works now. From memory: no waiting.
-    pub fn token_of_secret(&self, digest: &Digest) -> Option<Token> {
-        todo!()
+    ) -> Result<(Vec<Record>, u64), ControlError> {
+        let mut found = Vec::new();
+        let mut after = after;
+        loop {
+            let records = self
+                .shell
+                .store
+                .records(after, limit.max(1))
+                .await
+                .map_err(ControlError::Store)?;
+            if records.is_empty() {
+                return Ok((found, after));
+            }
+            for mut record in records {
+                if found.len() >= limit {
+                    return Ok((found, after));
+                }
+                after = record.sequence;
+                if environment.is_some() {
+                    record
+                        .entries
+                        .retain(|entry| entry.entity.environment() == environment);
+                }
+                if !record.entries.is_empty() {
+                    found.push(record);
+                }
+            }
+        }
     }
 
     /// How it is doing.
-    pub fn health(&self) -> Health {
-        todo!()
+    pub async fn health(&self) -> Health {
+        let unpublished = |environment: &&Environment| environment.published.borrow().is_none();
+        let unpublished = self.shell.environments.values().find(unpublished);
+        let not_ready = match (self.shell.storage_failure.get(), unpublished) {
+            (Some(failure), _) => Some(format!("nothing can be stored: {failure}")),
+            (None, Some(environment)) => Some(format!("nothing is published for {} yet", environment.key)),
+            (None, None) => None,
+        };
+        let quarantined = match self.shell.keeper.get() {
+            Some(keeper) => keeper.send(ListQuarantined).await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        Health {
+            not_ready,
+            quarantined: quarantined.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    /// Resolves when nothing can be stored any more, with the reason: the process should end, so
+    /// that a clean start can read what is really on disk (faults.md F55).
+    pub async fn storage_failed(&self) -> String {
+        loop {
+            if let Some(failure) = self.shell.storage_failure.get() {
+                return failure.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
     }
 
     /// What it measures of itself.
+    #[must_use]
     pub fn registry(&self) -> &prometheus::Registry {
-        todo!()
+        self.shell.measures.registry()
     }
 
     /// The clock it lives by.
+    #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
-        todo!()
+        &self.shell.clock
     }
 
     /// The store it keeps.
+    #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
-        todo!()
+        &self.shell.store
+    }
+}
+
+/// Runs a change to its end whatever becomes of its caller.
+async fn to_the_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, ControlError>> + Send + 'static,
+) -> Result<T, ControlError> {
+    match tokio::spawn(change).await {
+        Ok(result) => result,
+        Err(panic) => Err(incident(&format!("a change ended early: {panic}"))),
     }
 }

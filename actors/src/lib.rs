@@ -1,8 +1,20 @@
 //! Supervised actors, and the one handle through which the rest of the binary speaks to them.
 //!
 //! Read in this order: what the control plane offers ([`control`]), how actors are kept alive
-//! (`keeper`), then one file per actor.
+//! (`keeper`), then one file per actor: `flag`, `rollout`, `publisher`. What they ask of the world
+//! is in `poller`, [`prometheus`] and `ingest`.
 
 pub mod clock;
 pub mod control;
+pub mod measures;
+pub mod prometheus;
 pub mod view;
+
+mod flag;
+mod fleet;
+mod ingest;
+mod keeper;
+mod poller;
+mod publisher;
+mod rollout;
+mod shell;

@@ -2,9 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use tidegate_decide::refusal::Refusal;
+use tidegate_decide::rollout::Observed;
 use tidegate_model::Timestamp;
-use tidegate_model::key::{EnvironmentKey, FlagKey, NodeName, PolicyName, Revision, RolloutId, RuleName, VariationKey};
-use tidegate_model::rollout::{GivenApproval, Pause, PauseOwner, Phase};
+use tidegate_model::because::Because;
+use tidegate_model::key::{
+    EnvironmentKey, FlagKey, NodeName, PolicyName, Revision, RolloutId, RuleName, VariationKey,
+};
+use tidegate_model::rollout::{Ending, GivenApproval, Pause, PauseOwner, Phase, Rollout};
 use tidegate_model::share::Share;
 use tidegate_model::verdict::Look;
 
@@ -82,4 +87,102 @@ pub struct StageView {
     pub percentage: Share,
     /// Whether it needs somebody's word before it opens.
     pub needs_approval: bool,
+}
+
+/// A running rollout as its actor sees it.
+pub(crate) fn rollout(
+    rollout: &Rollout,
+    revision: Revision,
+    observed: &Observed,
+    because: Option<&Because>,
+) -> RolloutView {
+    let mut view = at_rest(rollout, revision);
+    if let Some(because) = because {
+        view.because = because.to_string();
+        view.reasons = because.reasons.iter().map(ToString::to_string).collect();
+    }
+    view.looks.extend(
+        observed
+            .looks
+            .iter()
+            .map(|(rule, look)| (rule.clone(), look.clone())),
+    );
+    for (node, served) in &observed.fleet.live {
+        let confirmed = *served >= rollout.split_revision;
+        if confirmed {
+            &mut view.confirmed
+        } else {
+            &mut view.waiting_for
+        }
+        .push(node.clone());
+    }
+    view
+}
+
+/// A rollout as the store has it.
+pub(crate) fn at_rest(rollout: &Rollout, revision: Revision) -> RolloutView {
+    let start = &rollout.start;
+    let stage = |stage: &tidegate_model::policy::Stage| StageView {
+        name: stage.name.to_string(),
+        percentage: stage.percentage,
+        needs_approval: stage.wait_for_approval.is_some(),
+    };
+    RolloutView {
+        id: start.id.clone(),
+        environment: start.environment.clone(),
+        flag: start.flag.clone(),
+        attempt: start.attempt,
+        policy: start.policy.clone(),
+        candidate: start.candidate.clone(),
+        safe: start.safe.clone(),
+        revision,
+        status: status(rollout).to_owned(),
+        phase: rollout.phase.clone(),
+        stage: rollout
+            .stage()
+            .and_then(|stage| start.plan.stage(stage))
+            .map(|stage| stage.name.to_string()),
+        stages: start.plan.schedule.stages.iter().map(stage).collect(),
+        share: rollout.share,
+        pauses: rollout.pauses.clone(),
+        approval: rollout.approval.clone(),
+        looks: rollout
+            .rules
+            .iter()
+            .map(|(rule, memory)| (rule.clone(), memory.last.clone()))
+            .collect(),
+        because: String::new(),
+        reasons: Vec::new(),
+        confirmed: Vec::new(),
+        waiting_for: Vec::new(),
+        started: rollout.started,
+        by: start.by.to_string(),
+        quarantined: false,
+    }
+}
+
+/// Why a rollout that has ended does nothing any more.
+pub(crate) fn ended(view: &RolloutView) -> Refusal {
+    let why = format!("rollout {} has ended: {}", view.id, view.status.replace('_', " "));
+    Refusal::conflict(why, format!("start a new one on {}", view.flag))
+}
+
+fn status(rollout: &Rollout) -> &'static str {
+    match &rollout.phase {
+        Phase::Running { .. } if rollout.pauses.is_empty() => "running",
+        Phase::Running { .. } => "paused",
+        Phase::RollingBack { .. } => "rolling_back",
+        Phase::Ended {
+            ending: Ending::Completed,
+            ..
+        } => "completed",
+        Phase::Ended {
+            ending: Ending::RolledBack,
+            ..
+        } => "rolled_back",
+        Phase::Ended {
+            ending: Ending::Aborted,
+            ..
+        } => "aborted",
+    }
 }

@@ -26,8 +26,13 @@ impl Span {
     }
 
     /// A span of whole milliseconds, at most [`Span::MAX`].
-    pub fn millis(millis: u64) -> Self {
-        Self(Duration::from_millis(millis)).min(Self::MAX)
+    pub const fn millis(millis: u64) -> Self {
+        let duration = Duration::from_millis(millis);
+        if duration.as_secs() >= Self::MAX.0.as_secs() {
+            Self::MAX
+        } else {
+            Self(duration)
+        }
     }
 
     /// As a standard duration.

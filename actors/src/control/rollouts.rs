@@ -1,0 +1,156 @@
+//! Rollouts.
+
+use super::{ControlError, ControlPlane};
+use crate::flag::Start;
+use crate::keeper::{Adopt, CommandQuarantined, FindFlag, FindRollout, Found};
+use crate::rollout::{self, Command, Observe};
+use crate::shell::{describe, incident};
+use crate::view::{self, RolloutView};
+use tidegate_decide::start::StartRollout;
+use tidegate_model::access::{Author, Role};
+use tidegate_model::change::{EntityRef, EntityState, Kind};
+use tidegate_model::key::{EnvironmentKey, Revision, RolloutId};
+use tidegate_model::rollout::{Rollout, RolloutCommand};
+use tidegate_store::Expect;
+
+impl ControlPlane {
+    /// All rollouts of an environment, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn rollouts(&self, environment: &EnvironmentKey) -> Result<Vec<RolloutView>, ControlError> {
+        self.shell.environment(environment)?;
+        let all = self
+            .shell
+            .store
+            .list(Kind::Rollout, Some(environment))
+            .await
+            .map_err(ControlError::Store)?;
+        let mut views = Vec::with_capacity(all.len());
+        for stored in all {
+            if let EntityState::Rollout(rollout) = stored.state {
+                views.push(self.observe(stored.entity, *rollout, stored.revision).await?);
+            }
+        }
+        views.sort_by(|left, right| (right.started, &right.id).cmp(&(left.started, &left.id)));
+        Ok(views)
+    }
+
+    /// One rollout.
+    ///
+    /// # Errors
+    /// When there is no such rollout.
+    pub async fn rollout(
+        &self,
+        environment: &EnvironmentKey,
+        id: &RolloutId,
+    ) -> Result<RolloutView, ControlError> {
+        self.shell.environment(environment)?;
+        let entity = EntityRef::Rollout(environment.clone(), id.clone());
+        match rollout::load(self.shell.store.as_ref(), &entity).await? {
+            Some((rollout, revision)) => self.observe(entity, rollout, revision).await,
+            None => Err(ControlError::NotFound {
+                what: describe(&entity),
+            }),
+        }
+    }
+
+    /// Starts a rollout.
+    ///
+    /// # Errors
+    /// Why it cannot start.
+    pub async fn start_rollout(
+        &self,
+        environment: &EnvironmentKey,
+        request: StartRollout,
+        by: Author,
+    ) -> Result<RolloutView, ControlError> {
+        let busy = |_dead: actix::MailboxError| ControlError::Busy { retry_after: 1 };
+        self.flag(environment, &request.flag).await?;
+        let keeper = self.shell.keeper()?;
+        let flag = keeper
+            .send(FindFlag(environment.clone(), request.flag.clone()))
+            .await
+            .map_err(busy)?;
+        let started = flag.send(Start { request, by }).await;
+        let id = started
+            .unwrap_or_else(|dead| Err(incident(&format!("the flag's actor died on a start: {dead}"))))?;
+        let entity = EntityRef::Rollout(environment.clone(), id.clone());
+        if let Some((rollout, revision)) = rollout::load(self.shell.store.as_ref(), &entity).await? {
+            keeper
+                .send(Adopt(entity, rollout, revision))
+                .await
+                .map_err(busy)?;
+        }
+        self.rollout(environment, &id).await
+    }
+
+    /// Tells a rollout what a person wants.
+    ///
+    /// # Errors
+    /// Why it does not do it.
+    pub async fn command_rollout(
+        &self,
+        environment: &EnvironmentKey,
+        id: &RolloutId,
+        command: RolloutCommand,
+        expect: Expect,
+        by: Author,
+        role: Role,
+    ) -> Result<RolloutView, ControlError> {
+        let view = self.rollout(environment, id).await?;
+        let entity = EntityRef::Rollout(environment.clone(), id.clone());
+        let keeper = self.shell.keeper()?;
+        let busy = |_dead: actix::MailboxError| ControlError::Busy { retry_after: 1 };
+        match keeper.send(FindRollout(entity.clone())).await.map_err(busy)? {
+            Found::Live(actor) => {
+                let answer = actor
+                    .send(Command {
+                        command,
+                        expect,
+                        by,
+                        role,
+                    })
+                    .await;
+                answer.unwrap_or_else(|dead| {
+                    Err(incident(&format!(
+                        "the rollout's actor died on a command: {dead}"
+                    )))
+                })
+            }
+            Found::Rebuilding => Err(ControlError::Busy { retry_after: 1 }),
+            Found::Quarantined => {
+                keeper
+                    .send(CommandQuarantined { entity, command, by })
+                    .await
+                    .map_err(busy)??;
+                self.rollout(environment, id).await
+            }
+            Found::Gone => Err(ControlError::Refused(view::ended(&view))),
+        }
+    }
+
+    /// A rollout as its actor sees it; as the store has it when there is no actor.
+    async fn observe(
+        &self,
+        entity: EntityRef,
+        rollout: Rollout,
+        revision: Revision,
+    ) -> Result<RolloutView, ControlError> {
+        if rollout.has_ended() {
+            return Ok(view::at_rest(&rollout, revision));
+        }
+        let found = self.shell.keeper()?.send(FindRollout(entity)).await;
+        match found {
+            Ok(Found::Live(actor)) => {
+                let seen = actor.send(Observe).await;
+                Ok(seen.unwrap_or_else(|_died_meanwhile| view::at_rest(&rollout, revision)))
+            }
+            Ok(Found::Quarantined) => Ok(RolloutView {
+                quarantined: true,
+                ..view::at_rest(&rollout, revision)
+            }),
+            Ok(Found::Rebuilding | Found::Gone) | Err(_) => Ok(view::at_rest(&rollout, revision)),
+        }
+    }
+}

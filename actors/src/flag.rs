@@ -1,0 +1,230 @@
+//! One actor per flag: edits of a flag and starts of its rollouts stand in line here.
+
+use crate::control::ControlError;
+use crate::shell::Shell;
+use crate::view::Revised;
+use actix::prelude::*;
+use std::sync::Arc;
+use tidegate_decide::definition;
+use tidegate_decide::start::{self, StartRollout};
+use tidegate_model::access::Author;
+use tidegate_model::because::{Because, Decision};
+use tidegate_model::catalog::Catalog;
+use tidegate_model::change::{Change, EntityRef, EntityState, Kind};
+use tidegate_model::flag::{FlagDefinition, FlagState};
+use tidegate_model::key::{EnvironmentKey, FlagKey, Revision, RolloutId};
+use tidegate_model::rollout::Rollout;
+use tidegate_store::{Expect, Proposal, Store, Write};
+
+/// Give the flag this definition.
+#[derive(Message)]
+#[rtype(result = "Result<Revised<FlagState>, ControlError>")]
+pub(crate) struct SaveFlag {
+    pub(crate) definition: FlagDefinition,
+    pub(crate) expect: Expect,
+    pub(crate) by: Author,
+}
+
+/// Start a rollout on the flag.
+#[derive(Message)]
+#[rtype(result = "Result<RolloutId, ControlError>")]
+pub(crate) struct Start {
+    pub(crate) request: StartRollout,
+    pub(crate) by: Author,
+}
+
+/// Keeps a flag's edits in order. Holds no state of its own: what is true is in the store, and a
+/// commit names the revision it was decided on.
+pub(crate) struct FlagActor {
+    shell: Arc<Shell>,
+    environment: EnvironmentKey,
+    key: FlagKey,
+}
+
+impl FlagActor {
+    pub(crate) fn new(shell: Arc<Shell>, environment: EnvironmentKey, key: FlagKey) -> Self {
+        Self {
+            shell,
+            environment,
+            key,
+        }
+    }
+}
+
+impl Actor for FlagActor {
+    type Context = Context<Self>;
+}
+
+impl Handler<SaveFlag> for FlagActor {
+    type Result = AtomicResponse<Self, Result<Revised<FlagState>, ControlError>>;
+
+    fn handle(&mut self, save: SaveFlag, _ctx: &mut Self::Context) -> Self::Result {
+        let (shell, environment, key) = (self.shell.clone(), self.environment.clone(), self.key.clone());
+        let saving = async move { save_flag(&shell, &environment, &key, save).await };
+        AtomicResponse::new(Box::pin(saving.into_actor(self)))
+    }
+}
+
+impl Handler<Start> for FlagActor {
+    type Result = AtomicResponse<Self, Result<RolloutId, ControlError>>;
+
+    fn handle(&mut self, start: Start, _ctx: &mut Self::Context) -> Self::Result {
+        let (shell, environment, key) = (self.shell.clone(), self.environment.clone(), self.key.clone());
+        let starting = async move { start_rollout(&shell, &environment, &key, start).await };
+        AtomicResponse::new(Box::pin(starting.into_actor(self)))
+    }
+}
+
+async fn save_flag(
+    shell: &Shell,
+    environment: &EnvironmentKey,
+    key: &FlagKey,
+    save: SaveFlag,
+) -> Result<Revised<FlagState>, ControlError> {
+    let home = shell.environment(environment)?;
+    let entity = EntityRef::Flag(environment.clone(), key.clone());
+    let _gate = home.gate.lock().await;
+    let before = load_flag(shell, &entity).await?;
+    let revision = before.as_ref().map_or(Revision::ABSENT, |before| before.revision);
+    crate::control::check_expected(&entity, save.expect, revision)?;
+    let catalog = load_catalog(shell.store.as_ref(), environment).await?;
+    let change = definition::save_flag(
+        &catalog,
+        before.as_ref().map(|before| &before.value),
+        save.definition,
+    )
+    .map_err(ControlError::Refused)?;
+    if let Some(change) = change {
+        let write = Write {
+            entity: entity.clone(),
+            expect: Expect::Revision(revision),
+            changes: vec![change],
+        };
+        let because = Some(Because {
+            decision: Decision::Saved,
+            reasons: Vec::new(),
+        });
+        shell
+            .commit(Proposal {
+                at: shell.clock.now(),
+                by: save.by,
+                because,
+                writes: vec![write],
+            })
+            .await?;
+    }
+    let after = load_flag(shell, &entity).await?;
+    after.ok_or_else(|| crate::shell::incident(&format!("{entity} is gone right after it was saved")))
+}
+
+async fn start_rollout(
+    shell: &Shell,
+    environment: &EnvironmentKey,
+    key: &FlagKey,
+    Start { request, by }: Start,
+) -> Result<RolloutId, ControlError> {
+    let entity = EntityRef::Flag(environment.clone(), key.clone());
+    let not_found = |what: String| ControlError::NotFound { what };
+    let flag = load_flag(shell, &entity)
+        .await?
+        .ok_or_else(|| not_found(format!("flag {key}")))?;
+    let policy = EntityRef::Policy(environment.clone(), request.policy.clone());
+    let policy = match shell
+        .store
+        .load(&policy)
+        .await
+        .map_err(ControlError::Store)?
+        .map(|stored| stored.state)
+    {
+        Some(EntityState::Policy(policy)) => policy.policy,
+        _ => return Err(not_found(format!("policy {}", request.policy))),
+    };
+    let latest = load_latest_rollout(shell.store.as_ref(), environment, key, flag.value.attempts).await?;
+    let now = shell.clock.now();
+    let (id, step) = start::start(
+        &request,
+        environment,
+        &flag.value,
+        &policy,
+        latest.as_ref(),
+        &by,
+        now,
+    )
+    .map_err(ControlError::Refused)?;
+    let write = |(entity, change): (EntityRef, Change)| {
+        let revision = if entity.kind() == Kind::Flag {
+            flag.revision
+        } else {
+            Revision::ABSENT
+        };
+        Write {
+            entity,
+            expect: Expect::Revision(revision),
+            changes: vec![change],
+        }
+    };
+    let writes = step.changes.into_iter().map(write).collect();
+    shell
+        .commit(Proposal {
+            at: now,
+            by,
+            because: Some(step.because),
+            writes,
+        })
+        .await?;
+    Ok(id)
+}
+
+async fn load_flag(shell: &Shell, entity: &EntityRef) -> Result<Option<Revised<FlagState>>, ControlError> {
+    let stored = shell.store.load(entity).await.map_err(ControlError::Store)?;
+    Ok(stored.and_then(|stored| match stored.state {
+        EntityState::Flag(value) => Some(Revised {
+            value,
+            revision: stored.revision,
+        }),
+        _ => None,
+    }))
+}
+
+async fn load_latest_rollout(
+    store: &dyn Store,
+    environment: &EnvironmentKey,
+    flag: &FlagKey,
+    attempts: u32,
+) -> Result<Option<Rollout>, ControlError> {
+    let Ok(id) = RolloutId::of_attempt(flag, attempts) else {
+        return Ok(None);
+    };
+    let entity = EntityRef::Rollout(environment.clone(), id);
+    let stored = store.load(&entity).await.map_err(ControlError::Store)?;
+    Ok(stored.and_then(|stored| match stored.state {
+        EntityState::Rollout(rollout) => Some(*rollout),
+        _ => None,
+    }))
+}
+
+/// All flags and segments of an environment.
+pub(crate) async fn load_catalog(
+    store: &dyn Store,
+    environment: &EnvironmentKey,
+) -> Result<Catalog, ControlError> {
+    let mut catalog = Catalog::default();
+    for kind in [Kind::Flag, Kind::Segment] {
+        for stored in store
+            .list(kind, Some(environment))
+            .await
+            .map_err(ControlError::Store)?
+        {
+            match stored.state {
+                EntityState::Flag(state) => {
+                    catalog.flags.insert(state.flag.key().clone(), state.flag);
+                }
+                EntityState::Segment(segment) => {
+                    catalog.segments.insert(segment.key().clone(), segment);
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(catalog)
+}

@@ -1,0 +1,182 @@
+//! Which nodes there are and what each of them serves: intended and observed, kept apart.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tidegate_decide::rollout::Fleet;
+use tidegate_model::Timestamp;
+use tidegate_model::fleet::{NODE_LEASE_SECONDS, NodeReport, NodeView};
+use tidegate_model::key::{NodeName, Revision, RolloutId};
+use tidegate_model::snapshot::Version;
+use tidegate_model::span::Span;
+
+/// How many published versions are remembered. A node that serves an older one has confirmed
+/// nothing that is still asked about.
+const VERSIONS_KEPT: usize = 1024;
+
+/// The split revision of every running rollout inside one published version.
+pub(crate) type Splits = Arc<BTreeMap<RolloutId, Revision>>;
+
+/// The nodes of one environment.
+#[derive(Debug)]
+pub(crate) struct Nodes {
+    /// Since when nodes are being listened to: one that has been silent since may still be out there.
+    listening_since: Timestamp,
+    seen: BTreeMap<NodeName, Seen>,
+    published: BTreeMap<Version, Splits>,
+}
+
+#[derive(Debug, Clone)]
+struct Seen {
+    serving: Option<Version>,
+    last: Timestamp,
+}
+
+impl Nodes {
+    pub(crate) fn listening_since(now: Timestamp) -> Self {
+        Self {
+            listening_since: now,
+            seen: BTreeMap::new(),
+            published: BTreeMap::new(),
+        }
+    }
+
+    /// A version was published with these splits.
+    pub(crate) fn publish(&mut self, version: Version, splits: Splits) {
+        self.published.insert(version, splits);
+        while self.published.len() > VERSIONS_KEPT {
+            self.published.pop_first();
+        }
+    }
+
+    /// A node said something of itself. Says whether anything but its lease changed.
+    pub(crate) fn hear(&mut self, report: &NodeReport, now: Timestamp) -> bool {
+        let seen = Seen {
+            serving: report.serving,
+            last: now,
+        };
+        let before = self.seen.insert(report.node.clone(), seen);
+        before.is_none_or(|before| before.serving != report.serving || !is_live(&before, now))
+    }
+
+    /// When the next lease ends, if any runs.
+    pub(crate) fn next_lease_end(&self, now: Timestamp) -> Option<Timestamp> {
+        let ends = self
+            .seen
+            .values()
+            .filter(|seen| is_live(seen, now))
+            .map(|seen| lease().after(seen.last));
+        let settled = lease().after(self.listening_since);
+        ends.chain((settled > now).then_some(settled)).min()
+    }
+
+    /// What the nodes serve of one rollout.
+    pub(crate) fn fleet(&self, rollout: &RolloutId, now: Timestamp) -> Fleet {
+        let revision_in = |version: &Version| {
+            self.published
+                .get(version)
+                .and_then(|splits| splits.get(rollout))
+                .copied()
+                .unwrap_or(Revision::ABSENT)
+        };
+        let live = self.seen.iter().filter(|(_name, seen)| is_live(seen, now));
+        Fleet {
+            published: self
+                .published
+                .last_key_value()
+                .map_or(Revision::ABSENT, |(version, _splits)| revision_in(version)),
+            live: live
+                .map(|(name, seen)| {
+                    (
+                        name.clone(),
+                        seen.serving.as_ref().map_or(Revision::ABSENT, revision_in),
+                    )
+                })
+                .collect(),
+            all_heard: now >= lease().after(self.listening_since),
+        }
+    }
+
+    /// How many are live.
+    pub(crate) fn live(&self, now: Timestamp) -> usize {
+        self.seen.values().filter(|seen| is_live(seen, now)).count()
+    }
+
+    /// All nodes heard of, sorted by name.
+    pub(crate) fn views(&self, newest: Option<Version>, now: Timestamp) -> Vec<NodeView> {
+        let view = |(name, seen): (&NodeName, &Seen)| NodeView {
+            name: name.clone(),
+            serving: seen.serving,
+            current: seen.serving.is_some() && seen.serving == newest,
+            last_seen: seen.last,
+            live: is_live(seen, now),
+        };
+        self.seen.iter().map(view).collect()
+    }
+}
+
+fn lease() -> Span {
+    Span::seconds(NODE_LEASE_SECONDS)
+}
+
+fn is_live(seen: &Seen, now: Timestamp) -> bool {
+    now < lease().after(seen.last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Span::seconds(seconds).after(Timestamp::default())
+    }
+
+    fn version(number: u64) -> Version {
+        Version { epoch: 1, number }
+    }
+
+    fn report(name: &str, serving: Option<u64>) -> NodeReport {
+        NodeReport {
+            node: NodeName::new(name).unwrap(),
+            instance: "i".to_owned(),
+            batch: 0,
+            serving: serving.map(version),
+            tallies: vec![],
+        }
+    }
+
+    #[test]
+    fn f48_a_silent_node_counts_until_its_lease_ends() {
+        let rollout = RolloutId::new("f.1").unwrap();
+        let mut nodes = Nodes::listening_since(at(0));
+        nodes.publish(
+            version(4),
+            Arc::new(BTreeMap::from([(rollout.clone(), Revision(2))])),
+        );
+        nodes.publish(
+            version(7),
+            Arc::new(BTreeMap::from([(rollout.clone(), Revision(5))])),
+        );
+        assert!(nodes.hear(&report("a", Some(7)), at(1)));
+        assert!(!nodes.hear(&report("a", Some(7)), at(2)), "a mere sign of life");
+        assert!(nodes.hear(&report("b", Some(4)), at(3)));
+        assert!(nodes.hear(&report("c", None), at(3)));
+        let revisions = |fleet: Fleet| {
+            fleet
+                .live
+                .into_values()
+                .map(|revision| revision.0)
+                .collect::<Vec<_>>()
+        };
+        let fleet = nodes.fleet(&rollout, at(10));
+        assert_eq!((fleet.published, fleet.all_heard), (Revision(5), false));
+        assert_eq!(revisions(fleet), [5, 2, 0]);
+        assert_eq!(nodes.next_lease_end(at(10)), Some(at(60)));
+        nodes.hear(&report("a", Some(7)), at(30));
+        let fleet = nodes.fleet(&rollout, at(63));
+        assert!(fleet.all_heard);
+        assert_eq!(revisions(fleet), [5]);
+        assert_eq!(nodes.next_lease_end(at(63)), Some(at(90)));
+        assert!(nodes.hear(&report("b", Some(4)), at(64)), "back from the dead");
+        assert_eq!(nodes.live(at(64)), 2);
+    }
+}

@@ -1,0 +1,520 @@
+//! Keeps actors alive: builds them from the store, notices their death, builds them anew with
+//! back-off, and sets those apart that fail too often.
+//!
+//! actix' own supervisor restarts nothing after a panic and keeps the dirty struct otherwise, so
+//! none of it is used. Death is noticed by asking the address, not by hooks: a hook that panics
+//! while its actor unwinds would end the process.
+
+use crate::control::ControlError;
+use crate::flag::FlagActor;
+use crate::publisher::{Content, Publisher};
+use crate::rollout::{self, RolloutActor, Sweep};
+use crate::shell::{Shell, describe};
+use actix::prelude::*;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tidegate_decide::quarantine;
+use tidegate_decide::refusal::Refusal;
+use tidegate_decide::step::Step;
+use tidegate_model::Timestamp;
+use tidegate_model::access::Author;
+use tidegate_model::change::EntityRef;
+use tidegate_model::key::{EnvironmentKey, FlagKey, Revision};
+use tidegate_model::rollout::{Rollout, RolloutCommand};
+use tidegate_model::span::Span;
+use tidegate_store::{Expect, Proposal, Write};
+
+/// How often addresses are asked whether their actor still lives.
+const ROUND: Duration = Duration::from_millis(200);
+/// How often rollouts are asked whether they still wake up (F35).
+const WAKE_ROUND: Span = Span::seconds(60);
+/// How long to wait before the n-th rebuild.
+const BACK_OFF: [Span; 6] = [
+    Span::ZERO,
+    Span::millis(100),
+    Span::millis(500),
+    Span::seconds(2),
+    Span::seconds(10),
+    Span::seconds(30),
+];
+/// More failures than this within [`FAILURES_WITHIN`] set a thing apart.
+const FAILURES_MAX: usize = 5;
+/// See [`FAILURES_MAX`].
+const FAILURES_WITHIN: Span = Span::seconds(600);
+
+/// The actor of a flag, built if need be.
+#[derive(Message)]
+#[rtype(result = "Addr<FlagActor>")]
+pub(crate) struct FindFlag(pub(crate) EnvironmentKey, pub(crate) FlagKey);
+
+/// The actor of a rollout.
+#[derive(Message)]
+#[rtype(result = "Found")]
+pub(crate) struct FindRollout(pub(crate) EntityRef);
+
+/// Where a rollout is.
+#[derive(MessageResponse)]
+pub(crate) enum Found {
+    /// Here.
+    Live(Addr<RolloutActor>),
+    /// Failed, and about to be built anew.
+    Rebuilding,
+    /// Failed too often.
+    Quarantined,
+    /// It has no actor: it has ended, or does not exist.
+    Gone,
+}
+
+/// Look after this rollout from now on.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Adopt(pub(crate) EntityRef, pub(crate) Rollout, pub(crate) Revision);
+
+/// A person wants something of a rollout that is kept apart.
+#[derive(Message)]
+#[rtype(result = "Result<(), ControlError>")]
+pub(crate) struct CommandQuarantined {
+    pub(crate) entity: EntityRef,
+    pub(crate) command: RolloutCommand,
+    pub(crate) by: Author,
+}
+
+/// What is kept apart?
+#[derive(Message)]
+#[rtype(result = "Vec<EntityRef>")]
+pub(crate) struct ListQuarantined;
+
+/// Keeps actors alive.
+pub(crate) struct Keeper {
+    shell: Arc<Shell>,
+    flags: BTreeMap<(EnvironmentKey, FlagKey), Addr<FlagActor>>,
+    rollouts: BTreeMap<EntityRef, Charge>,
+    publishers: BTreeMap<EnvironmentKey, Failures>,
+    next_wake_round: Timestamp,
+}
+
+struct Charge {
+    addr: Option<Addr<RolloutActor>>,
+    failures: Failures,
+    condition: Condition,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    Live,
+    Rebuilding { at: Timestamp },
+    Loading,
+    Quarantined { since: Timestamp, acted: bool },
+}
+
+/// Failures of one actor that still count.
+#[derive(Debug, Default)]
+struct Failures(VecDeque<Timestamp>);
+
+impl Failures {
+    /// Notes one more. The wait before the next build; `None` when there were too many.
+    fn note(&mut self, now: Timestamp) -> Option<Span> {
+        let horizon = FAILURES_WITHIN.before(now);
+        self.0.retain(|at| *at > horizon);
+        self.0.push_back(now);
+        if self.0.len() > FAILURES_MAX {
+            return None;
+        }
+        BACK_OFF.get(self.0.len() - 1).or(BACK_OFF.last()).copied()
+    }
+}
+
+impl Keeper {
+    pub(crate) fn new(shell: Arc<Shell>) -> Self {
+        let next_wake_round = WAKE_ROUND.after(shell.clock.now());
+        Self {
+            shell,
+            flags: BTreeMap::new(),
+            rollouts: BTreeMap::new(),
+            publishers: BTreeMap::new(),
+            next_wake_round,
+        }
+    }
+
+    fn build(&self, entity: &EntityRef, rollout: Rollout, revision: Revision) -> Addr<RolloutActor> {
+        RolloutActor::new(self.shell.clone(), entity.clone(), rollout, revision).start()
+    }
+
+    fn round(&mut self, ctx: &mut Context<Self>) {
+        let now = self.shell.clock.now();
+        self.note_deaths(now, ctx);
+        self.rebuild_due(now, ctx);
+        self.act_for_quarantined(now, ctx);
+        self.look_after_publishers(now, ctx);
+        if now >= self.next_wake_round {
+            self.next_wake_round = WAKE_ROUND.after(now);
+            for addr in self.rollouts.values().filter_map(|charge| charge.addr.as_ref()) {
+                addr.do_send(Sweep);
+            }
+        }
+        ctx.run_later(ROUND, Self::round);
+    }
+
+    fn note_deaths(&mut self, now: Timestamp, ctx: &mut Context<Self>) {
+        let dead = |charge: &Charge| charge.addr.as_ref().is_some_and(|addr| !addr.connected());
+        let dead: Vec<EntityRef> = self
+            .rollouts
+            .iter()
+            .filter(|(_, charge)| dead(charge))
+            .map(|(entity, _)| entity.clone())
+            .collect();
+        for entity in dead {
+            self.bury(&entity, now, ctx);
+        }
+    }
+
+    /// An actor is gone: because its rollout has ended, or because it failed. The store knows.
+    fn bury(&mut self, entity: &EntityRef, now: Timestamp, ctx: &mut Context<Self>) {
+        let Some(charge) = self.rollouts.get_mut(entity) else {
+            return;
+        };
+        charge.addr = None;
+        charge.condition = match charge.failures.note(now) {
+            Some(wait) => Condition::Rebuilding { at: wait.after(now) },
+            None => Condition::Quarantined {
+                since: now,
+                acted: false,
+            },
+        };
+        self.rebuild_due(now, ctx);
+    }
+
+    fn rebuild_due(&mut self, now: Timestamp, ctx: &mut Context<Self>) {
+        let due = |charge: &Charge| matches!(charge.condition, Condition::Rebuilding { at } if at <= now);
+        let due = self.rollouts.iter_mut().filter(|(_, charge)| due(charge));
+        let mut loads = Vec::new();
+        for (entity, charge) in due {
+            charge.condition = Condition::Loading;
+            loads.push(entity.clone());
+        }
+        for entity in loads {
+            let (store, name) = (self.shell.store.clone(), entity.clone());
+            let loading = async move { rollout::load(store.as_ref(), &name).await };
+            ctx.spawn(
+                loading
+                    .into_actor(self)
+                    .map(move |loaded, keeper, ctx| keeper.loaded(&entity, loaded, ctx)),
+            );
+        }
+    }
+
+    fn loaded(
+        &mut self,
+        entity: &EntityRef,
+        loaded: Result<Option<(Rollout, Revision)>, ControlError>,
+        ctx: &mut Context<Self>,
+    ) {
+        match loaded {
+            Ok(Some((rollout, revision))) if !rollout.has_ended() => {
+                tracing::warn!(rollout = %entity, "actor built anew");
+                self.shell.measures.restarts.with_label_values(&["rollout"]).inc();
+                let addr = self.build(entity, rollout, revision);
+                if let Some(charge) = self.rollouts.get_mut(entity) {
+                    charge.addr = Some(addr);
+                    charge.condition = Condition::Live;
+                }
+            }
+            Ok(_ended_or_gone) => {
+                self.rollouts.remove(entity);
+            }
+            Err(error) => {
+                tracing::error!(rollout = %entity, %error, "cannot be loaded");
+                let now = self.shell.clock.now();
+                self.bury(entity, now, ctx);
+            }
+        }
+        self.count_quarantined();
+    }
+
+    fn count_quarantined(&self) {
+        let apart = |charge: &&Charge| matches!(charge.condition, Condition::Quarantined { .. });
+        let count = self.rollouts.values().filter(apart).count();
+        self.shell
+            .measures
+            .quarantined
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// A rollout whose actor fails too often is blind: its policy's blind action is taken here, by
+    /// a function that shares nothing with the step that fails.
+    fn act_for_quarantined(&mut self, now: Timestamp, ctx: &mut Context<Self>) {
+        let waiting = self
+            .rollouts
+            .iter_mut()
+            .filter_map(|(entity, charge)| match &mut charge.condition {
+                Condition::Quarantined {
+                    since,
+                    acted: acted @ false,
+                } => Some((entity.clone(), *since, acted)),
+                _ => None,
+            });
+        let mut loads = Vec::new();
+        for (entity, since, acted) in waiting {
+            *acted = true;
+            loads.push((entity, since));
+        }
+        if loads.is_empty() {
+            return;
+        }
+        self.count_quarantined();
+        for (entity, since) in loads {
+            tracing::error!(rollout = %entity, "failed too often and is kept apart; its blind action is due next");
+            let (store, name) = (self.shell.store.clone(), entity.clone());
+            let loading = async move { rollout::load(store.as_ref(), &name).await };
+            ctx.spawn(loading.into_actor(self).map(move |loaded, _keeper, ctx| match loaded {
+                Ok(Some((rollout, _revision))) => {
+                    let wait = Span::between(now, rollout.start.plan.blind.after.after(since)).duration();
+                    ctx.run_later(wait, move |keeper, ctx| keeper.act_blindly(entity, ctx));
+                }
+                Ok(None) => {}
+                Err(error) => tracing::error!(rollout = %entity, %error, "cannot be loaded for its blind action"),
+            }));
+        }
+    }
+
+    fn act_blindly(&mut self, entity: EntityRef, ctx: &mut Context<Self>) {
+        let shell = self.shell.clone();
+        let acting = async move {
+            let Some((rollout, revision)) = rollout::load(shell.store.as_ref(), &entity).await? else {
+                return Ok(());
+            };
+            match quarantine::blind_action(&rollout) {
+                Some(step) => commit(&shell, &entity, revision, step, Author::Tidegate).await,
+                None => Ok(()),
+            }
+        };
+        ctx.spawn(
+            acting
+                .into_actor(self)
+                .map(|done: Result<(), ControlError>, _keeper, _ctx| {
+                    if let Err(error) = done {
+                        tracing::error!(%error, "the blind action of a rollout kept apart failed");
+                    }
+                }),
+        );
+    }
+
+    fn look_after_publishers(&mut self, now: Timestamp, ctx: &mut Context<Self>) {
+        for environment in self.shell.environments.values() {
+            if environment
+                .publisher()
+                .is_some_and(|publisher| publisher.connected())
+            {
+                continue;
+            }
+            let failures = self.publishers.entry(environment.key.clone()).or_default();
+            // A publisher is never set apart: without one nothing could be shut any more.
+            let wait = failures.note(now).unwrap_or(Span::seconds(30));
+            tracing::error!(environment = %environment.key, %wait, "publisher failed and is built anew");
+            self.shell
+                .measures
+                .restarts
+                .with_label_values(&["publisher"])
+                .inc();
+            *environment
+                .publisher
+                .write()
+                .unwrap_or_else(PoisonError::into_inner) = None;
+            let (store, key) = (self.shell.store.clone(), environment.key.clone());
+            let loading = async move {
+                tokio::time::sleep(wait.duration()).await;
+                (Content::load(store.as_ref(), &key).await, key)
+            };
+            ctx.wait(
+                loading
+                    .into_actor(self)
+                    .map(|(content, key), keeper, _ctx| match content {
+                        Ok((content, head)) => keeper.install_publisher(&key, content, head),
+                        Err(error) => {
+                            tracing::error!(environment = %key, %error, "publisher cannot be built")
+                        }
+                    }),
+            );
+        }
+    }
+
+    fn install_publisher(&self, key: &EnvironmentKey, content: Content, head: u64) {
+        let Some(environment) = self.shell.environments.get(key) else {
+            return;
+        };
+        let publisher = Publisher::new(self.shell.clone(), key.clone(), content, head).start();
+        *environment
+            .publisher
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(publisher.clone());
+        for (entity, charge) in &self.rollouts {
+            if let (true, Some(addr), EntityRef::Rollout(_, id)) =
+                (entity.environment() == Some(key), &charge.addr, entity)
+            {
+                let recipient = addr.clone().recipient();
+                publisher.do_send(crate::publisher::Attach {
+                    rollout: id.clone(),
+                    recipient,
+                });
+            }
+        }
+    }
+}
+
+async fn commit(
+    shell: &Shell,
+    entity: &EntityRef,
+    revision: Revision,
+    step: Step,
+    by: Author,
+) -> Result<(), ControlError> {
+    let changes = step
+        .changes
+        .into_iter()
+        .filter(|(of, _)| of == entity)
+        .map(|(_, change)| change)
+        .collect();
+    let write = Write {
+        entity: entity.clone(),
+        expect: Expect::Revision(revision),
+        changes,
+    };
+    tracing::warn!(rollout = %entity, "{}", step.because);
+    let because = Some(step.because);
+    shell
+        .commit(Proposal {
+            at: shell.clock.now(),
+            by,
+            because,
+            writes: vec![write],
+        })
+        .await
+        .map(drop)
+}
+
+impl Actor for Keeper {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.round(ctx);
+    }
+}
+
+impl Handler<FindFlag> for Keeper {
+    type Result = MessageResult<FindFlag>;
+
+    fn handle(&mut self, FindFlag(environment, key): FindFlag, _ctx: &mut Self::Context) -> Self::Result {
+        let name = (environment.clone(), key.clone());
+        if let Some(addr) = self.flags.get(&name) {
+            if addr.connected() {
+                return MessageResult(addr.clone());
+            }
+            self.shell.measures.restarts.with_label_values(&["flag"]).inc();
+        }
+        let addr = FlagActor::new(self.shell.clone(), environment, key).start();
+        self.flags.insert(name, addr.clone());
+        MessageResult(addr)
+    }
+}
+
+impl Handler<FindRollout> for Keeper {
+    type Result = Found;
+
+    fn handle(&mut self, FindRollout(entity): FindRollout, ctx: &mut Self::Context) -> Self::Result {
+        let now = self.shell.clock.now();
+        self.note_deaths(now, ctx);
+        match self.rollouts.get(&entity) {
+            None => Found::Gone,
+            Some(Charge {
+                condition: Condition::Quarantined { .. },
+                ..
+            }) => Found::Quarantined,
+            Some(Charge { addr: Some(addr), .. }) => Found::Live(addr.clone()),
+            Some(_) => Found::Rebuilding,
+        }
+    }
+}
+
+impl Handler<Adopt> for Keeper {
+    type Result = ();
+
+    fn handle(&mut self, Adopt(entity, rollout, revision): Adopt, _ctx: &mut Self::Context) {
+        if self.rollouts.contains_key(&entity) || rollout.has_ended() {
+            return;
+        }
+        let addr = Some(self.build(&entity, rollout, revision));
+        self.rollouts.insert(
+            entity,
+            Charge {
+                addr,
+                failures: Failures::default(),
+                condition: Condition::Live,
+            },
+        );
+    }
+}
+
+impl Handler<CommandQuarantined> for Keeper {
+    type Result = ResponseFuture<Result<(), ControlError>>;
+
+    fn handle(&mut self, message: CommandQuarantined, _ctx: &mut Self::Context) -> Self::Result {
+        let shell = self.shell.clone();
+        let CommandQuarantined { entity, command, by } = message;
+        Box::pin(async move {
+            let Some((rollout, revision)) = rollout::load(shell.store.as_ref(), &entity).await? else {
+                return Err(ControlError::NotFound {
+                    what: describe(&entity),
+                });
+            };
+            match quarantine::command(&rollout, &command, &by) {
+                Some(step) => commit(&shell, &entity, revision, step, by).await,
+                None => Err(ControlError::Refused(Refusal::conflict(
+                    format!("{} failed too often and is kept apart", describe(&entity)),
+                    "roll it back or abort it, or restart the control plane to give it another chance",
+                ))),
+            }
+        })
+    }
+}
+
+impl Handler<ListQuarantined> for Keeper {
+    type Result = MessageResult<ListQuarantined>;
+
+    fn handle(&mut self, _list: ListQuarantined, _ctx: &mut Self::Context) -> Self::Result {
+        let apart = self
+            .rollouts
+            .iter()
+            .filter(|(_, charge)| matches!(charge.condition, Condition::Quarantined { .. }));
+        MessageResult(apart.map(|(entity, _)| entity.clone()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn back_off_grows_and_ends_in_quarantine() {
+        let mut failures = Failures::default();
+        let now = Timestamp::default();
+        let waits: Vec<_> = (0..6)
+            .map(|second| failures.note(Span::seconds(second).after(now)))
+            .collect();
+        let expected = [
+            Span::ZERO,
+            Span::millis(100),
+            Span::millis(500),
+            Span::seconds(2),
+            Span::seconds(10),
+        ];
+        assert_eq!(waits.iter().flatten().copied().collect::<Vec<_>>(), expected);
+        assert_eq!(waits.last(), Some(&None));
+        let much_later = Span::seconds(3600).after(now);
+        assert_eq!(
+            failures.note(much_later),
+            Some(Span::ZERO),
+            "old failures are forgiven"
+        );
+    }
+}

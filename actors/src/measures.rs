@@ -1,0 +1,210 @@
+//! What the control plane measures of itself, for Prometheus.
+
+use prometheus::{
+    CounterVec, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
+};
+use tidegate_model::fleet::Tally;
+use tidegate_model::key::EnvironmentKey;
+
+/// The control plane's metrics. Labels never hold a user, a context or a secret.
+#[derive(Debug, Clone)]
+pub struct Measures {
+    registry: Registry,
+    /// Decisions of rollouts by what was decided; holds are not counted.
+    pub(crate) decisions: IntCounterVec,
+    /// Looks at safety rules by verdict.
+    pub(crate) looks: IntCounterVec,
+    /// Alerts by rollouts.
+    pub(crate) alerts: IntCounter,
+    /// How far each running rollout is open, per cent.
+    pub(crate) share: GaugeVec,
+    /// From the decision to roll back to the last live node's confirmation.
+    pub(crate) time_to_safe: Histogram,
+    /// Queries to Prometheus by outcome.
+    pub(crate) queries: IntCounterVec,
+    /// Queries that were answered by one already under way.
+    pub(crate) coalesced: IntCounter,
+    /// Actors built anew after they failed, by kind.
+    pub(crate) restarts: IntCounterVec,
+    /// Things whose actors are kept apart.
+    pub(crate) quarantined: IntGauge,
+    /// Wake-ups that a sweep found missing.
+    pub(crate) missed_wakes: IntCounter,
+    /// Snapshots published by environment.
+    pub(crate) publishes: IntCounterVec,
+    /// Snapshots that the publish gate refused.
+    pub(crate) refused_publishes: IntCounter,
+    /// The newest published version's number by environment.
+    pub(crate) version: IntGaugeVec,
+    /// Live nodes by environment.
+    pub(crate) live_nodes: IntGaugeVec,
+    /// Commits that lost a race.
+    pub(crate) conflicts: IntCounter,
+    pub(crate) repeated_batches: IntCounter,
+    pub(crate) dropped_tallies: IntCounter,
+    events: IntCounterVec,
+    event_values: CounterVec,
+    exposures: IntCounterVec,
+}
+
+impl Measures {
+    /// Fresh metrics in a registry of their own.
+    ///
+    /// # Errors
+    /// Only when two metrics have the same name: a bug.
+    pub fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let new = Make { registry: &registry };
+        let by_variation = ["environment", "flag", "variation"];
+        Ok(Self {
+            decisions: new.counters(
+                "tidegate_rollout_decisions_total",
+                "Decisions of rollouts",
+                &["decision"],
+            )?,
+            looks: new.counters("tidegate_rule_looks_total", "Looks at safety rules", &["verdict"])?,
+            alerts: new.counter("tidegate_alerts_total", "Alerts by rollouts")?,
+            share: new.gauges(
+                "tidegate_rollout_share_percent",
+                "How far a rollout is open",
+                &["environment", "flag"],
+            )?,
+            time_to_safe: new.histogram(
+                "tidegate_time_to_safe_seconds",
+                "From the decision to roll back to the last live node's confirmation",
+                vec![
+                    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0,
+                ],
+            )?,
+            queries: new.counters(
+                "tidegate_prometheus_queries_total",
+                "Queries to Prometheus",
+                &["outcome"],
+            )?,
+            coalesced: new.counter(
+                "tidegate_prometheus_queries_coalesced_total",
+                "Queries answered by another one",
+            )?,
+            restarts: new.counters(
+                "tidegate_actor_restarts_total",
+                "Actors built anew after they failed",
+                &["kind"],
+            )?,
+            quarantined: new.gauge("tidegate_quarantined", "Things whose actors are kept apart")?,
+            missed_wakes: new.counter(
+                "tidegate_missed_wakes_total",
+                "Wake-ups that a sweep found missing",
+            )?,
+            publishes: new.counters(
+                "tidegate_publishes_total",
+                "Snapshots published",
+                &["environment"],
+            )?,
+            refused_publishes: new.counter(
+                "tidegate_refused_publishes_total",
+                "Snapshots refused by the publish gate",
+            )?,
+            version: new.int_gauges(
+                "tidegate_snapshot_version",
+                "Newest published version",
+                &["environment"],
+            )?,
+            live_nodes: new.int_gauges("tidegate_live_nodes", "Nodes whose lease runs", &["environment"])?,
+            conflicts: new.counter("tidegate_commit_conflicts_total", "Commits that lost a race")?,
+            repeated_batches: new
+                .counter("tidegate_repeated_batches_total", "Event batches that came again")?,
+            dropped_tallies: new
+                .counter("tidegate_dropped_tallies_total", "Event tallies beyond the limit")?,
+            events: new.counters(
+                "tidegate_events_total",
+                "Metric events from nodes",
+                &["environment", "flag", "variation", "metric"],
+            )?,
+            event_values: new.float_counters(
+                "tidegate_event_values_total",
+                "Values of metric events from nodes, added up; negative values are left out",
+                &["environment", "flag", "variation", "metric"],
+            )?,
+            exposures: new.counters(
+                "tidegate_exposures_total",
+                "Evaluations that served a variation",
+                &by_variation,
+            )?,
+            registry,
+        })
+    }
+
+    /// Where the metrics are registered; others may add theirs.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    pub(crate) fn count_events(&self, environment: &EnvironmentKey, tally: &Tally) {
+        let (environment, flag, variation) = (
+            environment.as_str(),
+            tally.flag.as_str(),
+            tally.variation.as_str(),
+        );
+        match &tally.metric {
+            None => self
+                .exposures
+                .with_label_values(&[environment, flag, variation])
+                .inc_by(tally.count),
+            Some(metric) => {
+                let labels = [environment, flag, variation, metric.as_str()];
+                self.events.with_label_values(&labels).inc_by(tally.count);
+                self.event_values
+                    .with_label_values(&labels)
+                    .inc_by(tally.sum.max(0.0));
+            }
+        }
+    }
+}
+
+/// Makes metrics and registers them.
+struct Make<'a> {
+    registry: &'a Registry,
+}
+
+impl Make<'_> {
+    fn keep<M: prometheus::core::Collector + Clone + 'static>(
+        &self,
+        metric: prometheus::Result<M>,
+    ) -> prometheus::Result<M> {
+        let metric = metric?;
+        self.registry.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+        self.keep(IntCounter::new(name, help))
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+        self.keep(IntGauge::new(name, help))
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+        self.keep(IntCounterVec::new(Opts::new(name, help), labels))
+    }
+
+    fn float_counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<CounterVec> {
+        self.keep(CounterVec::new(Opts::new(name, help), labels))
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<GaugeVec> {
+        self.keep(GaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    fn int_gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+        self.keep(IntGaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: Vec<f64>) -> prometheus::Result<Histogram> {
+        self.keep(Histogram::with_opts(
+            HistogramOpts::new(name, help).buckets(buckets),
+        ))
+    }
+}

@@ -1,0 +1,362 @@
+//! The only writer of an environment's snapshots.
+
+use crate::control::Published;
+use crate::fleet::Nodes;
+use crate::shell::{Environment, Shell};
+use actix::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tidegate_decide::rollout::Fleet;
+use tidegate_eval::CompiledSnapshot;
+use tidegate_model::Timestamp;
+use tidegate_model::change::{EntityRef, EntityState, Kind};
+use tidegate_model::flag::Flag;
+use tidegate_model::fleet::{NodeReport, NodeView};
+use tidegate_model::key::{EnvironmentKey, FlagKey, RolloutId, SegmentKey};
+use tidegate_model::segment::Segment;
+use tidegate_model::snapshot::{
+    RolloutSplit, SNAPSHOT_BYTES_MAX, Snapshot, SnapshotContent, SnapshotFlag, Version,
+};
+use tidegate_model::span::Span;
+use tidegate_store::{Store, StoreError};
+
+/// How often the journal is looked at unasked: a nudge that got lost costs this much, not for ever.
+const SWEEP: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Most records that are read from the journal at once.
+const RECORDS_AT_ONCE: usize = 1000;
+
+/// Look at the journal.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Nudge;
+
+/// A node said something of itself.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Heard(pub(crate) NodeReport);
+
+/// Which nodes are there?
+#[derive(Message)]
+#[rtype(result = "Vec<NodeView>")]
+pub(crate) struct ListNodes;
+
+/// Tell this rollout's actor what the nodes serve of it, now and whenever it changes.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Attach {
+    pub(crate) rollout: RolloutId,
+    pub(crate) recipient: Recipient<FleetMoved>,
+}
+
+/// What the nodes serve of a rollout has changed.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub(crate) struct FleetMoved(pub(crate) Fleet);
+
+/// The only writer of an environment's snapshots.
+pub(crate) struct Publisher {
+    shell: Arc<Shell>,
+    environment: EnvironmentKey,
+    content: Content,
+    /// The journal up to here is in `content`.
+    seen: u64,
+    reading: bool,
+    nodes: Nodes,
+    attached: BTreeMap<RolloutId, Attached>,
+    lease_timer: Option<SpawnHandle>,
+}
+
+struct Attached {
+    recipient: Recipient<FleetMoved>,
+    told: Option<Fleet>,
+}
+
+/// What goes into a snapshot.
+#[derive(Default)]
+pub(crate) struct Content {
+    flags: BTreeMap<FlagKey, Flag>,
+    segments: BTreeMap<SegmentKey, Segment>,
+    splits: BTreeMap<FlagKey, RolloutSplit>,
+}
+
+impl Content {
+    /// Everything the store has of an environment, and the journal's head from before it was read.
+    pub(crate) async fn load(
+        store: &dyn Store,
+        environment: &EnvironmentKey,
+    ) -> Result<(Self, u64), StoreError> {
+        let head = store.head();
+        let mut content = Self::default();
+        for kind in [Kind::Flag, Kind::Segment, Kind::Rollout] {
+            for stored in store.list(kind, Some(environment)).await? {
+                content.take(&stored.entity, Some(stored.state));
+            }
+        }
+        Ok((content, head))
+    }
+
+    fn take(&mut self, entity: &EntityRef, state: Option<EntityState>) {
+        match (entity, state) {
+            (EntityRef::Flag(..), Some(EntityState::Flag(state))) => {
+                self.flags.insert(state.flag.key().clone(), state.flag);
+            }
+            (EntityRef::Segment(..), Some(EntityState::Segment(segment))) => {
+                self.segments.insert(segment.key().clone(), segment);
+            }
+            (EntityRef::Segment(_, key), None) => {
+                self.segments.remove(key);
+            }
+            (EntityRef::Rollout(..), Some(EntityState::Rollout(rollout))) => match rollout.split() {
+                Some(split) => {
+                    self.splits.insert(rollout.start.flag.clone(), split);
+                }
+                None => {
+                    let of_this = |split: &RolloutSplit| split.rollout == rollout.start.id;
+                    if self.splits.get(&rollout.start.flag).is_some_and(of_this) {
+                        self.splits.remove(&rollout.start.flag);
+                    }
+                }
+            },
+            _ => {}
+        }
+    }
+
+    fn snapshot(&self, environment: &EnvironmentKey) -> SnapshotContent {
+        let flag = |(key, flag): (&FlagKey, &Flag)| SnapshotFlag {
+            flag: flag.clone(),
+            rollout: self.splits.get(key).cloned(),
+        };
+        SnapshotContent {
+            environment: environment.clone(),
+            flags: self.flags.iter().map(flag).collect(),
+            segments: self.segments.values().cloned().collect(),
+        }
+    }
+}
+
+impl Publisher {
+    pub(crate) fn new(shell: Arc<Shell>, environment: EnvironmentKey, content: Content, seen: u64) -> Self {
+        let nodes = Nodes::listening_since(shell.clock.now());
+        Self {
+            shell,
+            environment,
+            content,
+            seen,
+            reading: false,
+            nodes,
+            attached: BTreeMap::new(),
+            lease_timer: None,
+        }
+    }
+
+    fn home(&self) -> Option<&Environment> {
+        self.shell.environments.get(&self.environment)
+    }
+
+    fn read_journal(&mut self, ctx: &mut Context<Self>) {
+        if self.reading || self.shell.store.head() <= self.seen {
+            return;
+        }
+        self.reading = true;
+        let (store, environment, seen) = (self.shell.store.clone(), self.environment.clone(), self.seen);
+        let reading = async move { read_since(store.as_ref(), &environment, seen).await };
+        ctx.spawn(reading.into_actor(self).map(|news, publisher, ctx| {
+            publisher.reading = false;
+            match news {
+                Ok(news) => {
+                    publisher.seen = news.head;
+                    for (entity, state) in news.states {
+                        publisher.content.take(&entity, state);
+                    }
+                    publisher.publish(ctx);
+                    publisher.read_journal(ctx);
+                }
+                Err(error) => tracing::error!(%error, "the journal cannot be read; publishing waits"),
+            }
+        }));
+    }
+
+    /// Publishes what is known, if it differs from what was published last.
+    fn publish(&mut self, ctx: &mut Context<Self>) {
+        let now = self.shell.clock.now();
+        let content = self.content.snapshot(&self.environment);
+        let version = Version {
+            epoch: self.shell.store.epoch(),
+            number: self.seen,
+        };
+        match self.pass_gate(&content, version, now) {
+            Ok(Some(published)) => {
+                let splits = self.content.splits.values();
+                let splits = splits
+                    .map(|split| (split.rollout.clone(), split.revision))
+                    .collect();
+                self.nodes.publish(version, Arc::new(splits));
+                let measures = &self.shell.measures;
+                measures
+                    .publishes
+                    .with_label_values(&[self.environment.as_str()])
+                    .inc();
+                let number = i64::try_from(version.number).unwrap_or(i64::MAX);
+                measures
+                    .version
+                    .with_label_values(&[self.environment.as_str()])
+                    .set(number);
+                if let Some(home) = self.home() {
+                    home.published.send_replace(Some(Arc::new(published)));
+                }
+                self.tell_rollouts(ctx);
+            }
+            Ok(None) => {}
+            Err(why) => {
+                self.shell.measures.refused_publishes.inc();
+                tracing::error!(environment = %self.environment, why, "snapshot refused by the publish gate");
+            }
+        }
+    }
+
+    /// A snapshot that a node could choke on never leaves; nodes keep the last good one (F67).
+    fn pass_gate(
+        &self,
+        content: &SnapshotContent,
+        version: Version,
+        now: Timestamp,
+    ) -> Result<Option<Published>, String> {
+        let before = self.home().and_then(|home| home.published.borrow().clone());
+        let before = before.as_ref().map(|published| &published.header);
+        let previous = before.map(|header| header.digest.clone());
+        let sealed =
+            Snapshot::seal(content, version, now, previous.clone()).map_err(|error| error.to_string())?;
+        if previous.as_ref() == Some(&sealed.header.digest) {
+            return Ok(None);
+        }
+        if before.is_some_and(|header| header.version >= version) {
+            return Err(format!("version {version} is not above the one before"));
+        }
+        CompiledSnapshot::compile(content, version).map_err(|invalid| invalid.to_string())?;
+        let bytes = serde_json::to_vec(&sealed).map_err(|error| error.to_string())?;
+        if bytes.len() > SNAPSHOT_BYTES_MAX {
+            return Err(format!(
+                "{} bytes, the limit is {SNAPSHOT_BYTES_MAX}",
+                bytes.len()
+            ));
+        }
+        Ok(Some(Published {
+            header: sealed.header,
+            bytes: bytes.into(),
+        }))
+    }
+
+    /// Tells each rollout what the nodes serve of it, if that has changed; and again when the next
+    /// lease ends.
+    fn tell_rollouts(&mut self, ctx: &mut Context<Self>) {
+        let now = self.shell.clock.now();
+        self.attached
+            .retain(|_id, attached| attached.recipient.connected());
+        for (id, attached) in &mut self.attached {
+            let fleet = self.nodes.fleet(id, now);
+            if attached.told.as_ref() != Some(&fleet) {
+                attached.recipient.do_send(FleetMoved(fleet.clone()));
+                attached.told = Some(fleet);
+            }
+        }
+        let live = i64::try_from(self.nodes.live(now)).unwrap_or(i64::MAX);
+        self.shell
+            .measures
+            .live_nodes
+            .with_label_values(&[self.environment.as_str()])
+            .set(live);
+        if let Some(timer) = self.lease_timer.take() {
+            ctx.cancel_future(timer);
+        }
+        self.lease_timer = self.nodes.next_lease_end(now).map(|end| {
+            let wait = Span::between(now, end).duration();
+            ctx.run_later(wait, |publisher, ctx| publisher.tell_rollouts(ctx))
+        });
+    }
+
+    fn sweep(&mut self, ctx: &mut Context<Self>) {
+        self.read_journal(ctx);
+        ctx.run_later(SWEEP, Self::sweep);
+    }
+}
+
+struct News {
+    head: u64,
+    states: Vec<(EntityRef, Option<EntityState>)>,
+}
+
+/// The present state of everything that was touched since `seen`. The head is read from the
+/// records, before the states: a state may be newer than the head says, never older, so a version
+/// can only ever stand for one content.
+async fn read_since(store: &dyn Store, environment: &EnvironmentKey, seen: u64) -> Result<News, StoreError> {
+    let records = store.records(seen, RECORDS_AT_ONCE).await?;
+    let head = records.last().map_or(seen, |record| record.sequence);
+    let entries = records.into_iter().flat_map(|record| record.entries);
+    let ours = entries
+        .map(|entry| entry.entity)
+        .filter(|entity| entity.environment() == Some(environment));
+    let mut states = Vec::new();
+    for entity in ours.collect::<BTreeSet<_>>() {
+        let state = store.load(&entity).await?.map(|stored| stored.state);
+        states.push((entity, state));
+    }
+    Ok(News { head, states })
+}
+
+impl Actor for Publisher {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.publish(ctx);
+        self.sweep(ctx);
+    }
+}
+
+impl Handler<Nudge> for Publisher {
+    type Result = ();
+
+    fn handle(&mut self, _nudge: Nudge, ctx: &mut Self::Context) {
+        self.read_journal(ctx);
+    }
+}
+
+impl Handler<Heard> for Publisher {
+    type Result = ();
+
+    fn handle(&mut self, Heard(report): Heard, ctx: &mut Self::Context) {
+        let now = self.shell.clock.now();
+        if let Some(home) = self.home() {
+            home.ingest.fold(&report, now, &self.shell.measures);
+        }
+        if self.nodes.hear(&report, now) {
+            self.tell_rollouts(ctx);
+        }
+    }
+}
+
+impl Handler<ListNodes> for Publisher {
+    type Result = MessageResult<ListNodes>;
+
+    fn handle(&mut self, _list: ListNodes, _ctx: &mut Self::Context) -> Self::Result {
+        let newest = self
+            .home()
+            .and_then(|home| home.published.borrow().as_ref().map(|one| one.header.version));
+        MessageResult(self.nodes.views(newest, self.shell.clock.now()))
+    }
+}
+
+impl Handler<Attach> for Publisher {
+    type Result = ();
+
+    fn handle(&mut self, attach: Attach, ctx: &mut Self::Context) {
+        self.attached.insert(
+            attach.rollout,
+            Attached {
+                recipient: attach.recipient,
+                told: None,
+            },
+        );
+        self.tell_rollouts(ctx);
+    }
+}

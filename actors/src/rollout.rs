@@ -1,0 +1,396 @@
+//! One actor per running rollout: fetches, asks the step function, stores, acts.
+
+use crate::control::ControlError;
+use crate::publisher::{Attach, FleetMoved};
+use crate::shell::{Environment, Shell, incident, panic_text};
+use crate::view::{self, RolloutView};
+use actix::prelude::*;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use tidegate_decide::judge::judge;
+use tidegate_decide::rollout::{Input, Observed, step};
+use tidegate_decide::step::{Effect, Step};
+use tidegate_model::Timestamp;
+use tidegate_model::access::{Author, Role};
+use tidegate_model::because::{Because, Decision};
+use tidegate_model::change::{Change, EntityRef, EntityState, Record};
+use tidegate_model::key::{Revision, RuleName};
+use tidegate_model::policy::Rule;
+use tidegate_model::rollout::{Phase, Rollout, RolloutCommand};
+use tidegate_model::span::Span;
+use tidegate_model::verdict::Look;
+use tidegate_store::{Expect, Proposal, Write};
+
+/// How late a wake-up may be before the sweep repairs it (faults.md F35).
+const WAKE_OVERDUE: Span = Span::seconds(60);
+
+/// A person wants something of the rollout.
+#[derive(Message)]
+#[rtype(result = "Result<RolloutView, ControlError>")]
+pub(crate) struct Command {
+    pub(crate) command: RolloutCommand,
+    pub(crate) expect: Expect,
+    pub(crate) by: Author,
+    pub(crate) role: Role,
+}
+
+/// How does it look?
+#[derive(Message)]
+#[rtype(result = "RolloutView")]
+pub(crate) struct Observe;
+
+/// Are you still waking up?
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Sweep;
+
+/// Time passed.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Wake;
+
+/// Sources answered.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Looked(Vec<Look>);
+
+/// One running rollout.
+pub(crate) struct RolloutActor {
+    shell: Arc<Shell>,
+    entity: EntityRef,
+    rollout: Rollout,
+    revision: Revision,
+    observed: Observed,
+    because: Option<Because>,
+    wake: Option<(SpawnHandle, Timestamp)>,
+}
+
+type Answer<T> = AtomicResponse<RolloutActor, T>;
+type Driven = ResponseActFuture<RolloutActor, Result<(), ControlError>>;
+
+impl RolloutActor {
+    pub(crate) fn new(shell: Arc<Shell>, entity: EntityRef, rollout: Rollout, revision: Revision) -> Self {
+        Self {
+            shell,
+            entity,
+            rollout,
+            revision,
+            observed: Observed::default(),
+            because: None,
+            wake: None,
+        }
+    }
+
+    fn home(&self) -> Option<&Environment> {
+        self.shell.environments.get(&self.rollout.start.environment)
+    }
+
+    fn view(&self) -> RolloutView {
+        view::rollout(
+            &self.rollout,
+            self.revision,
+            &self.observed,
+            self.because.as_ref(),
+        )
+    }
+
+    /// Takes one input through the step function, stores what becomes true, and only then acts.
+    /// Runs alone: no other message is handled until it is done.
+    fn drive(&mut self, input: Input, ctx: &mut Context<Self>) -> Driven {
+        let now = self.shell.clock.now();
+        self.observed.take_in(&input);
+        let stepped = catch_unwind(AssertUnwindSafe(|| {
+            step(&self.rollout, &self.observed, &input, now)
+        }));
+        let step = match stepped {
+            Ok(Ok(step)) => step,
+            Ok(Err(refusal)) => return ready(self, Err(ControlError::Refused(refusal))),
+            Err(panic) => {
+                // The input is in the log, not tried again: what panicked once panics again (F57).
+                let what = format!(
+                    "step of {} panicked on {input:?}: {}",
+                    self.entity,
+                    panic_text(panic.as_ref())
+                );
+                let error = incident(&what);
+                ctx.stop();
+                return ready(self, Err(error));
+            }
+        };
+        if step.changes.is_empty() {
+            self.act(step, now, ctx);
+            return ready(self, Ok(()));
+        }
+        let by = match input {
+            Input::Command { by, .. } => by,
+            _ => Author::Tidegate,
+        };
+        let proposal = self.proposal(&step, by, now);
+        let shell = self.shell.clone();
+        let stored = async move { shell.commit(proposal).await };
+        Box::pin(
+            stored
+                .into_actor(self)
+                .map(move |stored, actor, ctx| actor.stored(stored, step, now, ctx)),
+        )
+    }
+
+    fn proposal(&self, step: &Step, by: Author, now: Timestamp) -> Proposal {
+        let mut writes: Vec<Write> = Vec::new();
+        for (entity, change) in &step.changes {
+            match writes.iter_mut().find(|write| write.entity == *entity) {
+                Some(write) => write.changes.push(change.clone()),
+                None => {
+                    // Other things than the rollout are the flag it holds, which nobody else may
+                    // change in a way that matters here.
+                    let ours = *entity == self.entity;
+                    let expect = if ours {
+                        Expect::Revision(self.revision)
+                    } else {
+                        Expect::Any
+                    };
+                    writes.push(Write {
+                        entity: entity.clone(),
+                        expect,
+                        changes: vec![change.clone()],
+                    });
+                }
+            }
+        }
+        Proposal {
+            at: now,
+            by,
+            because: Some(step.because.clone()),
+            writes,
+        }
+    }
+
+    fn stored(
+        &mut self,
+        stored: Result<Record, ControlError>,
+        step: Step,
+        now: Timestamp,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), ControlError> {
+        let folded = stored.and_then(|record| self.fold(&record));
+        if let Err(error) = folded {
+            // Nothing happened, or more than this actor knows of: a fresh one starts from the store.
+            tracing::warn!(rollout = %self.entity, %error, "step not stored; the rollout is loaded again");
+            ctx.stop();
+            return Err(error);
+        }
+        tracing::info!(rollout = %self.rollout.start.id, environment = %self.rollout.start.environment, "{}", step.because);
+        self.count(&step.because);
+        self.act(step, now, ctx);
+        Ok(())
+    }
+
+    fn fold(&mut self, record: &Record) -> Result<(), ControlError> {
+        for entry in record.entries.iter().filter(|entry| entry.entity == self.entity) {
+            let Change::Rollout(change) = &entry.change else {
+                continue;
+            };
+            let before = Some(self.rollout.clone());
+            self.rollout = Rollout::apply(before, change, record.at, entry.revision)
+                .map_err(|error| incident(&format!("a stored change does not fold: {error}")))?;
+            self.revision = entry.revision;
+        }
+        Ok(())
+    }
+
+    fn count(&self, because: &Because) {
+        let measures = &self.shell.measures;
+        if let Decision::RolledBack { took } = because.decision {
+            measures.time_to_safe.observe(took.as_seconds());
+        }
+        measures
+            .decisions
+            .with_label_values(&[because.decision.name()])
+            .inc();
+        let labels = [
+            self.rollout.start.environment.as_str(),
+            self.rollout.start.flag.as_str(),
+        ];
+        measures
+            .share
+            .with_label_values(&labels)
+            .set(self.rollout.share.percent());
+    }
+
+    fn act(&mut self, step: Step, now: Timestamp, ctx: &mut Context<Self>) {
+        self.observed.note_asked(&step, now);
+        self.because = Some(step.because);
+        for effect in step.effects {
+            match effect {
+                Effect::Measure(rules) => self.measure(&rules, now, ctx),
+                Effect::Publish => {
+                    if let Some(home) = self.home() {
+                        home.nudge();
+                    }
+                }
+                Effect::Alert(text) => {
+                    self.shell.measures.alerts.inc();
+                    tracing::warn!(rollout = %self.rollout.start.id, "{text}");
+                }
+            }
+        }
+        if let Some((armed, _at)) = self.wake.take() {
+            ctx.cancel_future(armed);
+        }
+        self.wake = step.wake_at.map(|at| {
+            let wait = Span::between(now, at).duration();
+            (ctx.run_later(wait, |_actor, ctx| ctx.notify(Wake)), at)
+        });
+    }
+
+    /// Asks the sources of these rules, each on its own: a slow one does not delay a quick one.
+    fn measure(&self, rules: &[RuleName], now: Timestamp, ctx: &mut Context<Self>) {
+        for name in rules {
+            let Some(rule) = self.rollout.start.plan.rule(name) else {
+                continue;
+            };
+            let (shell, start, rule) = (self.shell.clone(), self.rollout.start.clone(), rule.clone());
+            let measuring = async move {
+                let home = shell.environments.get(&start.environment);
+                match home {
+                    Some(home) => Some(shell.poller.measure(&start, &rule, &home.ingest, now).await),
+                    None => None,
+                }
+                .map(|measurement| (rule, measurement))
+            };
+            ctx.spawn(measuring.into_actor(self).map(move |measured, actor, ctx| {
+                if let Some((rule, measurement)) = measured {
+                    let look = actor.judged(&rule, &measurement, now);
+                    ctx.notify(Looked(vec![look]));
+                }
+            }));
+        }
+    }
+
+    fn judged(
+        &self,
+        rule: &Rule,
+        measurement: &tidegate_model::verdict::Measurement,
+        asked: Timestamp,
+    ) -> Look {
+        let look = judge(rule, measurement, None, asked);
+        self.shell
+            .measures
+            .looks
+            .with_label_values(&[look.verdict.name()])
+            .inc();
+        look
+    }
+}
+
+fn ready(actor: &RolloutActor, result: Result<(), ControlError>) -> Driven {
+    Box::pin(std::future::ready(result).into_actor(actor))
+}
+
+impl Actor for RolloutActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // The effects of the present state are sent again: whoever got them before will not mind (F27).
+        if let Some(home) = self.home() {
+            home.nudge();
+            if let Some(publisher) = home.publisher() {
+                let recipient = ctx.address().recipient();
+                publisher.do_send(Attach {
+                    rollout: self.rollout.start.id.clone(),
+                    recipient,
+                });
+            }
+        }
+        ctx.notify(Wake);
+    }
+}
+
+impl Handler<Wake> for RolloutActor {
+    type Result = Answer<()>;
+
+    fn handle(&mut self, _wake: Wake, ctx: &mut Self::Context) -> Self::Result {
+        AtomicResponse::new(Box::pin(
+            self.drive(Input::Wake, ctx)
+                .map(|_told_in_the_log, _actor, _ctx| ()),
+        ))
+    }
+}
+
+impl Handler<Looked> for RolloutActor {
+    type Result = Answer<()>;
+
+    fn handle(&mut self, Looked(looks): Looked, ctx: &mut Self::Context) -> Self::Result {
+        AtomicResponse::new(Box::pin(
+            self.drive(Input::Looked(looks), ctx)
+                .map(|_told_in_the_log, _actor, _ctx| ()),
+        ))
+    }
+}
+
+impl Handler<FleetMoved> for RolloutActor {
+    type Result = Answer<()>;
+
+    fn handle(&mut self, FleetMoved(fleet): FleetMoved, ctx: &mut Self::Context) -> Self::Result {
+        AtomicResponse::new(Box::pin(
+            self.drive(Input::Fleet(fleet), ctx)
+                .map(|_told_in_the_log, _actor, _ctx| ()),
+        ))
+    }
+}
+
+impl Handler<Command> for RolloutActor {
+    type Result = Answer<Result<RolloutView, ControlError>>;
+
+    fn handle(&mut self, command: Command, ctx: &mut Self::Context) -> Self::Result {
+        let Command {
+            command,
+            expect,
+            by,
+            role,
+        } = command;
+        if let Err(error) = crate::control::check_expected(&self.entity, expect, self.revision) {
+            return AtomicResponse::new(Box::pin(std::future::ready(Err(error)).into_actor(self)));
+        }
+        let driven = self.drive(Input::Command { command, by, role }, ctx);
+        AtomicResponse::new(Box::pin(
+            driven.map(|done, actor, _ctx| done.map(|()| actor.view())),
+        ))
+    }
+}
+
+impl Handler<Observe> for RolloutActor {
+    type Result = MessageResult<Observe>;
+
+    fn handle(&mut self, _observe: Observe, _ctx: &mut Self::Context) -> Self::Result {
+        MessageResult(self.view())
+    }
+}
+
+impl Handler<Sweep> for RolloutActor {
+    type Result = ();
+
+    fn handle(&mut self, _sweep: Sweep, ctx: &mut Self::Context) {
+        let now = self.shell.clock.now();
+        let overdue = self
+            .wake
+            .as_ref()
+            .is_none_or(|(_armed, at)| WAKE_OVERDUE.after(*at) < now);
+        if overdue && !matches!(self.rollout.phase, Phase::Ended { .. }) {
+            self.shell.measures.missed_wakes.inc();
+            ctx.notify(Wake);
+        }
+    }
+}
+
+/// The rollout that the store has under this name.
+pub(crate) async fn load(
+    store: &dyn tidegate_store::Store,
+    entity: &EntityRef,
+) -> Result<Option<(Rollout, Revision)>, ControlError> {
+    let stored = store.load(entity).await.map_err(ControlError::Store)?;
+    Ok(stored.and_then(|stored| match stored.state {
+        EntityState::Rollout(rollout) => Some((*rollout, stored.revision)),
+        _ => None,
+    }))
+}

@@ -1,0 +1,169 @@
+//! What all actors share: the store, the clock, the sources, and where to find each other.
+
+use crate::clock::Clock;
+use crate::control::{ControlError, Published};
+use crate::ingest::Ingest;
+use crate::keeper::Keeper;
+use crate::measures::Measures;
+use crate::poller::Poller;
+use crate::publisher::{Nudge, Publisher};
+use actix::Addr;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+use tidegate_model::access::Token;
+use tidegate_model::change::{EntityRef, Record};
+use tidegate_model::key::EnvironmentKey;
+use tidegate_model::snapshot::Digest;
+use tidegate_store::{CommitError, Proposal, Store};
+use tokio::sync::{Mutex, watch};
+
+/// How long a commit may take before its caller is told that nothing can be stored (F54).
+const COMMIT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// What all actors share.
+pub(crate) struct Shell {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) poller: Poller,
+    pub(crate) measures: Measures,
+    pub(crate) environments: BTreeMap<EnvironmentKey, Environment>,
+    pub(crate) keys: Vec<EnvironmentKey>,
+    pub(crate) tokens: RwLock<BTreeMap<Digest, Token>>,
+    pub(crate) keeper: OnceLock<Addr<Keeper>>,
+    /// Why nothing can be stored any more; set once.
+    pub(crate) storage_failure: OnceLock<String>,
+}
+
+/// What belongs to one environment.
+pub(crate) struct Environment {
+    pub(crate) key: EnvironmentKey,
+    /// Held while a definition is checked against the others and stored: two edits that are fine
+    /// one by one could close a loop together.
+    pub(crate) gate: Mutex<()>,
+    pub(crate) ingest: Ingest,
+    pub(crate) published: watch::Sender<Option<Arc<Published>>>,
+    /// Replaced by the keeper when the publisher had to be built anew.
+    pub(crate) publisher: RwLock<Option<Addr<Publisher>>>,
+}
+
+impl Environment {
+    pub(crate) fn new(key: EnvironmentKey) -> Self {
+        Self {
+            ingest: Ingest::new(key.clone()),
+            key,
+            gate: Mutex::new(()),
+            published: watch::Sender::new(None),
+            publisher: RwLock::new(None),
+        }
+    }
+
+    pub(crate) fn publisher(&self) -> Option<Addr<Publisher>> {
+        self.publisher
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Tells the publisher to look at the journal. One that missed this finds out by itself.
+    pub(crate) fn nudge(&self) {
+        if let Some(publisher) = self.publisher() {
+            publisher.do_send(Nudge);
+        }
+    }
+}
+
+impl Shell {
+    pub(crate) fn environment(&self, key: &EnvironmentKey) -> Result<&Environment, ControlError> {
+        let known = self.environments.get(key);
+        known.ok_or_else(|| ControlError::NotFound {
+            what: format!("environment {key}"),
+        })
+    }
+
+    pub(crate) fn keeper(&self) -> Result<&Addr<Keeper>, ControlError> {
+        self.keeper.get().ok_or(ControlError::Busy { retry_after: 1 })
+    }
+
+    /// Stores what is proposed, then tells whom it concerns.
+    pub(crate) async fn commit(&self, proposal: Proposal) -> Result<Record, ControlError> {
+        let commit = tokio::time::timeout(COMMIT_DEADLINE, self.store.commit(proposal));
+        let record = match commit.await {
+            Ok(Ok(record)) => record,
+            Ok(Err(error)) => return Err(self.failed_commit(error)),
+            Err(_elapsed) => {
+                let cause = format!("no answer within {COMMIT_DEADLINE:?}");
+                let error = tidegate_store::StoreError::Io {
+                    operation: "commit".to_owned(),
+                    cause,
+                };
+                return Err(ControlError::Store(error));
+            }
+        };
+        let concerned = record
+            .entries
+            .iter()
+            .filter_map(|entry| entry.entity.environment());
+        for environment in concerned.collect::<std::collections::BTreeSet<_>>() {
+            if let Some(environment) = self.environments.get(environment) {
+                environment.nudge();
+            }
+        }
+        Ok(record)
+    }
+
+    fn failed_commit(&self, error: CommitError) -> ControlError {
+        match error {
+            CommitError::Conflict {
+                entity,
+                expected,
+                actual,
+            } => {
+                self.measures.conflicts.inc();
+                ControlError::Stale {
+                    what: describe(&entity),
+                    expected,
+                    actual,
+                }
+            }
+            CommitError::Unfit { entity, source } => {
+                incident(&format!("a change does not fit the state of {entity}: {source}"))
+            }
+            CommitError::Store(error) => {
+                // After a failed write nothing is acknowledged any more; the process ends so that a
+                // clean start can read what is really on disk (F55).
+                let first = self.storage_failure.set(error.to_string()).is_ok();
+                if first {
+                    tracing::error!(error = %error, "the store failed; nothing is acknowledged any more");
+                }
+                ControlError::Store(error)
+            }
+        }
+    }
+}
+
+/// How a thing is called in messages: `flag new-checkout`.
+pub(crate) fn describe(entity: &EntityRef) -> String {
+    format!("{} {}", entity.kind(), entity.name())
+}
+
+/// Something went wrong in Tidegate itself: logged under an id that the caller is told.
+pub(crate) fn incident(what: &str) -> ControlError {
+    static STARTED: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let id = format!(
+        "{:x}-{:x}-{count}",
+        std::process::id(),
+        STARTED.elapsed().as_micros()
+    );
+    tracing::error!(incident = %id, "{what}");
+    ControlError::Incident { id }
+}
+
+/// What a panic said, as far as it can be read.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a text".to_owned())
+}
