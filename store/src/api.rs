@@ -17,7 +17,8 @@ pub trait Store: Send + Sync + 'static {
     async fn load(&self, entity: &EntityRef) -> Result<Option<Stored>, StoreError>;
 
     /// The state of all things of a kind, sorted by name; of one environment or of all.
-    async fn list(&self, kind: Kind, environment: Option<&EnvironmentKey>) -> Result<Vec<Stored>, StoreError>;
+    async fn list(&self, kind: Kind, environment: Option<&EnvironmentKey>)
+    -> Result<Vec<Stored>, StoreError>;
 
     /// Records with a sequence above `after`, oldest first, at most `limit`.
     async fn records(&self, after: u64, limit: usize) -> Result<Vec<Record>, StoreError>;

@@ -26,7 +26,10 @@ pub enum Refusal {
 impl Refusal {
     /// A conflict with the state as it is now.
     pub fn conflict(why: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self::Conflict { why: why.into(), fix: fix.into() }
+        Self::Conflict {
+            why: why.into(),
+            fix: fix.into(),
+        }
     }
 }
 

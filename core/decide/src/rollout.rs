@@ -58,12 +58,20 @@ pub enum Input {
 ///
 /// # Errors
 /// When `input` is a command that cannot be followed.
-pub fn step(rollout: &Rollout, _observed: &Observed, _input: &Input, _now: Timestamp) -> Result<Step, Refusal> {
+pub fn step(
+    rollout: &Rollout,
+    _observed: &Observed,
+    _input: &Input,
+    _now: Timestamp,
+) -> Result<Step, Refusal> {
     Ok(Step {
         changes: Vec::new(),
         effects: Vec::new(),
         wake_at: None,
-        because: Because { decision: Decision::Holds { share: rollout.share }, reasons: Vec::new() },
+        because: Because {
+            decision: Decision::Holds { share: rollout.share },
+            reasons: Vec::new(),
+        },
     })
 }
 
