@@ -1,6 +1,8 @@
 //! What a store does.
 
 use async_trait::async_trait;
+use std::io;
+use std::path::Path;
 use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
 use tidegate_model::because::Because;
@@ -11,12 +13,15 @@ use tidegate_model::key::{EnvironmentKey, Revision};
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Makes all writes true together, or none. When this returns, they survive a power cut.
+    ///
+    /// The record that is returned is the one that will be read back. Dropping the future does not
+    /// take the proposal back: it may still become true.
     async fn commit(&self, proposal: Proposal) -> Result<Record, CommitError>;
 
     /// The state of one thing; `None` when there is no such thing.
     async fn load(&self, entity: &EntityRef) -> Result<Option<Stored>, StoreError>;
 
-    /// The state of all things of a kind, sorted by name; of one environment or of all.
+    /// The state of all things of a kind, sorted by environment and name; of one environment or of all.
     async fn list(&self, kind: Kind, environment: Option<&EnvironmentKey>)
     -> Result<Vec<Stored>, StoreError>;
 
@@ -59,7 +64,8 @@ pub struct Write {
 pub enum Expect {
     /// Whatever it is.
     Any,
-    /// Exactly this; [`Revision::ABSENT`] for a thing that must not exist.
+    /// Exactly this; [`Revision::ABSENT`] for a thing that must not exist. A deleted thing does not
+    /// exist, though its revision goes on counting when it is made again.
     Revision(Revision),
 }
 
@@ -96,6 +102,13 @@ pub enum CommitError {
         #[source]
         source: tidegate_model::rollout::FoldError,
     },
+    /// The proposal is not one: nothing in it, a thing twice, or a change that cannot be written
+    /// down so that it can be read back. Nothing was written.
+    #[error("the proposal is malformed: {what}")]
+    Malformed {
+        /// What is wrong with it.
+        what: String,
+    },
     /// The store cannot take it.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -115,7 +128,7 @@ pub enum StoreError {
     /// Reading or writing failed.
     #[error("{operation} failed: {cause}")]
     Io {
-        /// What was tried.
+        /// What was tried, and on which file.
         operation: String,
         /// The system's answer.
         cause: String,
@@ -143,4 +156,24 @@ pub enum StoreError {
     /// The store stopped after an earlier failure.
     #[error("the store has stopped: {0}")]
     Stopped(String),
+}
+
+impl StoreError {
+    /// For `map_err`: what was tried, on which file.
+    pub(crate) fn io(operation: &str, file: &Path) -> impl FnOnce(io::Error) -> Self {
+        let operation = format!("{operation} {}", file.display());
+        move |cause| Self::Io {
+            operation,
+            cause: cause.to_string(),
+        }
+    }
+
+    /// Damage in `file` at `offset`.
+    pub(crate) fn damaged(file: &Path, offset: u64, what: impl Into<String>) -> Self {
+        Self::Damaged {
+            file: file.display().to_string(),
+            offset,
+            what: what.into(),
+        }
+    }
 }

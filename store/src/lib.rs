@@ -2,8 +2,26 @@
 //!
 //! [`Store`] is what the actors know. The embedded store writes a journal first and keeps sled as a
 //! view of it that can always be rebuilt; the memory store is for tests. Both pass the same
-//! contract.
+//! contract. What is on disk, byte by byte, and what to do about each error: `docs/store.md`.
 
 mod api;
+mod draft;
+mod table;
+
+mod memory;
+
+mod folder;
+mod journal;
+mod view;
+
+mod embedded;
+mod verify;
+
+#[cfg(feature = "contract")]
+pub mod contract;
 
 pub use api::{CommitError, Expect, Proposal, Store, StoreError, Stored, Write};
+pub use embedded::{EmbeddedStore, OpenReport, Settings, StoreStats, ViewReport};
+pub use journal::{Chain, Torn};
+pub use memory::MemoryStore;
+pub use verify::{VerifyReport, verify};

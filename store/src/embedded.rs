@@ -1,0 +1,121 @@
+//! The store of one machine: a journal in a folder, sled as a view of it, the truth in memory.
+//!
+//! A commit goes through a bounded queue to one thread. It takes everything that waits, checks it
+//! against the truth, writes it to the journal at once, syncs, takes it over into the truth and
+//! only then answers. Reads are answered from memory; the view is written behind everybody's back.
+
+mod commit;
+mod live;
+mod open;
+
+use crate::api::{CommitError, Proposal, Store, StoreError, Stored};
+use crate::draft::Draft;
+use crate::journal::Reader;
+use async_trait::async_trait;
+use commit::Job;
+use live::Live;
+pub use live::StoreStats;
+pub(crate) use open::fold;
+pub use open::{OpenReport, Settings, ViewReport};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tidegate_model::change::{EntityRef, Kind, Record};
+use tidegate_model::key::EnvironmentKey;
+use tokio::sync::{mpsc, oneshot};
+
+/// The store of one machine.
+///
+/// Dropping it without [`close`](Self::close) loses nothing: the thread finishes what waits and
+/// gives the folder back by itself, some time later.
+#[derive(Debug)]
+pub struct EmbeddedStore {
+    jobs: mpsc::Sender<Job>,
+    live: Arc<Live>,
+    journal: PathBuf,
+    epoch: u64,
+}
+
+impl EmbeddedStore {
+    /// Opens the store in `folder`, or makes one. Blocks while it reads the journal.
+    ///
+    /// # Errors
+    /// When the folder is in use, damaged, too new, or cannot be read; nothing was changed then.
+    pub fn open(folder: impl AsRef<Path>) -> Result<(Self, OpenReport), StoreError> {
+        Self::open_with(folder, Settings::default())
+    }
+
+    /// As [`open`](Self::open), with settings.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(folder: impl AsRef<Path>, settings: Settings) -> Result<(Self, OpenReport), StoreError> {
+        open::open(folder.as_ref(), settings)
+    }
+
+    /// Finishes what waits, checkpoints the view and gives the folder back. Every later commit is
+    /// refused; reads are answered as before.
+    ///
+    /// # Errors
+    /// When the store had stopped already, with the reason.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let (reply, closed) = oneshot::channel();
+        let sent = self.jobs.send(Job::Close(reply)).await;
+        sent.map_err(|_| self.live.stopped())?;
+        closed.await.map_err(|_| self.live.stopped())
+    }
+
+    /// Numbers for operators.
+    pub fn stats(&self) -> StoreStats {
+        self.live.stats()
+    }
+}
+
+#[async_trait]
+impl Store for EmbeddedStore {
+    async fn commit(&self, proposal: Proposal) -> Result<Record, CommitError> {
+        let draft = Box::new(Draft::new(proposal)?);
+        let (reply, committed) = oneshot::channel();
+        let sent = self.jobs.send(Job::Commit { draft, reply }).await;
+        sent.map_err(|_| self.live.stopped())?;
+        committed.await.map_err(|_| self.live.stopped())?
+    }
+
+    async fn load(&self, entity: &EntityRef) -> Result<Option<Stored>, StoreError> {
+        Ok(self.live.read().table.load(entity))
+    }
+
+    async fn list(
+        &self,
+        kind: Kind,
+        environment: Option<&EnvironmentKey>,
+    ) -> Result<Vec<Stored>, StoreError> {
+        Ok(self.live.read().table.list(kind, environment))
+    }
+
+    async fn records(&self, after: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
+        let first = after.saturating_add(1);
+        let (last, mark) = {
+            let truth = self.live.read();
+            let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+            let last = truth.table.head().min(after.saturating_add(limit));
+            (last, truth.index.before(first))
+        };
+        let Some(mark) = mark.filter(|_| first <= last) else {
+            return Ok(Vec::new());
+        };
+        let journal = self.journal.clone();
+        let reading = tokio::task::spawn_blocking(move || Reader::open(journal, mark)?.take(first, last));
+        reading.await.map_err(|error| StoreError::Io {
+            operation: format!("reading records {first} to {last}"),
+            cause: error.to_string(),
+        })?
+    }
+
+    fn head(&self) -> u64 {
+        self.live.read().table.head()
+    }
+
+    fn epoch(&self) -> u64 {
+        self.epoch
+    }
+}

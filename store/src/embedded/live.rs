@@ -1,0 +1,154 @@
+//! What the committer writes and everybody else reads.
+
+use crate::api::StoreError;
+use crate::journal::{Chain, Index, Written};
+use crate::table::{Slots, Table};
+use crate::view::{Applied, Snapshot};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+use tidegate_model::change::EntityRef;
+
+/// Numbers for operators, since the store was opened unless said otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct StoreStats {
+    /// Records that were committed.
+    pub commits: u64,
+    /// Writes to the journal, each with its sync.
+    pub groups: u64,
+    /// Records in the last write.
+    pub last_group: u64,
+    /// Seconds spent in `fdatasync`.
+    pub sync_seconds: f64,
+    /// Bytes of all segments of the journal.
+    pub journal_bytes: u64,
+    /// Sequence of the newest record.
+    pub head: u64,
+    /// Sequence of the last record that is in the view. Not moving while `head` moves: sled failed.
+    pub applied: u64,
+    /// Times that the view was made again from the journal: 0 or 1.
+    pub rebuilt: u64,
+}
+
+/// The truth, and counters beside it.
+#[derive(Debug)]
+pub(crate) struct Live {
+    truth: RwLock<Truth>,
+    stop_reason: OnceLock<String>,
+    commits: AtomicU64,
+    groups: AtomicU64,
+    last_group: AtomicU64,
+    sync_nanos: AtomicU64,
+    journal_bytes: AtomicU64,
+    applied: AtomicU64,
+    rebuilt: u64,
+}
+
+/// Everything that becomes visible together.
+#[derive(Debug)]
+pub(crate) struct Truth {
+    /// All entities.
+    pub(crate) table: Table,
+    /// The chain up to the table's head.
+    pub(crate) chain: Chain,
+    /// Where records are in the journal.
+    pub(crate) index: Index,
+    /// What the view does not know yet.
+    pub(crate) unsaved: BTreeSet<EntityRef>,
+}
+
+impl Live {
+    pub(crate) fn new(truth: Truth, journal_bytes: u64, applied: u64, rebuilt: u64) -> Self {
+        Self {
+            truth: RwLock::new(truth),
+            stop_reason: OnceLock::new(),
+            commits: AtomicU64::new(0),
+            groups: AtomicU64::new(0),
+            last_group: AtomicU64::new(0),
+            sync_nanos: AtomicU64::new(0),
+            journal_bytes: AtomicU64::new(journal_bytes),
+            applied: AtomicU64::new(applied),
+            rebuilt,
+        }
+    }
+
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Truth> {
+        self.truth.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Truth> {
+        self.truth.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over what a write has made durable.
+    pub(crate) fn adopt(&self, slots: Slots, written: &Written) {
+        let records = written.offsets.len() as u64;
+        let mut guard = self.write();
+        let truth = &mut *guard;
+        truth.unsaved.extend(slots.keys().cloned());
+        truth.table.adopt(slots, written.first + records - 1);
+        truth.chain = written.chain;
+        if written.began_segment {
+            truth.index.begin_segment(written.segment, written.first);
+        }
+        for (sequence, offset) in (written.first..).zip(&written.offsets) {
+            truth.index.add(sequence, *offset);
+        }
+        drop(guard);
+        self.commits.fetch_add(records, Ordering::Relaxed);
+        self.groups.fetch_add(1, Ordering::Relaxed);
+        self.last_group.store(records, Ordering::Relaxed);
+        let nanos = u64::try_from(written.sync.as_nanos()).unwrap_or(u64::MAX);
+        self.sync_nanos.fetch_add(nanos, Ordering::Relaxed);
+        self.journal_bytes.fetch_add(written.bytes, Ordering::Relaxed);
+    }
+
+    /// What the view does not know yet. It counts as known from now on.
+    pub(crate) fn take_unsaved(&self) -> Snapshot {
+        let mut truth = self.write();
+        let unsaved = std::mem::take(&mut truth.unsaved);
+        let slots = unsaved.into_iter().filter_map(|entity| {
+            let slot = truth.table.slots().get(&entity)?.clone();
+            Some((entity, slot))
+        });
+        let slots = slots.collect();
+        Snapshot {
+            slots,
+            applied: Applied {
+                sequence: truth.table.head(),
+                chain: truth.chain,
+                fingerprint: truth.table.fingerprint(),
+            },
+        }
+    }
+
+    /// Notes how far the view goes.
+    pub(crate) fn note_applied(&self, sequence: u64) {
+        self.applied.store(sequence, Ordering::Relaxed);
+    }
+
+    /// Notes why nothing is acknowledged any more. The first reason stays.
+    pub(crate) fn stop(&self, reason: String) {
+        let _ = self.stop_reason.set(reason);
+    }
+
+    /// The error of every commit after the store stopped.
+    pub(crate) fn stopped(&self) -> StoreError {
+        let reason = self.stop_reason.get();
+        StoreError::Stopped(reason.map_or_else(|| "its thread ended".to_owned(), String::clone))
+    }
+
+    pub(crate) fn stats(&self) -> StoreStats {
+        StoreStats {
+            commits: self.commits.load(Ordering::Relaxed),
+            groups: self.groups.load(Ordering::Relaxed),
+            last_group: self.last_group.load(Ordering::Relaxed),
+            sync_seconds: Duration::from_nanos(self.sync_nanos.load(Ordering::Relaxed)).as_secs_f64(),
+            journal_bytes: self.journal_bytes.load(Ordering::Relaxed),
+            head: self.read().table.head(),
+            applied: self.applied.load(Ordering::Relaxed),
+            rebuilt: self.rebuilt,
+        }
+    }
+}

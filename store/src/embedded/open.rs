@@ -1,0 +1,227 @@
+//! From a folder to a store.
+
+use super::EmbeddedStore;
+use super::commit::Committer;
+use super::live::{Live, Truth};
+use crate::api::StoreError;
+use crate::folder::Folder;
+use crate::journal::{self, Appender, Chain, Place, Scan, Torn};
+use crate::table::Table;
+use crate::view::{self, View, ViewWriter};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use tidegate_model::change::Record;
+use tokio::sync::mpsc;
+
+/// What can be chosen when a store is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// A segment of the journal that has reached this is followed by a new one, in bytes.
+    pub segment_bytes_max: u64,
+    /// Commits that may wait; the next one waits for a place.
+    pub queue_commits_max: usize,
+    /// Records between two checkpoints of the view.
+    pub checkpoint_records: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            segment_bytes_max: 64 << 20,
+            queue_commits_max: 1024,
+            checkpoint_records: 10_000,
+        }
+    }
+}
+
+/// What was found when a store was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenReport {
+    /// Whether the store is new.
+    pub created: bool,
+    /// Which life of the store this is.
+    pub epoch: u64,
+    /// Sequence of the newest record.
+    pub head: u64,
+    /// What an interrupted write had left behind. It was never acknowledged, and was cut off.
+    pub torn: Option<Torn>,
+    /// How the view was.
+    pub view: ViewReport,
+}
+
+/// How the view was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ViewReport {
+    /// As it should be, but for so many records that were folded again.
+    Loaded {
+        /// How many records it was behind.
+        behind: u64,
+    },
+    /// It was made again from the journal.
+    Rebuilt {
+        /// What was odd about it.
+        why: String,
+        /// Where it was put.
+        quarantine: PathBuf,
+    },
+}
+
+/// The journal read to its end, and the view that goes with it.
+#[derive(Debug)]
+struct Found {
+    scan: Scan,
+    table: Table,
+    /// Why it has to be made again, if it has to.
+    view: Result<View, String>,
+}
+
+pub(super) fn open(root: &Path, settings: Settings) -> Result<(EmbeddedStore, OpenReport), StoreError> {
+    let folder = Folder::take(root)?;
+    let Found {
+        mut scan,
+        table,
+        view,
+    } = read(&folder, view::open(&folder.view()))?;
+    if let Some(torn) = &scan.torn {
+        let (file, offset, bytes) = (torn.file.display(), torn.offset, torn.bytes);
+        tracing::warn!(%file, offset, bytes, "cut off a write that was never acknowledged");
+        journal::cut(&folder.journal(), torn)?;
+    }
+    let journal = Appender::new(&folder.journal(), &mut scan, settings.segment_bytes_max)?;
+    if folder.created {
+        folder.seal()?;
+    }
+    let (view, view_report) = match view {
+        Ok(view) => {
+            let behind = scan.head - view.applied.sequence;
+            (view, ViewReport::Loaded { behind })
+        }
+        Err(why) => rebuild(&folder, why)?,
+    };
+    let report = OpenReport {
+        created: folder.created,
+        epoch: folder.epoch,
+        head: scan.head,
+        torn: scan.torn.take(),
+        view: view_report,
+    };
+    let truth = Truth {
+        unsaved: table.newer_than(&view.table),
+        table,
+        chain: scan.chain,
+        index: scan.index,
+    };
+    let rebuilt = matches!(report.view, ViewReport::Rebuilt { .. }).into();
+    let live = Arc::new(Live::new(truth, scan.bytes, view.applied.sequence, rebuilt));
+    let store = start(folder, settings, journal, live, view.sled)?;
+    Ok((store, report))
+}
+
+/// Reads the journal, starting from what the view knows. A view that does not agree with the
+/// journal is given up, unless it has seen records that the journal does not have.
+fn read(folder: &Folder, view: Result<View, String>) -> Result<Found, StoreError> {
+    let mut table = view.as_ref().map(|view| view.table.clone()).unwrap_or_default();
+    let applied = view.as_ref().map(|view| view.applied).unwrap_or_default();
+    let mut chain_at_applied = Chain::default();
+    let mut misfit = None;
+    let scan = journal::scan(&folder.journal(), |place, text| {
+        if place.sequence <= applied.sequence {
+            chain_at_applied = place.chain;
+            return Ok(());
+        }
+        match fold(&mut table, place, text) {
+            // The view may be what does not fit: the journal alone decides, below.
+            Err(error) if applied.sequence > 0 => misfit = misfit.take().or(Some(error.to_string())),
+            folded => folded?,
+        }
+        Ok(())
+    })?;
+    check_whole(folder, &scan, applied.sequence)?;
+    if chain_at_applied != applied.chain {
+        misfit = Some("it is the view of another journal".to_owned());
+    }
+    match misfit {
+        Some(why) => read(folder, Err(why)),
+        None => Ok(Found { scan, table, view }),
+    }
+}
+
+/// Folds one record into the table.
+pub(crate) fn fold(table: &mut Table, place: &Place<'_>, text: &[u8]) -> Result<(), StoreError> {
+    let record: Record = serde_json::from_slice(text)
+        .map_err(|error| place.damaged(format!("record {} cannot be read: {error}", place.sequence)))?;
+    table.replay(&record).map_err(|what| place.damaged(what))
+}
+
+/// Whether nothing is missing that was there once.
+fn check_whole(folder: &Folder, scan: &Scan, applied: u64) -> Result<(), StoreError> {
+    let last = journal::path(&folder.journal(), scan.segment.max(1));
+    if folder.created && scan.head > 0 {
+        let what = "the file is missing, though there is a journal";
+        return Err(StoreError::damaged(&folder.root.join("FORMAT"), 0, what));
+    }
+    if !folder.created && scan.segment == 0 {
+        return Err(StoreError::damaged(&last, 0, "the journal is missing"));
+    }
+    if scan.head < applied {
+        let head = scan.head;
+        let what = format!("the journal ends at record {head}, but record {applied} was acknowledged");
+        return Err(StoreError::damaged(&last, scan.end, what));
+    }
+    Ok(())
+}
+
+/// Puts the odd view aside and begins an empty one.
+fn rebuild(folder: &Folder, why: String) -> Result<(View, ViewReport), StoreError> {
+    let (path, quarantine) = (folder.view(), folder.quarantine());
+    fs::rename(&path, &quarantine).map_err(StoreError::io("moving aside", &path))?;
+    tracing::warn!(%why, quarantine = %quarantine.display(), "the view is made again from the journal");
+    let view = view::open(&path).map_err(|cause| StoreError::Io {
+        operation: format!("making {}", path.display()),
+        cause,
+    })?;
+    Ok((view, ViewReport::Rebuilt { why, quarantine }))
+}
+
+fn start(
+    folder: Folder,
+    settings: Settings,
+    journal: Appender,
+    live: Arc<Live>,
+    sled: sled::Db,
+) -> Result<EmbeddedStore, StoreError> {
+    let starting = |cause: io::Error| StoreError::Io {
+        operation: "starting a thread".to_owned(),
+        cause: cause.to_string(),
+    };
+    let (taken, noted) = (Arc::clone(&live), Arc::clone(&live));
+    let view = ViewWriter::start(
+        sled,
+        folder.view(),
+        settings.checkpoint_records,
+        move || taken.take_unsaved(),
+        move |sequence| noted.note_applied(sequence),
+    )
+    .map_err(starting)?;
+    view.wake();
+    let (jobs, waiting) = mpsc::channel(settings.queue_commits_max.max(1));
+    let store = EmbeddedStore {
+        jobs,
+        live: Arc::clone(&live),
+        journal: folder.journal(),
+        epoch: folder.epoch,
+    };
+    let committer = Committer {
+        jobs: waiting,
+        journal,
+        live,
+        view,
+        folder,
+    };
+    let thread = thread::Builder::new().name("committer".to_owned());
+    thread.spawn(move || committer.run()).map_err(starting)?;
+    Ok(store)
+}

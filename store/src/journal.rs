@@ -1,0 +1,18 @@
+//! The journal: one record after the other, each checksummed, each chained to all before it.
+//!
+//! `journal/00000001.log` and so on. A segment begins with a header ([`segment`]) and goes on with
+//! frames ([`frame`]), one per record. [`scan`] reads all of it at start and finds damage, [`append`]
+//! writes behind the end, [`read`] answers for records in the middle.
+
+mod append;
+mod frame;
+mod read;
+mod scan;
+mod segment;
+
+pub(crate) use append::{Appender, Written};
+pub use frame::Chain;
+pub(crate) use read::{Index, Reader};
+pub use scan::Torn;
+pub(crate) use scan::{Place, Scan, cut, scan};
+pub(crate) use segment::path;

@@ -1,0 +1,71 @@
+//! A store for tests: the same behaviour, and nothing survives.
+
+use crate::api::{CommitError, Proposal, Store, StoreError, Stored};
+use crate::draft::Draft;
+use crate::table::{Slots, Table};
+use async_trait::async_trait;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use tidegate_model::change::{EntityRef, Kind, Record};
+use tidegate_model::key::EnvironmentKey;
+
+/// Keeps everything in memory.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    truth: RwLock<Truth>,
+}
+
+#[derive(Debug, Default)]
+struct Truth {
+    table: Table,
+    records: Vec<Record>,
+}
+
+impl MemoryStore {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Truth> {
+        self.truth.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn commit(&self, proposal: Proposal) -> Result<Record, CommitError> {
+        let draft = Draft::new(proposal)?;
+        let mut truth = self.truth.write().unwrap_or_else(PoisonError::into_inner);
+        let sequence = truth.table.head() + 1;
+        let planned = truth.table.plan(&Slots::new(), sequence, draft)?;
+        truth.table.adopt(planned.slots, sequence);
+        truth.records.push(planned.record.clone());
+        Ok(planned.record)
+    }
+
+    async fn load(&self, entity: &EntityRef) -> Result<Option<Stored>, StoreError> {
+        Ok(self.read().table.load(entity))
+    }
+
+    async fn list(
+        &self,
+        kind: Kind,
+        environment: Option<&EnvironmentKey>,
+    ) -> Result<Vec<Stored>, StoreError> {
+        Ok(self.read().table.list(kind, environment))
+    }
+
+    async fn records(&self, after: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
+        let truth = self.read();
+        let newer = truth.records.partition_point(|record| record.sequence <= after);
+        Ok(truth.records.iter().skip(newer).take(limit).cloned().collect())
+    }
+
+    fn head(&self) -> u64 {
+        self.read().table.head()
+    }
+
+    fn epoch(&self) -> u64 {
+        1
+    }
+}

@@ -1,0 +1,91 @@
+//! sled as a view of the journal: what makes a start fast, and never what is true.
+//!
+//! sled 0.34.7 can lose what it was told, can return an old value without an error, and can refuse
+//! to open. So everything read from it is checked, and anything odd means that it is put aside and
+//! made again from the journal.
+
+mod value;
+mod write;
+
+use crate::table::Table;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+use value::APPLIED;
+pub(crate) use value::Applied;
+pub(crate) use write::{Snapshot, ViewWriter};
+
+/// How long opening and reading may take before the view counts as odd.
+const OPEN_SECONDS_MAX: u64 = 30;
+
+/// Memory that sled may use for pages, in bytes. It is read once, at start.
+const CACHE_BYTES: u64 = 16 << 20;
+
+/// A view that holds together.
+#[derive(Debug)]
+pub(crate) struct View {
+    /// The database.
+    pub(crate) sled: sled::Db,
+    /// How far it goes.
+    pub(crate) applied: Applied,
+    /// What it says.
+    pub(crate) table: Table,
+}
+
+/// Opens the view and reads all of it, making an empty one if there is none.
+///
+/// # Errors
+/// In words, what is odd about it. It may then still be held open by a thread that hangs.
+pub(crate) fn open(folder: &Path) -> Result<View, String> {
+    let (sender, receiver) = mpsc::channel();
+    let folder = folder.to_owned();
+    let opening = thread::Builder::new().name("view-open".to_owned());
+    opening
+        .spawn(move || {
+            let view = catch_unwind(AssertUnwindSafe(|| read(&folder)));
+            let view = view.unwrap_or_else(|panic| Err(format!("sled panicked: {}", words(&*panic))));
+            // Nobody listens any more when it took too long.
+            let _ = sender.send(view);
+        })
+        .map_err(|error| format!("no thread to open it: {error}"))?;
+    receiver
+        .recv_timeout(Duration::from_secs(OPEN_SECONDS_MAX))
+        .unwrap_or_else(|_| Err(format!("it did not open in {OPEN_SECONDS_MAX} s")))
+}
+
+fn read(folder: &Path) -> Result<View, String> {
+    let config = sled::Config::new().path(folder).cache_capacity(CACHE_BYTES);
+    let sled = config
+        .flush_every_ms(None)
+        .open()
+        .map_err(|error| error.to_string())?;
+    let mut slots = Vec::new();
+    let mut applied = None;
+    for pair in sled.iter() {
+        let (key, value) = pair.map_err(|error| error.to_string())?;
+        if key == APPLIED {
+            applied = Some(Applied::decode(&value)?);
+        } else {
+            slots.push(value::decode(&key, &value)?);
+        }
+    }
+    let applied = match applied {
+        Some(applied) => applied,
+        None if slots.is_empty() => Applied::default(),
+        None => return Err("it does not say how far it goes".to_owned()),
+    };
+    let mut table = Table::default();
+    table.adopt(slots.into_iter().collect(), applied.sequence);
+    if table.fingerprint() != applied.fingerprint {
+        return Err(format!("it is not what it was at record {}", applied.sequence));
+    }
+    Ok(View { sled, applied, table })
+}
+
+fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("no words").to_owned()
+}

@@ -1,0 +1,124 @@
+//! Keeping the view up to date, on a thread of its own: a sled that hangs or fails delays nobody.
+
+use super::value::{self, APPLIED, Applied};
+use super::words;
+use crate::table::Slots;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread;
+use std::time::Duration;
+
+/// How long closing waits for the last write and checkpoint of the view.
+const CLOSE_SECONDS_MAX: u64 = 10;
+
+/// What changed since the snapshot before it, all at one point of the journal.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    /// The slots that changed.
+    pub(crate) slots: Slots,
+    /// The point.
+    pub(crate) applied: Applied,
+}
+
+/// The thread that writes the view. Dropping it lets the thread write what is left and end.
+#[derive(Debug)]
+pub(crate) struct ViewWriter {
+    wake: SyncSender<()>,
+    ended: Receiver<()>,
+}
+
+struct Writing<F, A> {
+    sled: sled::Db,
+    folder: PathBuf,
+    checkpoint_records: u64,
+    /// Takes what has changed.
+    take: F,
+    /// Is told how far the view goes.
+    wrote: A,
+}
+
+impl ViewWriter {
+    /// Starts the thread. Whenever it is woken it writes what `take` gives, and tells `wrote`.
+    pub(crate) fn start<F, A>(
+        sled: sled::Db,
+        folder: PathBuf,
+        checkpoint_records: u64,
+        take: F,
+        wrote: A,
+    ) -> std::io::Result<Self>
+    where
+        F: Fn() -> Snapshot + Send + 'static,
+        A: Fn(u64) + Send + 'static,
+    {
+        // One token is enough: whoever finds it already there knows that the thread has not looked yet.
+        let (wake, woken) = mpsc::sync_channel(1);
+        let (end, ended) = mpsc::channel();
+        let writing = Writing {
+            sled,
+            folder,
+            checkpoint_records,
+            take,
+            wrote,
+        };
+        thread::Builder::new().name("view".to_owned()).spawn(move || {
+            let outcome = catch_unwind(AssertUnwindSafe(|| writing.run(&woken)));
+            let outcome = outcome.unwrap_or_else(|panic| Err(format!("sled panicked: {}", words(&*panic))));
+            if let Err(cause) = outcome {
+                tracing::warn!(%cause, "the view is not kept up to date any more, the next start catches up");
+            }
+            drop(end);
+        })?;
+        Ok(Self { wake, ended })
+    }
+
+    /// Says that there is something to take.
+    pub(crate) fn wake(&self) {
+        // Full: the thread will look anyway. Gone: it has said why.
+        let _ = self.wake.try_send(());
+    }
+
+    /// Waits until everything is written and checkpointed, but not for a sled that hangs.
+    pub(crate) fn close(self) {
+        drop(self.wake);
+        let limit = Duration::from_secs(CLOSE_SECONDS_MAX);
+        if self.ended.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
+            tracing::warn!(seconds = CLOSE_SECONDS_MAX, "the view did not close in time");
+        }
+    }
+}
+
+impl<F: Fn() -> Snapshot, A: Fn(u64)> Writing<F, A> {
+    fn run(&self, woken: &Receiver<()>) -> Result<(), String> {
+        let mut checkpointed = None;
+        for () in woken {
+            let applied = self.write()?;
+            if applied >= *checkpointed.get_or_insert(applied) + self.checkpoint_records {
+                self.checkpoint()?;
+                checkpointed = Some(applied);
+            }
+        }
+        self.write()?;
+        self.checkpoint()
+    }
+
+    fn write(&self) -> Result<u64, String> {
+        let Snapshot { slots, applied } = (self.take)();
+        let mut batch = sled::Batch::default();
+        for (entity, slot) in &slots {
+            batch.insert(entity.to_string().as_str(), value::encode(entity, slot)?);
+        }
+        batch.insert(APPLIED, applied.encode());
+        self.sled.apply_batch(batch).map_err(|error| error.to_string())?;
+        (self.wrote)(applied.sequence);
+        Ok(applied.sequence)
+    }
+
+    /// sled's own flush leaves the data in the system's memory.
+    fn checkpoint(&self) -> Result<(), String> {
+        self.sled.flush().map_err(|error| error.to_string())?;
+        let synced = File::open(self.folder.join("db")).and_then(|file| file.sync_data());
+        synced.map_err(|error| format!("syncing the view failed: {error}"))
+    }
+}
