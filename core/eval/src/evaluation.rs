@@ -1,13 +1,17 @@
 //! What an evaluation answers.
 
+use serde::Serialize;
 use tidegate_model::snapshot::Version;
 
 /// The answer for one flag and one context, borrowed from the snapshot.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Evaluation<'a> {
     /// The value as parsed; `None` is "use the caller's default".
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<&'a serde_json::Value>,
     /// The value as JSON text, written once when the snapshot was compiled.
+    #[serde(skip)]
     pub json: Option<&'a str>,
     /// The variation; empty when there is none.
     pub variation: &'a str,
@@ -18,7 +22,8 @@ pub struct Evaluation<'a> {
 }
 
 /// Why a context got what it got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Reason<'a> {
     /// The unit is named by the flag.
     IndividualOverride,
@@ -55,7 +60,8 @@ pub enum Reason<'a> {
 }
 
 /// Why there is no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "code")]
 pub enum ErrorCode {
     /// There is no such flag.
     FlagNotFound,

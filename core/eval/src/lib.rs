@@ -1,8 +1,24 @@
 //! Snapshot and context in, evaluation out. Cannot fail, takes no lock, allocates nothing.
+//!
+//! A snapshot is compiled once, a context is prepared once per snapshot, and then any number of flags
+//! are evaluated by walking what was compiled: [`CompiledSnapshot::compile`],
+//! [`CompiledSnapshot::prepare`], [`CompiledSnapshot::evaluate`].
 
 pub mod bucket;
+mod compile;
+mod decide;
 mod evaluation;
+mod explain;
+mod flag;
+mod number;
+mod pattern;
+mod predicate;
+mod prepared;
 mod snapshot;
+mod vocabulary;
 
+pub use compile::{PREREQUISITE_DEPTH_MAX, SEGMENT_DEPTH_MAX};
 pub use evaluation::{ErrorCode, Evaluation, Reason};
-pub use snapshot::{CompiledSnapshot, PreparedContext};
+pub use explain::{Explanation, Finding, Membership, Step};
+pub use prepared::PreparedContext;
+pub use snapshot::CompiledSnapshot;

@@ -1,0 +1,173 @@
+//! Compiling flags.
+
+use super::{Compiler, unknown};
+use crate::flag::{CompiledFlag, Individual, Prerequisite, Rollout, Rule, Serve, Variation};
+use crate::vocabulary::AttributeId;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tidegate_model::flag::{self, Flag, FlagDefinition};
+use tidegate_model::invalid::Violation;
+use tidegate_model::key::{FlagKey, VariationKey};
+use tidegate_model::share::Share;
+use tidegate_model::snapshot::{RolloutSplit, SnapshotFlag};
+
+/// The variations of one flag, and what is wrong with it.
+struct Names {
+    variations: BTreeMap<VariationKey, Arc<Variation>>,
+    wrong: Vec<Violation>,
+}
+
+impl Compiler<'_> {
+    /// Compiles a flag.
+    pub(super) fn flag(&mut self, source: &SnapshotFlag) -> CompiledFlag {
+        let flag = &source.flag;
+        let definition = flag.definition();
+        let mut names = Names::of(definition);
+        let prerequisites = self.prerequisites(flag, &mut names.wrong);
+        let individuals = self.individuals(definition, &mut names);
+        let rules = self.rules(definition, &mut names);
+        let rollout = source.rollout.as_ref().and_then(|split| names.rollout(split));
+        let fallback = flag.fallback().and_then(|serve| names.serve("fallback", serve));
+        let off = definition
+            .off
+            .as_ref()
+            .and_then(|key| names.variation("off", key));
+        let unit = match &definition.unit {
+            Some(attribute) => self.vocabulary.add_attribute(attribute),
+            None => AttributeId::TARGETING_KEY,
+        };
+        self.found_in(names.wrong, || format!("flags.{}", flag.key()));
+        CompiledFlag {
+            key: flag.key().clone(),
+            status: definition.status,
+            off,
+            prerequisites,
+            individuals,
+            rules,
+            rollout,
+            fallback,
+            unit,
+            salt: flag.salt().into(),
+        }
+    }
+
+    fn prerequisites(&mut self, flag: &Flag, wrong: &mut Vec<Violation>) -> Box<[Prerequisite]> {
+        let mut compiled = Vec::new();
+        for (i, prerequisite) in flag.definition().prerequisites.iter().enumerate() {
+            let path = format!("prerequisites[{i}]");
+            let place = self.flag_places.get(&prerequisite.flag).copied();
+            let other = place.and_then(|place| self.flags.get(place as usize).copied());
+            let (Some(place), Some(other)) = (place, other) else {
+                let known = self.flag_places.keys().map(FlagKey::as_str);
+                let name = prerequisite.flag.as_str();
+                wrong.push(unknown(&format!("{path}.flag"), name, "flag", known));
+                continue;
+            };
+            let variations = &other.definition().variations;
+            let mut accepted = Vec::new();
+            for key in &prerequisite.variations {
+                match (0..).zip(variations).find(|(_, variation)| &variation.key == key) {
+                    Some((place, _)) => accepted.push(place),
+                    None => {
+                        let known = variations.iter().map(|variation| variation.key.as_str());
+                        let path = format!("{path}.variations");
+                        wrong.push(unknown(&path, key.as_str(), "variation of that flag", known));
+                    }
+                }
+            }
+            let next = u32::try_from(self.prerequisites.len()).unwrap_or(u32::MAX);
+            compiled.push(Prerequisite {
+                flag: place,
+                memo: *self.prerequisites.entry(place).or_insert(next),
+                accepted: accepted.into(),
+            });
+        }
+        compiled.into()
+    }
+
+    fn individuals(&mut self, definition: &FlagDefinition, names: &mut Names) -> Box<[Individual]> {
+        let individuals = definition.individuals.iter().enumerate();
+        individuals
+            .filter_map(|(i, individual)| {
+                let variation =
+                    names.variation(&format!("individuals[{i}].variation"), &individual.variation)?;
+                Some(Individual {
+                    units: self.units(&individual.units),
+                    variation,
+                })
+            })
+            .collect()
+    }
+
+    fn rules(&mut self, definition: &FlagDefinition, names: &mut Names) -> Box<[Rule]> {
+        let mut compiled = Vec::new();
+        for (i, rule) in definition.rules.iter().enumerate() {
+            let mut wrong = Vec::new();
+            let when = self.predicate(&rule.when, &mut wrong);
+            let placed = wrong
+                .into_iter()
+                .map(|one| one.inside(&format!("rules[{i}].when")));
+            names.wrong.extend(placed);
+            if let Some(serve) = names.serve(&format!("rules[{i}].serve"), &rule.serve) {
+                compiled.push(Rule {
+                    name: rule.name.as_str().into(),
+                    when,
+                    serve,
+                });
+            }
+        }
+        compiled.into()
+    }
+}
+
+impl Names {
+    fn of(definition: &FlagDefinition) -> Self {
+        let compiled = (0..).zip(&definition.variations).map(|(place, variation)| {
+            let compiled = Variation {
+                place,
+                key: variation.key.clone(),
+                value: variation.value.clone(),
+                json: variation.value.to_string().into(),
+            };
+            (variation.key.clone(), Arc::new(compiled))
+        });
+        Self {
+            variations: compiled.collect(),
+            wrong: Vec::new(),
+        }
+    }
+
+    fn variation(&mut self, field: &str, key: &VariationKey) -> Option<Arc<Variation>> {
+        let variation = self.variations.get(key).map(Arc::clone);
+        if variation.is_none() {
+            let known = self.variations.keys().map(VariationKey::as_str);
+            self.wrong
+                .push(unknown(field, key.as_str(), "variation of the flag", known));
+        }
+        variation
+    }
+
+    fn serve(&mut self, field: &str, serve: &flag::Serve) -> Option<Serve> {
+        match serve {
+            flag::Serve::Variation(key) => self.variation(field, key).map(Serve::One),
+            flag::Serve::Split(parts) => {
+                let parts: Vec<(Share, Arc<Variation>)> = parts
+                    .iter()
+                    .filter_map(|part| Some((part.weight, self.variation(field, &part.variation)?)))
+                    .collect();
+                Serve::of_weights(parts)
+            }
+        }
+    }
+
+    fn rollout(&mut self, split: &RolloutSplit) -> Option<Rollout> {
+        let candidate = self.variation("rollout.candidate", &split.candidate);
+        let safe = self.variation("rollout.safe", &split.safe);
+        let rest = Share::of_parts(Share::TOTAL - split.share.parts()).ok()?;
+        Some(Rollout {
+            id: split.rollout.clone(),
+            share: split.share,
+            serve: Serve::of_weights([(split.share, candidate?), (rest, safe?)])?,
+        })
+    }
+}

@@ -1,0 +1,350 @@
+//! The long answer: every step on the way to an evaluation, for people.
+//!
+//! Written apart from [`decide`](crate::decide), because it looks at everything where evaluating stops
+//! at the first thing that decides. A property test proves that both come to the same end.
+
+use crate::decide::fallback_reason;
+use crate::evaluation::{ErrorCode, Evaluation, Reason};
+use crate::flag::{CompiledFlag, Prerequisite, Serve, Variation};
+use crate::predicate::{Condition, Predicate, Segment};
+use crate::prepared::PreparedContext;
+use crate::snapshot::CompiledSnapshot;
+use serde::Serialize;
+use serde_json::Value;
+use tidegate_model::condition::Operator;
+use tidegate_model::flag::FlagStatus;
+use tidegate_model::share::Share;
+
+/// How an evaluation came about. Repeats the context's values: show it only to who sent the context.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation<'a> {
+    /// The flag that was asked for.
+    pub flag: &'a str,
+    /// The answer.
+    pub evaluation: Evaluation<'a>,
+    /// What was looked at, in order; the last one decided.
+    pub steps: Vec<Step<'a>>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "step")]
+pub enum Step<'a> {
+    /// The flag's status.
+    Status {
+        /// Which.
+        status: FlagStatus,
+    },
+    /// Another flag had to serve certain variations.
+    #[serde(rename_all = "camelCase")]
+    Prerequisite {
+        /// The other flag.
+        flag: &'a str,
+        /// What it serves; `None` when it has no answer.
+        serves: Option<&'a str>,
+        /// Whether that will do.
+        holds: bool,
+    },
+    /// The lists of units.
+    Individuals {
+        /// Whether the targeting key is in one of them.
+        listed: bool,
+    },
+    /// A targeting rule.
+    Rule {
+        /// Its name.
+        rule: &'a str,
+        /// Whether it matched, and why.
+        when: Finding<'a>,
+    },
+    /// The unit's bucket, when one was needed.
+    Bucket {
+        /// The attribute that is bucketed.
+        attribute: &'a str,
+        /// The flag's salt.
+        salt: &'a str,
+        /// 0 to 99,999; `None` when the context has no such attribute.
+        bucket: Option<u32>,
+    },
+    /// The running rollout.
+    Rollout {
+        /// Which.
+        rollout: &'a str,
+        /// How far it is open: buckets below it get the candidate.
+        share: Share,
+    },
+    /// What everybody else gets.
+    Fallback {
+        /// Whether the flag has one.
+        present: bool,
+    },
+}
+
+/// Whether something about the context holds, and why.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub enum Finding<'a> {
+    /// Every one must hold.
+    All {
+        /// Whether they do.
+        holds: bool,
+        /// Each of them.
+        of: Vec<Finding<'a>>,
+    },
+    /// At least one must hold.
+    Any {
+        /// Whether one does.
+        holds: bool,
+        /// Each of them.
+        of: Vec<Finding<'a>>,
+    },
+    /// It must not hold.
+    Not {
+        /// Whether it does not.
+        holds: bool,
+        /// What must not.
+        of: Box<Finding<'a>>,
+    },
+    /// The context must be in a segment.
+    Segment {
+        /// Which.
+        segment: &'a str,
+        /// Whether it is.
+        holds: bool,
+        /// Why.
+        because: Membership<'a>,
+    },
+    /// A condition on one attribute.
+    Condition {
+        /// The attribute.
+        attribute: &'a str,
+        /// How it is compared.
+        operator: Operator,
+        /// With what, as JSON, shortened.
+        operand: &'a str,
+        /// What the context has there.
+        seen: Option<&'a Value>,
+        /// Whether the condition holds.
+        holds: bool,
+    },
+}
+
+/// Why a context is in a segment, or is not.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Membership<'a> {
+    /// The targeting key is on the list of those who are out.
+    Excluded,
+    /// The targeting key is on the list of those who are in.
+    Included,
+    /// The segment's conditions decided.
+    Conditions(Box<Finding<'a>>),
+    /// The segment has lists only, and the targeting key is on none.
+    NotListed,
+    /// Told further up in the same explanation.
+    AsAbove,
+}
+
+impl Finding<'_> {
+    /// Whether it holds.
+    pub fn holds(&self) -> bool {
+        match self {
+            Self::All { holds, .. }
+            | Self::Any { holds, .. }
+            | Self::Not { holds, .. }
+            | Self::Segment { holds, .. }
+            | Self::Condition { holds, .. } => *holds,
+        }
+    }
+}
+
+impl CompiledSnapshot {
+    /// Evaluates like [`evaluate`](Self::evaluate) and tells every step. Allocates, and takes
+    /// thousands of times as long.
+    pub fn explain<'a>(&'a self, flag: &'a str, context: &'a PreparedContext) -> Explanation<'a> {
+        let mut trace = Trace {
+            snapshot: self,
+            context,
+            steps: Vec::new(),
+            told: vec![None; self.segments.len()],
+        };
+        let (variation, reason) = match self.flag(flag) {
+            Some(compiled) => trace.flag(compiled),
+            None => (None, Reason::Error(ErrorCode::FlagNotFound)),
+        };
+        Explanation {
+            flag,
+            evaluation: self.evaluation(variation, reason),
+            steps: trace.steps,
+        }
+    }
+}
+
+type Outcome<'a> = (Option<&'a Variation>, Reason<'a>);
+
+/// An explanation that is being written.
+struct Trace<'a> {
+    snapshot: &'a CompiledSnapshot,
+    context: &'a PreparedContext,
+    steps: Vec<Step<'a>>,
+    /// Segments that have been told already: segments within segments could fill the world.
+    told: Vec<Option<bool>>,
+}
+
+impl<'a> Trace<'a> {
+    fn flag(&mut self, flag: &'a CompiledFlag) -> Outcome<'a> {
+        let off = flag.off.as_deref();
+        self.steps.push(Step::Status { status: flag.status });
+        match flag.status {
+            FlagStatus::Archived => return (None, Reason::Disabled),
+            FlagStatus::Inactive => return (off, Reason::Disabled),
+            FlagStatus::Active | FlagStatus::Experiment => {}
+        }
+        for prerequisite in &flag.prerequisites {
+            if let Some(flag) = self.unmet(prerequisite) {
+                return (off, Reason::PrerequisiteFailed { flag });
+            }
+        }
+        if let Some(variation) = self.individual(flag) {
+            return (Some(variation), Reason::IndividualOverride);
+        }
+        for rule in &flag.rules {
+            let when = self.finding(&rule.when);
+            let matched = when.holds();
+            let name = &*rule.name;
+            self.steps.push(Step::Rule { rule: name, when });
+            if matched {
+                let split = rule.serve.is_split();
+                return self.serve(flag, &rule.serve, Reason::TargetingMatch { rule: name, split });
+            }
+        }
+        if let Some(rollout) = &flag.rollout {
+            let (id, share) = (rollout.id.as_str(), rollout.share);
+            self.steps.push(Step::Rollout { rollout: id, share });
+            return self.serve(flag, &rollout.serve, Reason::Rollout { rollout: id });
+        }
+        let present = flag.fallback.is_some();
+        self.steps.push(Step::Fallback { present });
+        match &flag.fallback {
+            Some(fallback) => self.serve(flag, fallback, fallback_reason(flag, fallback)),
+            None => (None, Reason::Default),
+        }
+    }
+
+    fn unmet(&mut self, prerequisite: &'a Prerequisite) -> Option<&'a str> {
+        let other = self.snapshot.flags.get(prerequisite.flag as usize)?;
+        let served = self.snapshot.decide(other, self.context).variation;
+        let holds = served.is_some_and(|variation| prerequisite.accepted.contains(&variation.place));
+        let flag = other.key.as_str();
+        self.steps.push(Step::Prerequisite {
+            flag,
+            serves: served.map(|variation| variation.key.as_str()),
+            holds,
+        });
+        (!holds).then_some(flag)
+    }
+
+    fn individual(&mut self, flag: &'a CompiledFlag) -> Option<&'a Variation> {
+        if flag.individuals.is_empty() {
+            return None;
+        }
+        let unit = self.context.targeting_key();
+        let individual = flag.individuals.iter().find(|one| one.units.contains(unit));
+        let listed = individual.is_some();
+        self.steps.push(Step::Individuals { listed });
+        individual.map(|one| &*one.variation)
+    }
+
+    fn serve(&mut self, flag: &'a CompiledFlag, serve: &'a Serve, reason: Reason<'a>) -> Outcome<'a> {
+        if !serve.is_split() {
+            return (serve.variation(|| None), reason);
+        }
+        let bucket = flag.bucket(self.context);
+        let names = self.snapshot.vocabulary.attribute_names();
+        self.steps.push(Step::Bucket {
+            attribute: names.get(flag.unit.0 as usize).map_or("", |name| &**name),
+            salt: &flag.salt,
+            bucket,
+        });
+        match serve.variation(|| bucket) {
+            Some(variation) => (Some(variation), reason),
+            None => (None, Reason::Error(ErrorCode::TargetingKeyMissing)),
+        }
+    }
+
+    fn finding(&mut self, predicate: &'a Predicate) -> Finding<'a> {
+        match predicate {
+            Predicate::All(inner) => {
+                let of: Vec<_> = inner.iter().map(|one| self.finding(one)).collect();
+                let holds = of.iter().all(Finding::holds);
+                Finding::All { holds, of }
+            }
+            Predicate::Any(inner) => {
+                let of: Vec<_> = inner.iter().map(|one| self.finding(one)).collect();
+                let holds = of.iter().any(Finding::holds);
+                Finding::Any { holds, of }
+            }
+            Predicate::Not(inner) => {
+                let of = Box::new(self.finding(inner));
+                let holds = !of.holds();
+                Finding::Not { holds, of }
+            }
+            Predicate::Segment(place) => self.membership(*place),
+            Predicate::Condition(condition) => self.condition(condition),
+        }
+    }
+
+    fn condition(&self, condition: &'a Condition) -> Finding<'a> {
+        let names = self.snapshot.vocabulary.attribute_names();
+        let attribute = self.context.attribute(condition.attribute);
+        Finding::Condition {
+            attribute: names
+                .get(condition.attribute.0 as usize)
+                .map_or("", |name| &**name),
+            operator: condition.operator,
+            operand: &condition.operand,
+            seen: Some(&attribute.value).filter(|value| !value.is_null()),
+            holds: condition.holds(attribute),
+        }
+    }
+
+    fn membership(&mut self, place: u32) -> Finding<'a> {
+        let Some(segment) = self.snapshot.segments.get(place as usize) else {
+            return Finding::Any {
+                holds: false,
+                of: Vec::new(),
+            };
+        };
+        let told = self.told.get(place as usize).copied().flatten();
+        let (holds, because) = match told {
+            Some(holds) => (holds, Membership::AsAbove),
+            None => self.first_membership(segment),
+        };
+        if let Some(told) = self.told.get_mut(place as usize) {
+            *told = Some(holds);
+        }
+        Finding::Segment {
+            segment: segment.key.as_str(),
+            holds,
+            because,
+        }
+    }
+
+    fn first_membership(&mut self, segment: &'a Segment) -> (bool, Membership<'a>) {
+        let unit = self.context.targeting_key();
+        if segment.excluded.contains(unit) {
+            return (false, Membership::Excluded);
+        }
+        if segment.included.contains(unit) {
+            return (true, Membership::Included);
+        }
+        match &segment.when {
+            Some(when) => {
+                let finding = self.finding(when);
+                (finding.holds(), Membership::Conditions(Box::new(finding)))
+            }
+            None => (false, Membership::NotListed),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Conditions and their nesting, compiled.
+
+use crate::number::Number;
+use crate::pattern::Pattern;
+use crate::prepared::{Attribute, PreparedContext};
+use crate::vocabulary::{AttributeId, Constant, ConstantSet};
+use serde_json::Value;
+use tidegate_model::condition::Operator;
+use tidegate_model::key::SegmentKey;
+
+/// Conditions and segments, nested at most
+/// [`PREDICATE_DEPTH_MAX`](tidegate_model::condition::PREDICATE_DEPTH_MAX) deep.
+#[derive(Debug)]
+pub(crate) enum Predicate {
+    All(Box<[Predicate]>),
+    Any(Box<[Predicate]>),
+    Not(Box<Predicate>),
+    /// The place of a segment in the snapshot.
+    Segment(u32),
+    Condition(Condition),
+}
+
+impl Predicate {
+    /// Stands where something could not be compiled; the snapshot is refused anyway.
+    pub(crate) fn nobody() -> Self {
+        Self::Any(Box::default())
+    }
+
+    /// Whether it holds for the context.
+    pub(crate) fn holds(&self, segments: &[Segment], context: &PreparedContext) -> bool {
+        match self {
+            Self::Condition(condition) => condition.holds(context.attribute(condition.attribute)),
+            Self::All(inner) => inner.iter().all(|one| one.holds(segments, context)),
+            Self::Any(inner) => inner.iter().any(|one| one.holds(segments, context)),
+            Self::Not(inner) => !inner.holds(segments, context),
+            Self::Segment(place) => context.member(*place, || {
+                segments
+                    .get(*place as usize)
+                    .is_some_and(|segment| segment.contains(segments, context))
+            }),
+        }
+    }
+}
+
+/// A segment, compiled once for all flags that use it.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) key: SegmentKey,
+    pub(crate) included: ConstantSet,
+    pub(crate) excluded: ConstantSet,
+    pub(crate) when: Option<Predicate>,
+}
+
+impl Segment {
+    fn contains(&self, segments: &[Self], context: &PreparedContext) -> bool {
+        let unit = context.targeting_key();
+        !self.excluded.contains(unit)
+            && (self.included.contains(unit)
+                || self
+                    .when
+                    .as_ref()
+                    .is_some_and(|when| when.holds(segments, context)))
+    }
+}
+
+/// One question about one attribute.
+#[derive(Debug)]
+pub(crate) struct Condition {
+    pub(crate) attribute: AttributeId,
+    pub(crate) operator: Operator,
+    pub(crate) test: Test,
+    /// What it is compared with, as JSON and cut to a readable length, for explanations.
+    pub(crate) operand: Box<str>,
+}
+
+/// What is asked of the attribute's value. The negative operators share the test of the positive ones.
+#[derive(Debug)]
+pub(crate) enum Test {
+    Equals(Constant),
+    In(ConstantSet),
+    Greater(Number),
+    Less(Number),
+    Contains(Box<str>),
+    StartsWith(Box<str>),
+    EndsWith(Box<str>),
+    Matches(Pattern),
+    Exists,
+}
+
+impl Condition {
+    /// Whether it holds for this value. A missing value passes no test, so it is left with the
+    /// negative operators.
+    pub(crate) fn holds(&self, attribute: &Attribute) -> bool {
+        let negative = matches!(
+            self.operator,
+            Operator::NotEquals | Operator::NotIn | Operator::NotExists
+        );
+        self.test.passes(attribute) != negative
+    }
+}
+
+impl Test {
+    fn passes(&self, attribute: &Attribute) -> bool {
+        let value = &attribute.value;
+        match self {
+            Self::Equals(wanted) => attribute.constant == *wanted,
+            Self::In(wanted) => wanted.contains(attribute.constant),
+            Self::Greater(bound) => number(value).is_some_and(|number| number > *bound),
+            Self::Less(bound) => number(value).is_some_and(|number| number < *bound),
+            Self::Contains(part) => match value {
+                Value::Array(list) => list.iter().any(|one| one.as_str() == Some(part)),
+                _ => value.as_str().is_some_and(|text| text.contains(&**part)),
+            },
+            Self::StartsWith(part) => value.as_str().is_some_and(|text| text.starts_with(&**part)),
+            Self::EndsWith(part) => value.as_str().is_some_and(|text| text.ends_with(&**part)),
+            Self::Matches(pattern) => value.as_str().is_some_and(|text| pattern.is_found_in(text)),
+            Self::Exists => !value.is_null(),
+        }
+    }
+}
+
+fn number(value: &Value) -> Option<Number> {
+    match value {
+        Value::Number(number) => Number::of(number),
+        _ => None,
+    }
+}

@@ -1,0 +1,75 @@
+//! Evaluating allocates nothing: counted, not believed.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a snapshot that does not compile fails the test"
+)]
+
+use allocation_counter::measure;
+use serde_json::json;
+use std::hint::black_box;
+use tidegate_eval::CompiledSnapshot;
+use tidegate_model::context::Context;
+use tidegate_model::snapshot::{SnapshotContent, Version};
+
+/// One flag for each thing that evaluating can run into.
+fn snapshot() -> CompiledSnapshot {
+    let rule = |when: serde_json::Value| json!([{"name": "r", "when": when, "serve": {"split": [{"variation": "on", "weight": 50}, {"variation": "off", "weight": 50}]}}]);
+    let long_list: Vec<String> = (0..1000).map(|i| format!("city-{i}")).collect();
+    let content = json!({
+        "environment": "production",
+        "segments": [
+            {"key": "inner", "included": ["u1"], "when": {"attribute": "plan", "operator": "starts_with", "value": "p"}},
+            {"key": "outer", "excluded": ["u2"], "when": {"all": [{"segment": "inner"}, {"attribute": "age", "operator": "greater_than", "value": 17.5}]}},
+        ],
+        "flags": [
+            {"flag": {"key": "plain", "type": "boolean"}},
+            {"flag": {"key": "off", "type": "boolean", "status": "inactive"}},
+            {"flag": {"key": "archived", "type": "boolean", "status": "archived"}},
+            {"flag": {"key": "split", "type": "percentage", "percentage": 25}},
+            {"flag": {"key": "by-age", "type": "percentage", "percentage": 25, "unit": "age"}},
+            {"flag": {"key": "no-unit", "type": "percentage", "percentage": 25, "unit": "nobody"}},
+            {"flag": {"key": "named", "type": "boolean", "individuals": [{"units": ["u1"], "variation": "on"}]}},
+            {"flag": {"key": "listed", "type": "boolean", "rules": rule(json!({"attribute": "city", "operator": "in", "value": long_list}))}},
+            {"flag": {"key": "matched", "type": "boolean", "rules": rule(json!({"attribute": "email", "operator": "regex", "value": "^[a-z.]+@corp\\.com$"}))}},
+            {"flag": {"key": "contained", "type": "boolean", "rules": rule(json!({"attribute": "email", "operator": "contains", "value": "@corp"}))}},
+            {"flag": {"key": "member", "type": "boolean", "rules": rule(json!({"segment": "outer"}))}},
+            {"flag": {"key": "needs", "type": "boolean", "prerequisites": [{"flag": "member", "variations": ["on", "off"]}]}},
+            {"flag": {"key": "needs-needs", "type": "boolean", "prerequisites": [{"flag": "needs", "variations": ["on"]}]}},
+            {"flag": {"key": "ramp", "type": "boolean"}, "rollout": {"rollout": "ramp.1", "revision": 1, "candidate": "on", "safe": "off", "share": 50}},
+        ],
+    });
+    let content: SnapshotContent = serde_json::from_value(content).unwrap();
+    CompiledSnapshot::compile(&content, Version::default()).unwrap()
+}
+
+#[test]
+fn evaluating_allocates_nothing() {
+    let snapshot = snapshot();
+    let object = json!({"targetingKey": "u7", "email": "ada.l@corp.com", "age": 36, "plan": "pro", "city": "city-999"});
+    let contexts = [
+        Context::default(),
+        Context::of_unit("u1"),
+        Context::from_json(object.as_object().unwrap()).unwrap(),
+    ];
+    let keys: Vec<&str> = snapshot.flag_keys().chain(["archived", "unknown"]).collect();
+    for context in &contexts {
+        let prepared = snapshot.prepare(context);
+        for key in &keys {
+            // The very first evaluation counts too.
+            let counted = measure(|| {
+                black_box(snapshot.evaluate(black_box(key), black_box(&prepared)));
+            });
+            assert_eq!(counted.count_total, 0, "{key} for {context:?}");
+        }
+    }
+}
+
+/// The counter counts: a test that cannot fail would prove nothing.
+#[test]
+fn preparing_allocates_and_is_seen() {
+    let snapshot = snapshot();
+    let counted = measure(|| {
+        black_box(snapshot.prepare(&Context::of_unit("u1")));
+    });
+    assert!(counted.count_total > 0);
+}
