@@ -1,0 +1,70 @@
+//! The permission to evaluate, as an extractor: a route without it cannot reach a node.
+
+use crate::access::Admission;
+use crate::node::Node;
+use crate::problem::{Kind, Problem};
+use actix_web::dev::Payload;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap};
+use actix_web::{FromRequest, HttpRequest, web};
+use std::future::{Ready, ready};
+
+/// The nodes that answer on one server, one for each environment.
+#[derive(Debug)]
+pub(crate) struct Hosted(pub(crate) Vec<Node>);
+
+/// A caller that was admitted, with the node that admitted it.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) node: Node,
+}
+
+impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let secret = secret(request.headers());
+        let mut best = Admission::Unknown;
+        // Tokens are bound to environments: the node that knows the token is the one meant.
+        for node in request
+            .app_data::<web::Data<Hosted>>()
+            .into_iter()
+            .flat_map(|hosted| &hosted.0)
+        {
+            match node.access().admit(secret) {
+                Admission::Granted => return ready(Ok(Self { node: node.clone() })),
+                Admission::Forbidden => best = Admission::Forbidden,
+                Admission::Unknown => {}
+            }
+        }
+        ready(Err(refusal(best, secret.is_some(), request)))
+    }
+}
+
+fn refusal(admission: Admission, has_secret: bool, request: &HttpRequest) -> Problem {
+    let problem = match (admission, has_secret) {
+        (Admission::Forbidden, _) => Problem::new(
+            Kind::Forbidden,
+            "the token may not evaluate flags; use one of the role client",
+        ),
+        (_, true) => Problem::new(
+            Kind::Unauthenticated,
+            "the token is unknown, revoked or expired; create one with: tidegate token create --role client",
+        ),
+        (_, false) => Problem::new(
+            Kind::Unauthenticated,
+            "there is no token; send one as 'Authorization: Bearer …' or 'X-API-Key: …'",
+        ),
+    };
+    problem.for_ofrep(request.match_info().get("key"))
+}
+
+/// The secret of a request: `Authorization: Bearer …`, else `X-API-Key: …`.
+fn secret(headers: &HeaderMap) -> Option<&str> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = text(AUTHORIZATION.as_str()).and_then(|value| {
+        let (scheme, secret) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+    });
+    bearer.or_else(|| text("x-api-key"))
+}

@@ -1,0 +1,192 @@
+//! What a node exports to Prometheus.
+
+use crate::node::Node;
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder as _, Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+use tidegate_model::key::{EnvironmentKey, FlagKey, MetricName, VariationKey};
+use tidegate_model::snapshot::Version;
+
+/// The counters of one node. All carry the label `environment`.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    registry: Registry,
+    evaluations: IntCounterVec,
+    defaults: IntCounterVec,
+    events: IntCounterVec,
+    event_values: GaugeVec,
+    dropped: IntCounterVec,
+    refused_snapshots: IntCounterVec,
+    pull_failures: IntCounterVec,
+    report_failures: IntCounterVec,
+    shelf_failures: IntCounter,
+    epoch: IntGauge,
+    version: IntGauge,
+    age: Gauge,
+}
+
+impl Counters {
+    /// Counters at nought.
+    ///
+    /// # Errors
+    /// When Prometheus would not accept a name; the tests prove that it does.
+    pub(crate) fn new(environment: &EnvironmentKey) -> Result<Self, prometheus::Error> {
+        let common = HashMap::from([("environment".to_owned(), environment.to_string())]);
+        let registry = Registry::new_custom(None, Some(common))?;
+        let new = Make(&registry);
+        let event_labels = ["flag", "variation", "metric"];
+        Ok(Self {
+            evaluations: new.counters(
+                "tidegate_evaluations_total",
+                "Evaluations that served a variation",
+                &["flag", "variation"],
+            )?,
+            defaults: new.counters(
+                "tidegate_evaluation_defaults_total",
+                "Evaluations that left the caller with its own default",
+                &["reason"],
+            )?,
+            events: new.counters(
+                "tidegate_node_events_total",
+                "Metric events that this node took in",
+                &event_labels,
+            )?,
+            event_values: new.kept(GaugeVec::new(
+                Opts::new(
+                    "tidegate_node_events_value_sum",
+                    "Values of the metric events that this node took in, added up; falls when they are negative",
+                ),
+                &event_labels,
+            )?)?,
+            dropped: new.causes(
+                "tidegate_node_dropped_tallies_total",
+                "Events and tallies that were not counted upstream",
+            )?,
+            refused_snapshots: new.causes(
+                "tidegate_node_refused_snapshots_total",
+                "Snapshots that were not served",
+            )?,
+            pull_failures: new.causes(
+                "tidegate_node_pull_failures_total",
+                "Pulls that brought nothing to judge",
+            )?,
+            report_failures: new.causes(
+                "tidegate_node_report_failures_total",
+                "Reports that upstream did not take",
+            )?,
+            shelf_failures: new.kept(IntCounter::new(
+                "tidegate_node_shelf_failures_total",
+                "Snapshots that are served but could not be kept on disk",
+            )?)?,
+            epoch: new.kept(IntGauge::new(
+                "tidegate_node_snapshot_epoch",
+                "Which life of the store the served snapshot is from; 0 while blind",
+            )?)?,
+            version: new.kept(IntGauge::new(
+                "tidegate_node_snapshot_version",
+                "Number of the served snapshot in its epoch; 0 while blind",
+            )?)?,
+            age: new.kept(Gauge::new(
+                "tidegate_node_snapshot_age_seconds",
+                "Seconds since upstream last said that nothing is newer; NaN while blind",
+            )?)?,
+            registry,
+        })
+    }
+
+    pub(crate) fn evaluations(&self, flag: &FlagKey, variation: &VariationKey) -> IntCounter {
+        self.evaluations
+            .with_label_values(&[flag.as_str(), variation.as_str()])
+    }
+
+    pub(crate) fn events(
+        &self,
+        flag: &FlagKey,
+        variation: &VariationKey,
+        metric: &MetricName,
+    ) -> (IntCounter, Gauge) {
+        let labels = [flag.as_str(), variation.as_str(), metric.as_str()];
+        (
+            self.events.with_label_values(&labels),
+            self.event_values.with_label_values(&labels),
+        )
+    }
+
+    pub(crate) fn defaulted(&self, reason: &str) {
+        self.defaults.with_label_values(&[reason]).inc();
+    }
+
+    pub(crate) fn dropped(&self, cause: &str, many: u64) {
+        self.dropped.with_label_values(&[cause]).inc_by(many);
+    }
+
+    pub(crate) fn refused_snapshot(&self, cause: &str) {
+        self.refused_snapshots.with_label_values(&[cause]).inc();
+    }
+
+    pub(crate) fn pull_failed(&self, cause: &str) {
+        self.pull_failures.with_label_values(&[cause]).inc();
+    }
+
+    pub(crate) fn report_failed(&self, cause: &str) {
+        self.report_failures.with_label_values(&[cause]).inc();
+    }
+
+    pub(crate) fn shelf_failed(&self) {
+        self.shelf_failures.inc();
+    }
+
+    /// Notes what is served, right before the metrics are read.
+    pub(crate) fn note_serving(&self, version: Option<Version>, age: Option<Duration>) {
+        let Version { epoch, number } = version.unwrap_or_default();
+        self.epoch.set(i64::try_from(epoch).unwrap_or(i64::MAX));
+        self.version.set(i64::try_from(number).unwrap_or(i64::MAX));
+        self.age.set(age.map_or(f64::NAN, |age| age.as_secs_f64()));
+    }
+}
+
+/// Makes metrics and registers them.
+struct Make<'a>(&'a Registry);
+
+impl Make<'_> {
+    fn kept<C: Collector + Clone + 'static>(&self, metric: C) -> Result<C, prometheus::Error> {
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+        self.kept(IntCounterVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn causes(&self, name: &str, help: &str) -> Result<IntCounterVec, prometheus::Error> {
+        self.counters(name, help, &["cause"])
+    }
+}
+
+/// The metrics of these nodes in Prometheus' text format, each name announced once.
+///
+/// # Errors
+/// When the metrics contradict each other.
+pub fn exposition(nodes: &[Node]) -> Result<String, prometheus::Error> {
+    let mut families = BTreeMap::new();
+    for node in nodes {
+        node.note_serving();
+        for mut family in node.counters().registry.gather() {
+            families
+                .entry(family.name().to_owned())
+                .and_modify(|known: &mut prometheus::proto::MetricFamily| {
+                    for metric in family.take_metric() {
+                        known.mut_metric().push(metric);
+                    }
+                })
+                .or_insert(family);
+        }
+    }
+    let families: Vec<_> = families.into_values().collect();
+    let mut text = Vec::new();
+    TextEncoder::new().encode(&families, &mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}

@@ -1,0 +1,127 @@
+//! Keeps asking upstream for a newer snapshot, for ever.
+
+use crate::backoff::{Backoff, LONGEST_AWAY, LONGEST_REFUSED, draw};
+use crate::node::Node;
+use crate::serving::OfferRefusal;
+use crate::upstream::{Upstream, UpstreamError};
+use std::sync::Arc;
+use std::time::Duration;
+use tidegate_model::snapshot::SnapshotRefusal;
+use tokio::time::Instant;
+
+/// How long upstream is asked to hold a request while there is nothing newer. Well under the minute
+/// after which a snapshot counts as stale, and under the idle limits of usual proxies.
+const LONG_POLL: Duration = Duration::from_secs(25);
+
+/// An upstream that answers "nothing newer" faster than this does not wait; asking again at once
+/// would be a flood.
+const SHORTEST_ROUND: Duration = Duration::from_millis(500);
+
+/// The loop that brings new snapshots.
+pub(crate) struct Pull {
+    node: Node,
+    upstream: Arc<dyn Upstream>,
+    backoff: Backoff,
+    last_failure: Option<&'static str>,
+}
+
+/// Why a round brought nothing.
+enum Failure {
+    Upstream(UpstreamError),
+    Refused(OfferRefusal),
+}
+
+impl Pull {
+    pub(crate) fn new(node: Node, upstream: Arc<dyn Upstream>) -> Self {
+        Self {
+            node,
+            upstream,
+            backoff: Backoff::default(),
+            last_failure: None,
+        }
+    }
+
+    /// Never ends; may be dropped at any point.
+    pub(crate) async fn run(mut self) {
+        loop {
+            let started = Instant::now();
+            let pause = match self.round().await {
+                Ok(()) => {
+                    self.succeeded();
+                    SHORTEST_ROUND.saturating_sub(started.elapsed())
+                }
+                Err(failure) => self.failed(&failure),
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// One question to upstream.
+    async fn round(&self) -> Result<(), Failure> {
+        let after = self.node.served().map(|served| served.version());
+        let answer = self.upstream.current(after, LONG_POLL).await;
+        match answer.map_err(Failure::Upstream)? {
+            Some(bytes) => {
+                let node = self.node.clone();
+                let offered = tokio::task::spawn_blocking(move || node.offer(&bytes)).await;
+                let offered = offered.unwrap_or_else(|panic| Err(refusal_of_panic(&panic)));
+                offered.map(drop).map_err(Failure::Refused)
+            }
+            None if after.is_some() => {
+                self.node.contact().confirmed(Instant::now());
+                Ok(())
+            }
+            // Nothing was ever published, so there is nothing to confirm.
+            None => Ok(()),
+        }
+    }
+
+    fn succeeded(&mut self) {
+        self.backoff.succeeded(Instant::now());
+        if self.last_failure.take().is_some() {
+            tracing::info!(node = %self.node.name(), "the control plane is back");
+        }
+    }
+
+    /// Counts the failure, says it once per outage, and tells how long to wait.
+    fn failed(&mut self, failure: &Failure) -> Duration {
+        let (cause, longest, error, asked): (_, _, &dyn std::error::Error, _) = match failure {
+            // Counted where it was refused.
+            Failure::Refused(refusal) => (refusal.cause(), LONGEST_AWAY, refusal, None),
+            Failure::Upstream(error) => {
+                self.node.counters().pull_failed(error.cause());
+                let longest = match error {
+                    UpstreamError::Credential { .. } => {
+                        self.node.contact().credential_refused();
+                        LONGEST_REFUSED
+                    }
+                    _ => LONGEST_AWAY,
+                };
+                (error.cause(), longest, error, asked_to_wait(error))
+            }
+        };
+        let pause = self.backoff.failed(Instant::now(), longest, draw());
+        let pause = pause.max(asked.unwrap_or_default());
+        if self.last_failure.replace(cause) == Some(cause) {
+            tracing::debug!(node = %self.node.name(), error, ?pause, "still no newer snapshot");
+        } else {
+            tracing::warn!(node = %self.node.name(), error, ?pause,
+                "cannot get a newer snapshot; what is served stays in force, retrying");
+        }
+        pause
+    }
+}
+
+/// What upstream asked for, as long as it is within reason.
+pub(crate) fn asked_to_wait(error: &UpstreamError) -> Option<Duration> {
+    match error {
+        UpstreamError::Busy { retry_after, .. } => retry_after.map(|asked| asked.min(LONGEST_REFUSED)),
+        _ => None,
+    }
+}
+
+fn refusal_of_panic(panic: &tokio::task::JoinError) -> OfferRefusal {
+    OfferRefusal::Unfit(SnapshotRefusal::Unreadable(format!(
+        "compiling it failed: {panic}"
+    )))
+}

@@ -1,0 +1,180 @@
+//! Tells upstream what is served and what happened.
+//!
+//! A new version is reported at once: the stage clocks of rollouts wait for it. Counts go out every
+//! second while there are any. A batch that was not acknowledged is sent again under its number and
+//! unchanged, so upstream can tell a repeat from news; what happens meanwhile keeps adding up in the
+//! tallies, whose size depends on flags and metrics, not on how long upstream is away.
+
+use crate::backoff::{Backoff, LONGEST_AWAY, LONGEST_REFUSED, draw};
+use crate::node::Node;
+use crate::pull::asked_to_wait;
+use crate::serving::Served;
+use crate::upstream::{Upstream, UpstreamError};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tidegate_model::fleet::{NodeReport, Tally};
+use tidegate_model::snapshot::Version;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+/// How often counts go out while there are any.
+const TALLY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often a node that has nothing to say shows that it lives: a sixth of its lease.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
+
+/// How long the last report may take when the node stops.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Most tallies in one report. With the longest keys it stays under the usual 1 MiB for a request.
+const TALLIES_PER_REPORT: usize = 1000;
+
+/// The loop that reports.
+pub(crate) struct Reporter {
+    node: Node,
+    upstream: Arc<dyn Upstream>,
+    served: watch::Receiver<Option<Arc<Served>>>,
+    unacknowledged: VecDeque<Batch>,
+    batches: u64,
+    backoff: Backoff,
+    last_failure: Option<&'static str>,
+}
+
+struct Batch {
+    number: u64,
+    tallies: Vec<Tally>,
+}
+
+impl Reporter {
+    pub(crate) fn new(node: Node, upstream: Arc<dyn Upstream>) -> Self {
+        Self {
+            served: node.watch(),
+            node,
+            upstream,
+            unacknowledged: VecDeque::new(),
+            batches: 0,
+            backoff: Backoff::default(),
+            last_failure: None,
+        }
+    }
+
+    /// Never ends; may be dropped at any point without losing a batch.
+    pub(crate) async fn run(&mut self) {
+        loop {
+            self.draw_batches();
+            let sent = Instant::now();
+            match self.send().await {
+                Ok(()) if self.unacknowledged.is_empty() => self.next_occasion(sent).await,
+                Ok(()) => {}
+                Err(pause) => {
+                    // A new version is worth a try whatever happened before.
+                    tokio::select! {
+                        _ = self.served.changed() => {}
+                        () = sleep(pause) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hands in what is left, once, when the node stops.
+    pub(crate) async fn finish(mut self) {
+        self.draw_batches();
+        let all = async {
+            while !self.unacknowledged.is_empty() && self.send().await.is_ok() {}
+            self.unacknowledged.is_empty()
+        };
+        if !matches!(timeout(FAREWELL, all).await, Ok(true)) {
+            let lost: usize = self.unacknowledged.iter().map(|batch| batch.tallies.len()).sum();
+            tracing::warn!(node = %self.node.name(), lost, "stopped without handing in the last tallies");
+        }
+    }
+
+    /// Sends the oldest batch, or a mere sign of life. `Err` is how long to wait.
+    async fn send(&mut self) -> Result<(), Duration> {
+        let serving: Option<Version> = self
+            .served
+            .borrow_and_update()
+            .as_ref()
+            .map(|served| served.version());
+        let batch = self.unacknowledged.front();
+        let report = NodeReport {
+            node: self.node.name().clone(),
+            instance: self.node.instance().to_owned(),
+            batch: batch.map_or(self.batches, |batch| batch.number),
+            serving,
+            tallies: batch.map_or_else(Vec::new, |batch| batch.tallies.clone()),
+        };
+        let outcome = self.upstream.report(&report).await;
+        match outcome {
+            Ok(()) => {
+                self.unacknowledged.pop_front();
+                self.backoff.succeeded(Instant::now());
+                self.last_failure = None;
+                Ok(())
+            }
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    fn failed(&mut self, error: &UpstreamError) -> Duration {
+        let cause = error.cause();
+        self.node.counters().report_failed(cause);
+        if let UpstreamError::Refused {
+            status: 400 | 413 | 422,
+            ..
+        } = error
+            && let Some(batch) = self.unacknowledged.pop_front()
+        {
+            // It would be refused for ever, and all that follows would wait behind it.
+            let lost = batch.tallies.len() as u64;
+            self.node.counters().dropped("refused_upstream", lost);
+            tracing::error!(node = %self.node.name(), error = error as &dyn std::error::Error, lost,
+                "upstream refuses a batch of tallies; it is dropped");
+        } else if self.last_failure != Some(cause) {
+            tracing::warn!(node = %self.node.name(), error = error as &dyn std::error::Error,
+                "cannot report; the tallies are kept, retrying");
+        }
+        self.last_failure = Some(cause);
+        let longest = match error {
+            UpstreamError::Credential { .. } => LONGEST_REFUSED,
+            _ => LONGEST_AWAY,
+        };
+        let pause = self.backoff.failed(Instant::now(), longest, draw());
+        pause.max(asked_to_wait(error).unwrap_or_default())
+    }
+
+    /// Numbers what happened since the last time, unless older batches still wait.
+    fn draw_batches(&mut self) {
+        if !self.unacknowledged.is_empty() {
+            return;
+        }
+        let mut tallies = self.node.tallies().take();
+        while !tallies.is_empty() {
+            let rest = tallies.split_off(tallies.len().min(TALLIES_PER_REPORT));
+            self.batches += 1;
+            self.unacknowledged.push_back(Batch {
+                number: self.batches,
+                tallies,
+            });
+            tallies = rest;
+        }
+    }
+
+    /// Waits for a new version, for something counted, or for the next sign of life.
+    async fn next_occasion(&mut self, sent: Instant) {
+        let sign_of_life = sent + SIGN_OF_LIFE;
+        loop {
+            tokio::select! {
+                _ = self.served.changed() => return,
+                () = sleep_until(sign_of_life) => return,
+                () = sleep(TALLY_INTERVAL) => {}
+            }
+            self.draw_batches();
+            if !self.unacknowledged.is_empty() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The routes of a node, to be mounted on any server.
+
+use crate::caller::Hosted;
+use crate::node::Node;
+use crate::{events, health, ofrep};
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderValue,
+};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::web::{self, PayloadConfig, ServiceConfig};
+use actix_web::{Error, HttpResponse};
+
+/// Largest request body, in bytes, after decompression.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// OFREP and events, answered by these nodes, one for each environment: the first that admits the
+/// caller's token answers.
+pub fn routes(nodes: Vec<Node>) -> impl FnOnce(&mut ServiceConfig) + Clone + Send + 'static {
+    let hosted = web::Data::new(Hosted(nodes));
+    move |config| {
+        let resource = |path: &str, answer: actix_web::Route| {
+            web::resource(path)
+                .app_data(PayloadConfig::new(BODY_BYTES_MAX))
+                .wrap(from_fn(cors))
+                .route(answer)
+                .route(web::method(actix_web::http::Method::OPTIONS).to(preflight))
+        };
+        config
+            .app_data(hosted)
+            .service(resource(
+                "/ofrep/v1/evaluate/flags",
+                web::post().to(ofrep::evaluate_all),
+            ))
+            // The tail may have slashes: some clients do not encode the key.
+            .service(resource(
+                "/ofrep/v1/evaluate/flags/{key:.+}",
+                web::post().to(ofrep::evaluate_one),
+            ))
+            .service(resource("/v1/events", web::post().to(events::take_in)));
+    }
+}
+
+/// `/livez`, `/readyz` and `/metrics` of a node that has a server of its own.
+pub fn probes(node: Node) -> impl FnOnce(&mut ServiceConfig) + Clone + Send + 'static {
+    let node = web::Data::new(node);
+    move |config| {
+        config
+            .app_data(node)
+            .route("/livez", web::get().to(health::livez))
+            .route("/readyz", web::get().to(health::readyz))
+            .route("/metrics", web::get().to(health::metrics));
+    }
+}
+
+/// Answers a browser that asks before it sends. It sends no credentials with this.
+async fn preflight() -> HttpResponse {
+    HttpResponse::NoContent().finish()
+}
+
+/// Lets pages of every origin call. There are no cookies to abuse: what counts is the token.
+async fn cors(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let mut response = next.call(request).await?;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (ACCESS_CONTROL_ALLOW_METHODS, "POST, OPTIONS"),
+        (
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            "authorization, content-type, if-none-match, x-api-key",
+        ),
+        // Without this, browsers never send If-None-Match.
+        (ACCESS_CONTROL_EXPOSE_HEADERS, "ETag, Retry-After"),
+        // Chromium's upper limit, in seconds.
+        (ACCESS_CONTROL_MAX_AGE, "7200"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    Ok(response)
+}

@@ -1,0 +1,254 @@
+//! The snapshot in force: swapped as a whole, never to an older one.
+
+use crate::tally::{FlagCounts, Tallies};
+use std::collections::HashMap;
+use std::sync::Arc;
+use tidegate_eval::{CompiledSnapshot, Evaluation, PreparedContext};
+use tidegate_model::context::Context;
+use tidegate_model::invalid::Invalid;
+use tidegate_model::key::EnvironmentKey;
+use tidegate_model::snapshot::{Snapshot, SnapshotContent, SnapshotHeader, SnapshotRefusal, Version};
+use tokio::sync::watch;
+
+/// Holds the snapshot in force. Readers never wait for a newer one being compiled.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    environment: EnvironmentKey,
+    current: watch::Sender<Option<Arc<Served>>>,
+}
+
+/// A snapshot in force: compiled, with the counters of its flags.
+#[derive(Debug)]
+pub struct Served {
+    header: SnapshotHeader,
+    compiled: CompiledSnapshot,
+    counts: HashMap<String, FlagCounts>,
+}
+
+/// Why a snapshot that was offered is not served. What was served before stays in force.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OfferRefusal {
+    /// It is torn, altered, or of another environment.
+    #[error(transparent)]
+    Unfit(#[from] SnapshotRefusal),
+    /// Nodes never go back (faults.md F65).
+    #[error("version {offered} is not newer than {serving}, which is served")]
+    NotNewer {
+        /// What was offered.
+        offered: Version,
+        /// What is served.
+        serving: Version,
+    },
+    /// It cannot be evaluated.
+    #[error("the snapshot cannot be evaluated: {0}")]
+    Uncompilable(Invalid),
+}
+
+impl OfferRefusal {
+    /// The cause, as the label of `tidegate_node_refused_snapshots_total`.
+    pub fn cause(&self) -> &'static str {
+        match self {
+            Self::Unfit(SnapshotRefusal::Unreadable(_)) => "unreadable",
+            Self::Unfit(SnapshotRefusal::Altered { .. }) => "altered",
+            Self::Unfit(SnapshotRefusal::OtherEnvironment { .. }) => "other_environment",
+            Self::NotNewer { .. } => "not_newer",
+            Self::Uncompilable(_) => "uncompilable",
+        }
+    }
+}
+
+impl Serving {
+    pub(crate) fn nothing_yet(environment: EnvironmentKey) -> Self {
+        Self {
+            environment,
+            current: watch::Sender::new(None),
+        }
+    }
+
+    /// What is in force.
+    pub(crate) fn current(&self) -> Option<Arc<Served>> {
+        self.current.borrow().clone()
+    }
+
+    /// The version in force.
+    pub(crate) fn version(&self) -> Option<Version> {
+        self.current.borrow().as_ref().map(|served| served.version())
+    }
+
+    /// Wakes when another snapshot comes into force.
+    pub(crate) fn watch(&self) -> watch::Receiver<Option<Arc<Served>>> {
+        self.current.subscribe()
+    }
+
+    /// Puts a snapshot in force if it is whole, at home, newer, and can be evaluated.
+    ///
+    /// # Errors
+    /// Why it is not in force now.
+    pub(crate) fn offer(&self, snapshot: Snapshot, tallies: &Tallies) -> Result<Version, OfferRefusal> {
+        let content = snapshot.open(&self.environment)?;
+        let offered = snapshot.header.version;
+        newer(offered, self.version())?;
+        let served = Arc::new(Served::new(snapshot.header, &content, tallies)?);
+        let mut outcome = Ok(offered);
+        // Asked again under the lock: another offer may have won while this one was compiled.
+        self.current.send_if_modified(|current| {
+            outcome = newer(offered, current.as_ref().map(|served| served.version()));
+            if outcome.is_ok() {
+                *current = Some(served);
+            }
+            outcome.is_ok()
+        });
+        outcome
+    }
+}
+
+fn newer(offered: Version, serving: Option<Version>) -> Result<Version, OfferRefusal> {
+    match serving {
+        Some(serving) if offered <= serving => Err(OfferRefusal::NotNewer { offered, serving }),
+        _ => Ok(offered),
+    }
+}
+
+impl Served {
+    fn new(
+        header: SnapshotHeader,
+        content: &SnapshotContent,
+        tallies: &Tallies,
+    ) -> Result<Self, OfferRefusal> {
+        let compiled =
+            CompiledSnapshot::compile(content, header.version).map_err(OfferRefusal::Uncompilable)?;
+        let counts = content
+            .flags
+            .iter()
+            .map(|one| (one.flag.key().to_string(), tallies.of_flag(&one.flag)))
+            .collect();
+        Ok(Self {
+            header,
+            compiled,
+            counts,
+        })
+    }
+
+    /// What identifies the snapshot.
+    pub fn header(&self) -> &SnapshotHeader {
+        &self.header
+    }
+
+    /// Where in the history it stands.
+    pub fn version(&self) -> Version {
+        self.header.version
+    }
+
+    /// The flags' keys, sorted. Archived flags are left out.
+    pub fn flag_keys(&self) -> impl Iterator<Item = &str> {
+        self.compiled.flag_keys()
+    }
+
+    /// Looks up the context's attributes once for any number of evaluations.
+    pub fn prepare(&self, context: &Context) -> PreparedContext {
+        self.compiled.prepare(context)
+    }
+
+    /// The answer for one flag, counted as served.
+    pub fn serve(&self, flag: &str, context: &PreparedContext) -> Evaluation<'_> {
+        let evaluation = self.compiled.evaluate(flag, context);
+        if let Some(counts) = self.counts.get(flag) {
+            counts.exposed(evaluation.variation);
+        }
+        evaluation
+    }
+
+    /// The variation that a context gets, without counting it as served.
+    pub(crate) fn attribute(&self, flag: &str, context: &PreparedContext) -> Evaluation<'_> {
+        self.compiled.evaluate(flag, context)
+    }
+
+    /// What the flag's events are counted on; `None` when there is no such flag.
+    pub(crate) fn counts(&self, flag: &str) -> Option<&FlagCounts> {
+        self.counts.get(flag)
+    }
+
+    /// The keys of all flags that events may name, archived ones included.
+    pub(crate) fn known_flags(&self) -> impl Iterator<Item = &str> {
+        self.counts.keys().map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Counters;
+    use tidegate_model::Timestamp;
+
+    fn snapshot(environment: &str, version: &str) -> Snapshot {
+        let content = SnapshotContent {
+            environment: EnvironmentKey::new(environment).unwrap(),
+            flags: vec![],
+            segments: vec![],
+        };
+        Snapshot::seal(&content, version.parse().unwrap(), Timestamp::default(), None).unwrap()
+    }
+
+    fn serving() -> (Serving, Tallies) {
+        let environment = EnvironmentKey::new("production").unwrap();
+        let counters = Arc::new(Counters::new(&environment).unwrap());
+        (Serving::nothing_yet(environment), Tallies::new(counters))
+    }
+
+    #[test]
+    fn f65_only_newer_versions_come_into_force() {
+        let (serving, tallies) = serving();
+        for (version, taken) in [
+            ("1.5", true),
+            ("1.5", false),
+            ("1.4", false),
+            ("1.6", true),
+            ("2.1", true),
+            ("1.9", false),
+        ] {
+            let before = serving.version();
+            let outcome = serving.offer(snapshot("production", version), &tallies);
+            assert_eq!(outcome.is_ok(), taken, "{version}");
+            match outcome {
+                Ok(version) => assert_eq!(serving.version(), Some(version)),
+                Err(refusal) => {
+                    assert_eq!(refusal.cause(), "not_newer");
+                    assert_eq!(serving.version(), before);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn f64_unfit_snapshots_are_refused_by_cause() {
+        let (serving, tallies) = serving();
+        let other = serving.offer(snapshot("staging", "1.1"), &tallies).unwrap_err();
+        assert_eq!(other.cause(), "other_environment");
+        let text = serde_json::to_string(&snapshot("production", "1.1")).unwrap();
+        let altered = serde_json::from_str(&text.replace("\"flags\":[]", "\"flags\": []")).unwrap();
+        assert_eq!(serving.offer(altered, &tallies).unwrap_err().cause(), "altered");
+        assert_eq!(serving.version(), None);
+    }
+
+    #[test]
+    fn racing_offers_end_with_the_newest() {
+        let (serving, tallies) = serving();
+        std::thread::scope(|scope| {
+            for start in 1..=4 {
+                let (serving, tallies) = (&serving, &tallies);
+                scope.spawn(move || {
+                    for number in (start..=200).step_by(4) {
+                        let _ = serving.offer(snapshot("production", &format!("1.{number}")), tallies);
+                    }
+                });
+            }
+        });
+        assert_eq!(
+            serving.version(),
+            Some(Version {
+                epoch: 1,
+                number: 200
+            })
+        );
+    }
+}

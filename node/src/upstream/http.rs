@@ -1,0 +1,210 @@
+//! The control plane over HTTP.
+
+use super::{Upstream, UpstreamError};
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{AUTHORIZATION, HeaderValue, IF_NONE_MATCH, RETRY_AFTER};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use std::time::Duration;
+use tidegate_model::fleet::NodeReport;
+use tidegate_model::key::EnvironmentKey;
+use tidegate_model::snapshot::{SNAPSHOT_BYTES_MAX, Version};
+use url::Url;
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// How long an answer may take, on top of what upstream was asked to wait.
+const ANSWER: Duration = Duration::from_secs(15);
+
+/// A snapshot with its header.
+const ANSWER_BYTES_MAX: usize = SNAPSHOT_BYTES_MAX + (1 << 20);
+
+/// How much of a refusal is repeated to a person.
+const DETAIL_BYTES_MAX: usize = 300;
+
+/// A control plane at a URL.
+pub struct HttpUpstream {
+    client: Client,
+    snapshot: Url,
+    report: Url,
+    authorization: HeaderValue,
+}
+
+/// Why there can be no such upstream.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpUpstreamError {
+    /// The URL is none that requests can be sent to.
+    #[error(
+        "{url:?} is not the URL of a control plane; write one with http or https, for example https://tidegate.example.com"
+    )]
+    Url {
+        /// What was given.
+        url: String,
+    },
+    /// The token has characters that cannot stand in a header.
+    #[error("the node's token has a line break or another character that no token has")]
+    Token,
+    /// The HTTP client could not be set up.
+    #[error("cannot set up the HTTP client")]
+    Client(#[source] reqwest::Error),
+}
+
+impl HttpUpstream {
+    /// The control plane at `url`, for example `http://127.0.0.1:7420`, asked with the secret of a token
+    /// of the role node.
+    ///
+    /// # Errors
+    /// When the URL or the token cannot be right.
+    pub fn new(url: &str, environment: &EnvironmentKey, token: &str) -> Result<Self, HttpUpstreamError> {
+        let no_url = || HttpUpstreamError::Url { url: url.to_owned() };
+        let base = Url::parse(url).map_err(|_| no_url())?;
+        if !matches!(base.scheme(), "http" | "https") {
+            return Err(no_url());
+        }
+        let below = |path: &[&str]| -> Result<Url, HttpUpstreamError> {
+            let mut url = base.clone();
+            url.set_query(None);
+            url.set_fragment(None);
+            url.path_segments_mut()
+                .map_err(|()| no_url())?
+                .pop_if_empty()
+                .extend(["api", "v1", environment.as_str()])
+                .extend(path);
+            Ok(url)
+        };
+        let mut authorization =
+            HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| HttpUpstreamError::Token)?;
+        authorization.set_sensitive(true);
+        // Refused only when a provider is installed already, which is just as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .connect_timeout(CONNECT)
+            // A redirect would carry the token to somebody else.
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("tidegate-node/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(HttpUpstreamError::Client)?;
+        Ok(Self {
+            client,
+            snapshot: below(&["snapshots", "current"])?,
+            report: below(&["nodes", "report"])?,
+            authorization,
+        })
+    }
+
+    async fn send(&self, request: RequestBuilder, patience: Duration) -> Result<Response, UpstreamError> {
+        let request = request
+            .header(AUTHORIZATION, self.authorization.clone())
+            .timeout(patience);
+        let response = request.send().await.map_err(away)?;
+        let status = response.status();
+        if status.is_success() || status == StatusCode::NOT_MODIFIED {
+            return Ok(response);
+        }
+        Err(match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => UpstreamError::Credential {
+                status: status.as_u16(),
+            },
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => UpstreamError::Busy {
+                status: status.as_u16(),
+                retry_after: retry_after(&response),
+            },
+            _ => UpstreamError::Refused {
+                status: status.as_u16(),
+                detail: detail(response).await,
+            },
+        })
+    }
+}
+
+#[async_trait]
+impl Upstream for HttpUpstream {
+    async fn current(&self, after: Option<Version>, wait: Duration) -> Result<Option<Bytes>, UpstreamError> {
+        let mut request = self.client.get(self.snapshot.clone());
+        if let Some(after) = after {
+            request = request
+                .query(&[("after", after.to_string()), ("wait", wait.as_secs().to_string())])
+                .header(IF_NONE_MATCH, format!("\"{after}\""));
+        }
+        let response = self.send(request, wait + ANSWER).await?;
+        match response.status() {
+            StatusCode::NOT_MODIFIED | StatusCode::NO_CONTENT => Ok(None),
+            _ => body(response).await.map(Some),
+        }
+    }
+
+    async fn report(&self, report: &NodeReport) -> Result<(), UpstreamError> {
+        let request = self.client.post(self.report.clone()).json(report);
+        self.send(request, ANSWER).await.map(drop)
+    }
+}
+
+async fn body(mut response: Response) -> Result<Bytes, UpstreamError> {
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(away)? {
+        if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
+            return Err(UpstreamError::TooLarge {
+                limit: ANSWER_BYTES_MAX,
+            });
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
+}
+
+/// The start of what upstream said. That it could not be read tells nothing more than its status.
+async fn detail(mut response: Response) -> String {
+    let start = response.chunk().await.ok().flatten().unwrap_or_default();
+    let shown = start.get(..DETAIL_BYTES_MAX).unwrap_or(&start);
+    String::from_utf8_lossy(shown).into_owned()
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn away(error: reqwest::Error) -> UpstreamError {
+    UpstreamError::Away(Box::new(error.without_url()))
+}
+
+impl std::fmt::Debug for HttpUpstream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpUpstream")
+            .field("snapshot", &self.snapshot.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_built_below_any_base() {
+        let production = EnvironmentKey::new("production").unwrap();
+        for (base, expected) in [
+            ("http://a", "http://a/api/v1/production/snapshots/current"),
+            ("http://a/", "http://a/api/v1/production/snapshots/current"),
+            (
+                "https://a:7/tg/?x=1#y",
+                "https://a:7/tg/api/v1/production/snapshots/current",
+            ),
+        ] {
+            let upstream = HttpUpstream::new(base, &production, "secret").unwrap();
+            assert_eq!(upstream.snapshot.as_str(), expected);
+            assert!(!format!("{upstream:?}").contains("secret"));
+        }
+        for bad in ["", "a:7420", "ftp://a", "mailto:a@b", "127.0.0.1"] {
+            assert!(matches!(
+                HttpUpstream::new(bad, &production, "secret"),
+                Err(HttpUpstreamError::Url { .. })
+            ));
+        }
+        assert!(matches!(
+            HttpUpstream::new("http://a", &production, "two\nlines"),
+            Err(HttpUpstreamError::Token)
+        ));
+    }
+}
