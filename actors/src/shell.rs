@@ -129,6 +129,7 @@ impl Shell {
             CommitError::Unfit { entity, source } => {
                 incident(&format!("a change does not fit the state of {entity}: {source}"))
             }
+            CommitError::Malformed { .. } => incident(&error.to_string()),
             CommitError::Store(error) => {
                 // After a failed write nothing is acknowledged any more; the process ends so that a
                 // clean start can read what is really on disk (F55).
