@@ -1,2 +1,38 @@
-//! placeholder
-fn main() {}
+//! The `tidegate` program: control plane, evaluation node and command line in one.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}
+
+// Each gives way to a file of its own.
+mod serve {
+    pub(crate) fn run(_: crate::cli::serve::ServeArgs) -> Result<(), crate::cli::failure::Failure> {
+        Err(crate::cli::failure::Failure::input(
+            "serve",
+            "is not in this build",
+            "use a later one",
+        ))
+    }
+}
+mod node_process {
+    pub(crate) fn run(_: crate::cli::node::NodeArgs) -> Result<(), crate::cli::failure::Failure> {
+        Err(crate::cli::failure::Failure::input(
+            "node",
+            "is not in this build",
+            "use a later one",
+        ))
+    }
+}
+mod demo {
+    pub(crate) fn run(_: crate::cli::demo::DemoArgs) -> Result<(), crate::cli::failure::Failure> {
+        Err(crate::cli::failure::Failure::input(
+            "demo",
+            "is not in this build",
+            "use a later one",
+        ))
+    }
+}

@@ -1,0 +1,166 @@
+//! The command line: one file per noun under `cli/`, each with its arguments, what it asks the
+//! control plane for, and how the answer is shown.
+//!
+//! `serve`, `node` and `demo` are processes: only their arguments are here.
+
+mod audit;
+pub(crate) mod client;
+mod completions;
+pub(crate) mod demo;
+mod eval;
+pub(crate) mod failure;
+mod flag;
+pub(crate) mod node;
+mod nodes;
+mod policy;
+mod problem;
+mod rollout;
+mod screen;
+pub(crate) mod serve;
+pub(crate) mod target;
+mod token;
+
+use clap::{Parser, Subcommand};
+use failure::{Exit, Failure};
+use serde::de::DeserializeOwned;
+use std::fmt::Display;
+use std::path::Path;
+use std::process::ExitCode;
+use std::str::FromStr;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "tidegate",
+    version,
+    about = "Opens features gradually and shuts them by itself when the numbers turn bad",
+    after_help = exit_codes(),
+    max_term_width = 110
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the control plane, with an evaluation node inside
+    Serve(serve::ServeArgs),
+    /// Run an evaluation node
+    Node(node::NodeArgs),
+    /// Show a rollout that completes and one that is shut, on this machine
+    Demo(demo::DemoArgs),
+    /// See and change flags
+    Flag(flag::FlagArgs),
+    /// Start, watch and steer rollouts
+    Rollout(rollout::RolloutArgs),
+    /// Check, see and change rollout policies
+    Policy(policy::PolicyArgs),
+    /// See which nodes serve what
+    Nodes(nodes::NodesArgs),
+    /// Ask which variation somebody gets, and why
+    Eval(eval::EvalArgs),
+    /// See who changed what, when and why
+    Audit(audit::AuditArgs),
+    /// Create, see and revoke access tokens
+    Token(token::TokenArgs),
+    /// Write completions for a shell
+    Completions(completions::CompletionsArgs),
+}
+
+/// Does what the command line says.
+pub(crate) fn run() -> ExitCode {
+    let command = Cli::parse().command;
+    let json = command.wants_json();
+    match command.run() {
+        Ok(()) => Exit::Done.code(),
+        Err(failure) => {
+            if json {
+                eprintln!("{}", failure.document());
+            } else {
+                eprint!("{}", failure.explain());
+            }
+            failure.exit().code()
+        }
+    }
+}
+
+impl Command {
+    fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Serve(args) => crate::serve::run(args),
+            Self::Node(args) => crate::node_process::run(args),
+            Self::Demo(args) => crate::demo::run(args),
+            Self::Flag(args) => wait_for(flag::run(args)),
+            Self::Rollout(args) => wait_for(rollout::run(args)),
+            Self::Policy(args) => wait_for(policy::run(args)),
+            Self::Nodes(args) => wait_for(nodes::run(args)),
+            Self::Eval(args) => wait_for(eval::run(args)),
+            Self::Audit(args) => wait_for(audit::run(args)),
+            Self::Token(args) => wait_for(token::run(args)),
+            Self::Completions(args) => completions::run(&args),
+        }
+    }
+
+    fn wants_json(&self) -> bool {
+        match self {
+            Self::Serve(_) | Self::Node(_) | Self::Demo(_) | Self::Completions(_) => false,
+            Self::Flag(args) => args.target.json,
+            Self::Rollout(args) => args.target.json,
+            Self::Policy(args) => args.target.json,
+            Self::Nodes(args) => args.target.json,
+            Self::Eval(args) => args.target.json,
+            Self::Audit(args) => args.target.json,
+            Self::Token(args) => args.target.json,
+        }
+    }
+}
+
+/// Runs a client command on a runtime of its own: it waits for one answer after the other.
+fn wait_for(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime
+        .map_err(|error| Failure::process("cannot start", error))?
+        .block_on(command)
+}
+
+/// Parses a name; what is wrong with it goes into clap's error.
+fn named<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// Parses one of the words that the API has for something; clap's error then names them all.
+fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_value(text.into()).map_err(|error| error.to_string())
+}
+
+/// Parses `name=value`.
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("it is written NAME=VALUE".to_owned()),
+    }
+}
+
+/// The text of a file; `-` is standard input.
+fn read_text(file: &Path) -> Result<String, Failure> {
+    let text = if file == Path::new("-") {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(file)
+    };
+    text.map_err(|error| {
+        Failure::input(
+            file.display(),
+            format!("cannot be read: {error}"),
+            "check the path",
+        )
+    })
+}
+
+fn exit_codes() -> String {
+    let lines = Exit::ALL.map(|(exit, meaning)| format!("  {:>3}  {meaning}\n", exit.number()));
+    format!("Exit codes:\n{}", lines.concat())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! Arguments of `tidegate node`.
+
+use super::serve::LogFormat;
+use clap::Args;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use tidegate_model::key::{EnvironmentKey, NodeName};
+use url::Url;
+
+/// How to run an evaluation node.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:
+  tidegate node --upstream https://tidegate.internal:7430 --token-file /etc/tidegate/node-token \\
+    --client-token-file /etc/tidegate/client-token --data /var/lib/tidegate-node
+
+It keeps the last good snapshot in DATA and serves it even when it starts without its upstream.")]
+pub(crate) struct NodeArgs {
+    /// The control plane, or another node, that snapshots come from
+    #[arg(long, env = "TIDEGATE_UPSTREAM", value_name = "URL")]
+    pub(crate) upstream: Url,
+    /// The environment to serve
+    #[arg(
+        long,
+        short,
+        env = "TIDEGATE_ENVIRONMENT",
+        default_value = "production",
+        value_parser = super::named::<EnvironmentKey>
+    )]
+    pub(crate) environment: EnvironmentKey,
+    /// File with a token of the role `node`, shown to the upstream
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: PathBuf,
+    /// The folder that keeps the last good snapshot; made if it does not exist
+    #[arg(
+        long,
+        env = "TIDEGATE_DATA",
+        default_value = "node-data",
+        value_name = "FOLDER"
+    )]
+    pub(crate) data: PathBuf,
+    /// Where to listen for evaluations and events
+    #[arg(long, env = "TIDEGATE_LISTEN", default_value = "127.0.0.1:7431")]
+    pub(crate) listen: SocketAddr,
+    /// What it calls itself; must differ between nodes [default: the host's name and the port]
+    #[arg(long, value_parser = super::named::<NodeName>)]
+    pub(crate) name: Option<NodeName>,
+    /// File with the tokens that callers may show, one a line
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "open",
+        required_unless_present = "open"
+    )]
+    pub(crate) client_token_file: Option<PathBuf>,
+    /// Answer everybody who can reach it, without any token
+    #[arg(long)]
+    pub(crate) open: bool,
+    /// How to write the log to standard error; RUST_LOG says how much of it
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) log: LogFormat,
+}

@@ -1,0 +1,156 @@
+//! `tidegate policy`: check policy files, see and change policies.
+
+use super::client::{Body, Client};
+use super::failure::Failure;
+use super::screen::{self, Screen, cell};
+use super::target::Target;
+use clap::{Args, Subcommand};
+use lint::Checked;
+use serde::Deserialize;
+use serde_json::json;
+use std::path::PathBuf;
+use tidegate_model::key::{PolicyName, Revision};
+use tidegate_model::policy::{BlindAction, Policy};
+
+mod lint;
+
+/// What to do about policies.
+#[derive(Debug, Args)]
+pub(crate) struct PolicyArgs {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Check policy files, without any control plane; exit code 1 if one has mistakes
+    #[command(after_help = "Examples:
+  tidegate policy lint policies/
+  tidegate policy lint canary.yaml --json
+
+Each finding is one line: FILE:LINE:COLUMN: SEVERITY: WHERE: WHAT; HINT")]
+    Lint {
+        /// Files, folders with *.yaml files, or `-` for standard input
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// All policies
+    #[command(after_help = "Example:\n  tidegate policy list")]
+    List,
+    /// A policy as it was written
+    #[command(after_help = "Example:\n  tidegate policy show canary > canary.yaml")]
+    Show {
+        /// The policy
+        #[arg(value_parser = super::named::<PolicyName>)]
+        name: PolicyName,
+    },
+    /// Save policies under the names that they give themselves; all or, if one has mistakes, none
+    #[command(after_help = "Example:\n  tidegate policy apply policies/")]
+    Apply {
+        /// Files, folders with *.yaml files, or `-` for standard input
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+/// A policy, as the control plane shows it.
+#[derive(Debug, Deserialize)]
+struct Shown {
+    policy: Policy,
+    text: String,
+    revision: Revision,
+}
+
+/// Does what the command line says.
+pub(crate) async fn run(args: PolicyArgs) -> Result<(), Failure> {
+    let screen = Screen::of(&args.target);
+    if let Verb::Lint { files } = &args.verb {
+        return lint::run(screen, files);
+    }
+    let client = Client::new(&args.target)?;
+    match args.verb {
+        Verb::Lint { .. } => Ok(()),
+        Verb::List => {
+            let answer = client.get(&client.within("policies")).await?;
+            screen.show(&answer.json()?, || Ok(table(screen, &answer.items()?)))
+        }
+        Verb::Show { name } => {
+            let answer = client.get(&client.within(&format!("policies/{name}"))).await?;
+            screen.show(&answer.json()?, || Ok(answer.read::<Shown>()?.text))
+        }
+        Verb::Apply { files } => apply(&client, screen, &files).await,
+    }
+}
+
+async fn apply(client: &Client, screen: Screen, files: &[PathBuf]) -> Result<(), Failure> {
+    let mut policies = Vec::new();
+    let checked = lint::check(files)?;
+    lint::refuse_mistakes(screen, &checked)?;
+    for Checked { policy, text, .. } in checked {
+        policies.extend(policy.map(|policy| (policy.name, text)));
+    }
+    let mut saved = Vec::new();
+    for (name, text) in policies {
+        let path = client.within(&format!("policies/{name}"));
+        let found = client.find(&path).await?;
+        let answer = client.put(&path, Body::Yaml(text), found.as_ref()).await?;
+        if screen.json {
+            saved.push(answer.json()?);
+        } else {
+            let revision = answer.read::<Shown>()?.revision;
+            screen::print(&format!("{name} saved, revision {revision}\n"))?;
+        }
+    }
+    screen.show(&json!({ "items": saved }), || Ok(String::new()))
+}
+
+fn table(screen: Screen, policies: &[Shown]) -> String {
+    let row = |shown: &Shown| {
+        let policy = &shown.policy;
+        let stages = policy.schedule.stages.iter();
+        let stages: Vec<String> = stages
+            .map(|stage| stage.percentage.percent().to_string())
+            .collect();
+        let rules: Vec<&str> = policy
+            .safety
+            .rules
+            .iter()
+            .map(|rule| rule.name.as_str())
+            .collect();
+        vec![
+            cell(&policy.name),
+            cell(format!("{} %", stages.join(" -> "))),
+            cell(rules.join(", ")),
+            cell(format!(
+                "{} after {}",
+                blind(policy.blind.action),
+                policy.blind.after
+            )),
+            cell(shown.revision),
+            cell(&policy.description),
+        ]
+    };
+    screen.table(
+        &[
+            "policy",
+            "stages",
+            "rules",
+            "when blind",
+            "revision",
+            "description",
+        ],
+        policies.iter().map(row).collect(),
+        "no policies yet; save one with: tidegate policy apply FILE",
+    )
+}
+
+fn blind(action: BlindAction) -> &'static str {
+    match action {
+        BlindAction::Hold => "hold",
+        BlindAction::Pause => "pause",
+        BlindAction::Retreat => "retreat",
+        BlindAction::Rollback => "rollback",
+    }
+}

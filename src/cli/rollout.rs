@@ -1,0 +1,285 @@
+//! `tidegate rollout`: start, see, watch and steer rollouts.
+
+use super::client::{Answer, Client};
+use super::failure::Failure;
+use super::screen::{self, Screen, cell, toned};
+use super::target::Target;
+use clap::{Args, Subcommand};
+use serde_json::json;
+use std::collections::BTreeMap;
+use tidegate_actors::view::RolloutView;
+use tidegate_model::key::{FlagKey, PolicyName, StageName, VariationKey};
+use tidegate_model::rollout::{PauseOwner, Phase, RolloutCommand};
+
+mod show;
+mod watch;
+
+/// What to do about rollouts.
+#[derive(Debug, Args)]
+pub(crate) struct RolloutArgs {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Open a variation of a flag, stage by stage
+    #[command(after_help = "Example:
+  tidegate rollout start new-checkout --policy canary --argument service=checkout --watch")]
+    Start(Start),
+    /// All rollouts, newest first
+    #[command(after_help = "Example:\n  tidegate rollout list --active")]
+    List {
+        /// Only those that have not ended
+        #[arg(long)]
+        active: bool,
+    },
+    /// Where a rollout is, and why it is not further
+    #[command(after_help = "Example:\n  tidegate rollout status new-checkout")]
+    Status {
+        /// A flag, for its newest rollout, or a rollout's id
+        rollout: String,
+    },
+    /// Follow rollouts until they end; exit code 0 if all completed, 3 if one was shut
+    #[command(after_help = "Examples:
+  tidegate rollout watch new-checkout
+  tidegate rollout watch --json | jq .because")]
+    Watch {
+        /// Flags, for their newest rollouts, or rollouts' ids [default: all that have not ended]
+        rollouts: Vec<String>,
+    },
+    /// Keep a rollout at its share; it is still guarded
+    #[command(after_help = "Example:\n  tidegate rollout pause new-checkout --reason 'waiting for support'")]
+    Pause(Steer),
+    /// Let a paused rollout go on
+    #[command(after_help = "Examples:
+  tidegate rollout resume new-checkout
+  tidegate rollout resume new-checkout --owner rule:error-rate --reason 'the alert was a bad deploy elsewhere'")]
+    Resume {
+        #[command(flatten)]
+        steer: Steer,
+        /// Whose pause: operator, blind, or rule:NAME
+        #[arg(long, default_value = "operator", value_parser = owner)]
+        owner: PauseOwner,
+    },
+    /// Let the next stage open
+    #[command(after_help = "Example:\n  tidegate rollout approve new-checkout --stage half")]
+    Approve {
+        /// A flag, for its newest rollout, or a rollout's id
+        rollout: String,
+        /// The stage [default: the next one]
+        #[arg(long, value_parser = super::named::<StageName>)]
+        stage: Option<StageName>,
+    },
+    /// Go back to the last stage that was proven healthy, and wait for a person
+    #[command(
+        after_help = "Example:\n  tidegate rollout retreat new-checkout --reason 'slow checkouts in Japan'"
+    )]
+    Retreat(Steer),
+    /// End a rollout that is not wanted any more: everybody gets the safe variation
+    #[command(after_help = "Example:\n  tidegate rollout abort new-checkout --reason 'we ship another one'")]
+    Abort(Steer),
+    /// Shut a rollout because something is wrong: everybody gets the safe variation, now
+    #[command(after_help = "Example:\n  tidegate rollout rollback new-checkout")]
+    Rollback(Steer),
+}
+
+#[derive(Debug, Args)]
+struct Start {
+    /// The flag to open
+    #[arg(value_parser = super::named::<FlagKey>)]
+    flag: FlagKey,
+    /// The policy that says how
+    #[arg(long, short, value_parser = super::named::<PolicyName>)]
+    policy: PolicyName,
+    /// The variation to open [default: on]
+    #[arg(long, value_parser = super::named::<VariationKey>)]
+    candidate: Option<VariationKey>,
+    /// A value that the policy asks for; may be given several times
+    #[arg(long = "argument", short, value_name = "NAME=VALUE", value_parser = super::pair)]
+    arguments: Vec<(String, String)>,
+    /// Follow it until it ends
+    #[arg(long, short)]
+    watch: bool,
+}
+
+/// Which rollout, and why.
+#[derive(Debug, Args)]
+struct Steer {
+    /// A flag, for its newest rollout, or a rollout's id
+    rollout: String,
+    /// Why; stands in the audit log
+    #[arg(long, short, default_value = "", hide_default_value = true)]
+    reason: String,
+}
+
+fn owner(text: &str) -> Result<PauseOwner, String> {
+    PauseOwner::try_from(text.to_owned()).map_err(|violation| violation.to_string())
+}
+
+/// Does what the command line says.
+pub(crate) async fn run(args: RolloutArgs) -> Result<(), Failure> {
+    let client = Client::new(&args.target)?;
+    let screen = Screen::of(&args.target);
+    match args.verb {
+        Verb::Start(start) => begin(&client, screen, start).await,
+        Verb::List { active } => list(&client, screen, active).await,
+        Verb::Status { rollout } => {
+            let answer = newest(&client, &rollout).await?;
+            show(screen, &answer)
+        }
+        Verb::Watch { rollouts } => watch::watch(&client, screen, &rollouts).await,
+        Verb::Approve { rollout, stage } => approve(&client, screen, &rollout, stage).await,
+        Verb::Pause(Steer { rollout, reason }) => {
+            command(&client, screen, &rollout, RolloutCommand::Pause { reason }).await
+        }
+        Verb::Resume { steer, owner } => {
+            let reason = steer.reason;
+            command(
+                &client,
+                screen,
+                &steer.rollout,
+                RolloutCommand::Resume { owner, reason },
+            )
+            .await
+        }
+        Verb::Retreat(Steer { rollout, reason }) => {
+            command(&client, screen, &rollout, RolloutCommand::Retreat { reason }).await
+        }
+        Verb::Abort(Steer { rollout, reason }) => {
+            command(&client, screen, &rollout, RolloutCommand::Abort { reason }).await
+        }
+        Verb::Rollback(Steer { rollout, reason }) => {
+            command(&client, screen, &rollout, RolloutCommand::Rollback { reason }).await
+        }
+    }
+}
+
+async fn begin(client: &Client, screen: Screen, start: Start) -> Result<(), Failure> {
+    let arguments: BTreeMap<String, String> = start.arguments.into_iter().collect();
+    let request = json!({
+        "flag": start.flag,
+        "policy": start.policy,
+        "candidate": start.candidate,
+        "arguments": arguments,
+    });
+    let answer = client.post(&client.within("rollouts"), &request).await?;
+    if start.watch {
+        let view: RolloutView = answer.read()?;
+        return watch::watch(client, screen, &[view.id.to_string()]).await;
+    }
+    show(screen, &answer)
+}
+
+async fn list(client: &Client, screen: Screen, active: bool) -> Result<(), Failure> {
+    let answer = client.get(&client.within("rollouts")).await?;
+    let mut views: Vec<RolloutView> = answer.items()?;
+    if active {
+        views.retain(|view| !has_ended(view));
+    }
+    let shown = json!({ "items": views });
+    screen.show(&shown, || Ok(table(screen, &views)))
+}
+
+fn table(screen: Screen, views: &[RolloutView]) -> String {
+    let rows = views.iter().map(|view| {
+        vec![
+            cell(&view.id),
+            toned(show::status(view), show::tone(view)),
+            cell(view.stage.as_deref().unwrap_or("-")),
+            cell(view.share),
+            cell(&view.policy),
+            cell(screen::moment(view.started)),
+            cell(&view.because),
+        ]
+    });
+    screen.table(
+        &[
+            "rollout", "status", "stage", "share", "policy", "started", "because",
+        ],
+        rows.collect(),
+        "no rollouts; start one with: tidegate rollout start FLAG --policy POLICY",
+    )
+}
+
+async fn approve(
+    client: &Client,
+    screen: Screen,
+    rollout: &str,
+    stage: Option<StageName>,
+) -> Result<(), Failure> {
+    let view: RolloutView = newest(client, rollout).await?.read()?;
+    let stage = match stage {
+        Some(stage) => stage,
+        None => next_stage(&view)?,
+    };
+    command(
+        client,
+        screen,
+        view.id.as_str(),
+        RolloutCommand::Approve { stage },
+    )
+    .await
+}
+
+fn next_stage(view: &RolloutView) -> Result<StageName, Failure> {
+    let next = match view.phase {
+        Phase::Running { stage, .. } => view.stages.get(stage + 1),
+        Phase::RollingBack { .. } | Phase::Ended { .. } => None,
+    };
+    let Some(next) = next else {
+        let fix = "see where it is with: tidegate rollout status";
+        return Err(Failure::input(&view.id, "has no next stage to approve", fix));
+    };
+    StageName::new(&next.name)
+        .map_err(|violation| Failure::input(&view.id, violation, "name it with --stage"))
+}
+
+async fn command(
+    client: &Client,
+    screen: Screen,
+    rollout: &str,
+    command: RolloutCommand,
+) -> Result<(), Failure> {
+    let view: RolloutView = newest(client, rollout).await?.read()?;
+    let path = client.within(&format!("rollouts/{}/commands", view.id));
+    let answer = client.post(&path, &command).await?;
+    show(screen, &answer)
+}
+
+fn show(screen: Screen, answer: &Answer) -> Result<(), Failure> {
+    screen.show(&answer.json()?, || Ok(show::whole(screen, &answer.read()?)))
+}
+
+/// The rollout of this id, or the newest one of this flag.
+async fn newest(client: &Client, wanted: &str) -> Result<Answer, Failure> {
+    let name: FlagKey = wanted
+        .parse()
+        .map_err(|violation| Failure::input("rollout", violation, "see: tidegate rollout list"))?;
+    if let Some(answer) = client.find(&client.within(&format!("rollouts/{name}"))).await? {
+        return Ok(answer);
+    }
+    let views: Vec<RolloutView> = client.get(&client.within("rollouts")).await?.items()?;
+    let newest = views
+        .iter()
+        .filter(|view| view.flag == name)
+        .max_by_key(|view| view.attempt);
+    match newest {
+        Some(view) => client.get(&client.within(&format!("rollouts/{}", view.id))).await,
+        None => Err(Failure::input(
+            wanted,
+            format!(
+                "neither a rollout nor a flag that ever had one in {}",
+                client.environment()
+            ),
+            "see: tidegate rollout list",
+        )),
+    }
+}
+
+/// Whether nothing will change any more.
+fn has_ended(view: &RolloutView) -> bool {
+    matches!(view.phase, Phase::Ended { .. })
+}
