@@ -27,6 +27,7 @@ use std::fmt::Display;
 use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
+use url::Url;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -126,6 +127,16 @@ fn wait_for(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Fa
 /// Parses a name; what is wrong with it goes into clap's error.
 fn named<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// Parses the address of a server.
+fn address(text: &str) -> Result<Url, String> {
+    let example = "an address looks like http://127.0.0.1:7430";
+    match text.parse::<Url>() {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
+        Ok(_) => Err(example.to_owned()),
+        Err(error) => Err(format!("{error}; {example}")),
+    }
 }
 
 /// Parses one of the words that the API has for something; clap's error then names them all.

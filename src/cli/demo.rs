@@ -16,7 +16,7 @@ of the shop; one of them fails.")]
 pub(crate) struct DemoArgs {
     /// Use this Prometheus; it must scrape the shop, whose address is printed [default: start one if the
     /// program `prometheus` is installed]
-    #[arg(long, value_name = "URL", conflicts_with = "no_prometheus")]
+    #[arg(long, value_name = "URL", conflicts_with = "no_prometheus", value_parser = super::address)]
     pub(crate) prometheus: Option<Url>,
     /// Judge by the metric events that the shop sends, without any Prometheus
     #[arg(long)]

@@ -16,7 +16,7 @@ use url::Url;
 It keeps the last good snapshot in DATA and serves it even when it starts without its upstream.")]
 pub(crate) struct NodeArgs {
     /// The control plane, or another node, that snapshots come from
-    #[arg(long, env = "TIDEGATE_UPSTREAM", value_name = "URL")]
+    #[arg(long, env = "TIDEGATE_UPSTREAM", value_name = "URL", value_parser = super::address)]
     pub(crate) upstream: Url,
     /// The environment to serve
     #[arg(
@@ -55,7 +55,7 @@ pub(crate) struct NodeArgs {
     /// Answer everybody who can reach it, without any token
     #[arg(long)]
     pub(crate) open: bool,
-    /// How to write the log to standard error; RUST_LOG says how much of it
+    /// How to write the log to standard error; TIDEGATE_LOG says how much of it
     #[arg(long, value_enum, default_value_t)]
     pub(crate) log: LogFormat,
 }

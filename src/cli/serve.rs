@@ -34,12 +34,12 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FOLDER")]
     pub(crate) policies: Option<PathBuf>,
     /// The Prometheus that safety rules ask
-    #[arg(long, env = "TIDEGATE_PROMETHEUS", value_name = "URL")]
+    #[arg(long, env = "TIDEGATE_PROMETHEUS", value_name = "URL", value_parser = super::address)]
     pub(crate) prometheus: Option<Url>,
     /// File with a bearer token for that Prometheus
     #[arg(long, value_name = "FILE", requires = "prometheus")]
     pub(crate) prometheus_bearer_file: Option<PathBuf>,
-    /// How to write the log to standard error; RUST_LOG says how much of it
+    /// How to write the log to standard error; TIDEGATE_LOG says how much of it
     #[arg(long, value_enum, default_value_t)]
     pub(crate) log: LogFormat,
 }

@@ -2,6 +2,7 @@
 
 use crate::cli::failure::Failure;
 use clap::Args;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use tidegate_model::key::EnvironmentKey;
 use url::Url;
@@ -21,7 +22,8 @@ pub(crate) struct Target {
         long,
         env = "TIDEGATE_URL",
         default_value = "http://127.0.0.1:7430",
-        global = true
+        global = true,
+        value_parser = super::address
     )]
     pub(crate) url: Url,
     /// File with an access token [default: the variable TIDEGATE_TOKEN, else ./data/admin-token for an address on this machine]
@@ -49,8 +51,9 @@ impl Target {
         if let Some(file) = &self.token_file {
             return read(file).map(Some);
         }
-        if let Ok(token) = std::env::var(TOKEN_VARIABLE) {
-            return Ok(Some(token.trim().to_owned()));
+        let variable = std::env::var(TOKEN_VARIABLE).unwrap_or_default();
+        if !variable.trim().is_empty() {
+            return whole(TOKEN_VARIABLE, &variable).map(Some);
         }
         let left_behind = Path::new(ADMIN_TOKEN_FILE);
         // Never sent elsewhere: this machine's secret is none of another machine's business.
@@ -75,7 +78,17 @@ fn read(file: &Path) -> Result<String, Failure> {
         let fix = "name a file that holds nothing but the token, with --token-file";
         Failure::input(file.display(), format!("cannot be read: {error}"), fix)
     })?;
-    Ok(text.trim().to_owned())
+    whole(file.display(), &text)
+}
+
+/// The text as a token, if it is nothing else: it goes into a header.
+fn whole(place: impl Display, text: &str) -> Result<String, Failure> {
+    let token = text.trim();
+    if token.is_empty() || !token.chars().all(|letter| letter.is_ascii_graphic()) {
+        let fix = "it holds one token and nothing else, as 'tidegate token create' writes it";
+        return Err(Failure::input(place, "holds no token", fix));
+    }
+    Ok(token.to_owned())
 }
 
 #[cfg(test)]
@@ -113,6 +126,14 @@ mod tests {
         let url = "http://127.0.0.1:7430";
         let found = target(url, Some(file)).token().unwrap();
         assert_eq!(found.as_deref(), Some("secret"));
+        for (text, is_token) in [
+            ("s3cret\n", true),
+            ("", false),
+            ("two words", false),
+            ("a\nb", false),
+        ] {
+            assert_eq!(whole("file", text).is_ok(), is_token, "{text:?}");
+        }
         let missing = target(url, Some(folder.path().join("none"))).token().unwrap_err();
         assert!(missing.to_string().contains("--token-file"), "{missing}");
     }

@@ -99,7 +99,14 @@ fn lines_that_are_refused_say_why() {
     check("tidegate token create ci --role viewer --expires-in soon", "15m");
     check("tidegate audit --limit 0", "0 is not in 1..");
     check("tidegate eval a --context x", "NAME=VALUE");
-    check("tidegate flag list --url nowhere", "relative URL without a base");
+    check(
+        "tidegate flag list --url nowhere",
+        "looks like http://127.0.0.1:7430",
+    );
+    check(
+        "tidegate flag list --url localhost:7430",
+        "looks like http://127.0.0.1:7430",
+    );
 }
 
 #[test]
