@@ -12,7 +12,7 @@ use tidegate_model::policy::Policy;
 use tidegate_model::rollout::Rollout;
 
 /// What a person asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StartRollout {
     /// Which flag to open.

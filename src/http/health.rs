@@ -1,0 +1,60 @@
+//! What probes and Prometheus ask: without a token, and telling nothing that needs one.
+
+use crate::http::access::Anybody;
+use crate::http::problem::{Kind, Problem};
+use actix_web::HttpResponse;
+use actix_web::web::Json;
+use prometheus::TextEncoder;
+use serde::Serialize;
+
+/// How the control plane is doing.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Readiness {
+    /// Always `ready`; otherwise the answer is a problem.
+    status: &'static str,
+    /// How many flags and rollouts are kept apart because their actors failed too often. The metrics
+    /// and the log name them.
+    quarantined: usize,
+}
+
+/// Whether the process runs.
+#[utoipa::path(
+    get, path = "/livez", operation_id = "live", tag = "health",
+    responses((status = 200, description = "It does.", body = String, content_type = "text/plain")),
+)]
+pub(super) async fn live(_: Anybody) -> &'static str {
+    "live\n"
+}
+
+/// Whether the control plane can store and publish.
+#[utoipa::path(
+    get, path = "/readyz", operation_id = "ready", tag = "health",
+    responses(
+        (status = 200, description = "It can.", body = Readiness),
+        (status = 503, description = "It cannot; the detail says why."),
+    ),
+)]
+pub(super) async fn ready(anybody: Anybody) -> Result<Json<Readiness>, Problem> {
+    let health = anybody.health().await;
+    match health.not_ready {
+        Some(why) => Err(Problem::new(Kind::NotReady, why)),
+        None => Ok(Json(Readiness {
+            status: "ready",
+            quarantined: health.quarantined.len(),
+        })),
+    }
+}
+
+/// What the control plane measures of itself, in the Prometheus text format.
+#[utoipa::path(
+    get, path = "/metrics", operation_id = "metrics", tag = "health",
+    responses((status = 200, description = "All metrics.", body = String, content_type = "text/plain")),
+)]
+pub(super) async fn metrics(anybody: Anybody) -> Result<HttpResponse, Problem> {
+    let text = TextEncoder::new().encode_to_string(&anybody.registry().gather());
+    let text = text.map_err(|_| Problem::incident("metrics-without-names"))?;
+    Ok(HttpResponse::Ok()
+        .content_type(prometheus::TEXT_FORMAT)
+        .body(text))
+}

@@ -1,0 +1,87 @@
+//! Listening and serving.
+
+use actix_web::dev::Server;
+use actix_web::middleware::Compress;
+use actix_web::web::ServiceConfig;
+use actix_web::{App, HttpServer};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+/// How long the head of a request may take to arrive (faults.md X4).
+const HEAD_PATIENCE: Duration = Duration::from_secs(5);
+/// How long requests may go on after the server was told to stop (faults.md F60).
+const STOP_PATIENCE_SECONDS: u64 = 5;
+
+/// Why an address cannot be listened at.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ListenError {
+    /// Somebody else listens there.
+    #[error("{0} is in use by another program; give another --listen")]
+    InUse(SocketAddr),
+    /// Ports below 1024 are the administrator's.
+    #[error("listening at {0} is not permitted; give a --listen with a port above 1023")]
+    NotPermitted(SocketAddr),
+    /// The address is another machine's.
+    #[error("{0} is not an address of this machine; give another --listen, for example 127.0.0.1:8080")]
+    NotHere(SocketAddr),
+    /// Anything else.
+    #[error("cannot listen at {address}")]
+    Io {
+        /// Where.
+        address: SocketAddr,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Takes the address, so that a mistake shows before anything else starts.
+///
+/// # Errors
+/// Why the address cannot be taken, and what to do.
+pub(crate) fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    TcpListener::bind(address).map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => ListenError::InUse(address),
+        io::ErrorKind::PermissionDenied => ListenError::NotPermitted(address),
+        io::ErrorKind::AddrNotAvailable => ListenError::NotHere(address),
+        _ => ListenError::Io { address, source },
+    })
+}
+
+/// Serves what `configure` puts into each worker's application, until the server is stopped. The
+/// caller listens to signals.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub(crate) fn serve<F>(listener: TcpListener, workers: usize, configure: F) -> io::Result<Server>
+where
+    F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+{
+    let application = move || App::new().wrap(Compress::default()).configure(configure.clone());
+    let server = HttpServer::new(application)
+        .workers(workers)
+        .client_request_timeout(HEAD_PATIENCE)
+        .shutdown_timeout(STOP_PATIENCE_SECONDS)
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_in_use_is_named() {
+        let first = listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = first.local_addr().unwrap();
+        let error = listen(address).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("{address} is in use by another program; give another --listen")
+        );
+        let elsewhere = SocketAddr::from(([192, 0, 2, 1], 0));
+        assert!(matches!(listen(elsewhere), Err(ListenError::NotHere(_))));
+    }
+}
