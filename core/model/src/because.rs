@@ -2,7 +2,7 @@
 
 use crate::Timestamp;
 use crate::key::{NodeName, RuleName, StageName};
-use crate::policy::{Comparison, UnknownMeans};
+use crate::policy::Comparison;
 use crate::rollout::PauseOwner;
 use crate::share::Share;
 use crate::span::Span;
@@ -113,7 +113,7 @@ pub enum Reason {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         detail: String,
     },
-    /// A rule has not been looked at since the stage took effect.
+    /// There is no recent look at a rule that was taken since the stage took effect.
     NotLooked {
         /// Which rule.
         rule: RuleName,
@@ -184,15 +184,6 @@ pub enum Reason {
         /// How long is too long.
         budget: Span,
     },
-    /// An unknown that the policy takes for something.
-    UnknownTakenAs {
-        /// Which rule.
-        rule: RuleName,
-        /// Why it could not be judged.
-        unknown: UnknownReason,
-        /// What the policy takes it for.
-        means: UnknownMeans,
-    },
     /// No stage has been proven healthy yet, so a retreat is a rollback.
     NothingProven,
     /// Every rule was healthy over its whole window, after the stage had lasted long enough.
@@ -257,7 +248,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rule { .. } => self.fmt_rule(f),
-            Self::NotLooked { rule } => write!(f, "{rule} not looked at yet"),
+            Self::NotLooked { rule } => write!(f, "{rule} has no fresh look in this stage yet"),
             Self::Soaking { until } => write!(f, "stage lasts until {}", clock(*until)),
             Self::BetweenStages { until } => write!(f, "pause between stages until {}", clock(*until)),
             Self::HealthyFor { rule, needs, has } => write!(f, "{rule} healthy for {has} of {needs}"),
@@ -296,10 +287,10 @@ impl fmt::Display for Reason {
                 lasted,
                 budget,
             } => {
-                write!(f, "{rule} unknown ({unknown}) for {lasted}, budget {budget}")
-            }
-            Self::UnknownTakenAs { rule, unknown, means } => {
-                write!(f, "{rule}: {unknown} is taken as {means:?} by the policy")
+                write!(
+                    f,
+                    "{rule} could not be judged ({unknown}) for {lasted} of at most {budget}"
+                )
             }
             Self::NothingProven => f.write_str("no stage was proven healthy, so a retreat is a rollback"),
             Self::AllHealthy => f.write_str("every rule healthy over its whole window"),
@@ -327,13 +318,14 @@ impl Reason {
             return Ok(());
         };
         write!(f, "{rule} {verdict}")?;
+        let threshold = Figure(*threshold);
         match (verdict, value) {
-            (Verdict::Healthy, Some(value)) => write!(f, ": {value:.6}, bad is {comparison} {threshold}")?,
-            (_, Some(value)) => write!(f, ": {value:.6} {comparison} {threshold}")?,
+            (Verdict::Breached, Some(value)) => write!(f, ": {} {comparison} {threshold}", Figure(*value))?,
+            (_, Some(value)) => write!(f, ": {}, bad is {comparison} {threshold}", Figure(*value))?,
             (_, None) => {}
         }
         if *bad > 0 {
-            write!(f, " (bad {bad} of {need} needed)")?;
+            write!(f, " ({bad} bad, {need} to trip)")?;
         }
         if detail.is_empty() {
             Ok(())
@@ -356,5 +348,20 @@ impl fmt::Display for Because {
 }
 
 fn clock(at: Timestamp) -> impl fmt::Display {
-    at.format("%H:%M:%S UTC")
+    at.format("%Y-%m-%d %H:%M:%S UTC")
+}
+
+/// A measured number as people read it: four significant digits, no trailing zeros.
+struct Figure(f64);
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rounded = format!("{:.3e}", self.0).parse::<f64>().unwrap_or(self.0);
+        let plain = rounded == 0.0 || (1e-6..1e9).contains(&rounded.abs());
+        if plain {
+            write!(f, "{rounded}")
+        } else {
+            write!(f, "{rounded:e}")
+        }
+    }
 }

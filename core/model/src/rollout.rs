@@ -5,7 +5,7 @@ use crate::invalid::Violation;
 use crate::key::{
     EnvironmentKey, FlagKey, PolicyName, Revision, RolloutId, RuleName, StageName, VariationKey,
 };
-use crate::policy::Policy;
+use crate::policy::{Policy, Rule};
 use crate::share::Share;
 use crate::snapshot::{Digest, RolloutSplit};
 use crate::span::Span;
@@ -37,8 +37,12 @@ pub struct Rollout {
     pub pauses: BTreeMap<PauseOwner, Pause>,
     /// The word given for the next stage, if any.
     pub approval: Option<GivenApproval>,
-    /// The last stage that lasted its time with every rule healthy.
+    /// The last stage before the one in force that lasted its time with every rule healthy: where a
+    /// retreat leads.
     pub proven_stage: Option<usize>,
+    /// Whether the stage in force was entered by a retreat. Numbers from before it are then those of
+    /// the wider stage, and only rules that roll back still act on them.
+    pub retreated: bool,
     /// What is remembered of each rule's looks.
     pub rules: BTreeMap<RuleName, RuleMemory>,
 }
@@ -211,13 +215,24 @@ pub struct RuleMemory {
     /// The last looks, oldest first, at most as many as the rule's `trip.of`.
     #[schema(value_type = Vec<Verdict>)]
     pub looks: VecDeque<Verdict>,
-    /// Since when the newest verdict has been saying the same kind of thing.
+    /// Since when the newest verdict has been saying the same kind of thing: healthy, breached, or
+    /// neither of them.
     pub since: DateTime<Utc>,
     /// The newest look that is in the journal. Looks that change nothing are not.
     pub last: Look,
+    /// When it could be judged again after an outage. Its windows have a hole before that.
+    pub recovered: Option<DateTime<Utc>>,
+    /// Whether a person was woken because of what has been said since `since`.
+    pub alerted: bool,
 }
 
 impl RuleMemory {
+    /// How often a rule that stays healthy is journalled all the same. A look speaks for its whole
+    /// window, so one look a window leaves no hole in a streak that must be without a break.
+    pub fn heartbeat(rule: &Rule) -> Span {
+        rule.window.max(Span::seconds(60))
+    }
+
     /// How many of the remembered looks were bad.
     pub fn bad(&self) -> u32 {
         let bad = self
@@ -276,6 +291,8 @@ pub enum RolloutChange {
     },
     /// Something worth waking a person, once.
     Alerted {
+        /// Which rule.
+        rule: RuleName,
         /// What.
         text: String,
     },
@@ -347,6 +364,13 @@ impl Rollout {
             Phase::Running { stage, .. } => Some(stage),
             Phase::RollingBack { .. } | Phase::Ended { .. } => None,
         }
+    }
+
+    /// The stage that opens next, from 0; `None` when the one in force is the last.
+    pub fn next_stage(&self) -> Option<usize> {
+        self.stage()
+            .map(|stage| stage + 1)
+            .filter(|next| self.start.plan.stage(*next).is_some())
     }
 
     /// What nodes act on; `None` when it has ended and the flag's fallback speaks for itself.

@@ -1,12 +1,19 @@
 //! The one way from changes to a rollout's state: live, at start and in replay.
 
-use super::{Ending, GivenApproval, Pause, Phase, Rollout, RolloutChange, RolloutStart, RuleMemory};
+use super::{
+    Ending, GivenApproval, Pause, PauseOwner, Phase, Rollout, RolloutChange, RolloutStart, RuleMemory,
+};
 use crate::Timestamp;
-use crate::key::Revision;
+use crate::key::{Revision, RuleName};
+use crate::policy::Action;
 use crate::share::Share;
 use crate::span::Span;
-use crate::verdict::{Look, Verdict};
+use crate::verdict::{Look, UnknownReason, Verdict};
 use std::collections::{BTreeMap, VecDeque};
+
+/// For how many of its intervals a rule must have been unknown to count as an outage, after which a
+/// whole fresh window is needed (faults.md F14). A single answer that came too late is none.
+const OUTAGE_INTERVALS: u32 = 3;
 
 /// A change that cannot follow the state before it: a bug or a damaged journal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,8 +48,14 @@ impl Rollout {
                 _ => Err(impossible("nothing")),
             };
         };
-        let known = rollout.follow(change, at, revision);
-        if known {
+        let followed = match rollout.phase.clone() {
+            Phase::Running { stage, effective, .. } => {
+                rollout.run(change, stage, effective, at, revision).is_some()
+            }
+            Phase::RollingBack { since, ending } => rollout.confirm(change, since, ending, at),
+            Phase::Ended { .. } => false,
+        };
+        if followed {
             Ok(rollout)
         } else {
             Err(impossible(&format!("{:?}", rollout.phase)))
@@ -64,30 +77,40 @@ impl Rollout {
             pauses: BTreeMap::new(),
             approval: None,
             proven_stage: None,
+            retreated: false,
             rules: BTreeMap::new(),
         })
     }
 
-    /// Applies the change if it can follow; says whether it could.
-    fn follow(&mut self, change: &RolloutChange, at: Timestamp, revision: Revision) -> bool {
-        match (change, &mut self.phase) {
-            (_, Phase::Ended { .. }) | (RolloutChange::Started(_), _) => return false,
-            (RolloutChange::TookEffect, Phase::Running { effective, .. }) => *effective = Some(at),
-            (RolloutChange::Advanced { stage }, Phase::Running { stage: before, .. })
-                if *stage == *before + 1 =>
-            {
-                self.proven_stage = Some(*before);
-                self.approval = None;
-                return self.enter(*stage, at, revision);
+    /// Every move out of, and inside, a running stage; `None` when there is no such move.
+    fn run(
+        &mut self,
+        change: &RolloutChange,
+        now_in: usize,
+        effective: Option<Timestamp>,
+        at: Timestamp,
+        revision: Revision,
+    ) -> Option<()> {
+        match change {
+            RolloutChange::TookEffect if effective.is_none() => self.take_effect(at),
+            RolloutChange::Advanced { stage } if *stage == now_in + 1 && effective.is_some() => {
+                self.enter(*stage, at, revision)?;
+                self.proven_stage = Some(now_in);
+                self.retreated = false;
             }
-            (RolloutChange::Retreated { stage }, Phase::Running { stage: before, .. })
-                if *stage <= *before =>
-            {
-                self.approval = None;
-                return self.enter(*stage, at, revision);
+            RolloutChange::Retreated { stage } if *stage < now_in => {
+                self.enter(*stage, at, revision)?;
+                self.proven_stage = stage.checked_sub(1);
+                self.retreated = true;
+                self.spend_looks_of_retreat();
             }
-            (RolloutChange::Looked(look), _) => self.remember(look),
-            (RolloutChange::Paused { owner, reason, by }, _) => {
+            RolloutChange::Looked(look) => self.remember(look)?,
+            RolloutChange::Alerted { rule, .. } => {
+                if let Some(memory) = self.rules.get_mut(rule) {
+                    memory.alerted = true;
+                }
+            }
+            RolloutChange::Paused { owner, reason, by } => {
                 let pause = Pause {
                     reason: reason.clone(),
                     by: by.clone(),
@@ -95,22 +118,19 @@ impl Rollout {
                 };
                 self.pauses.entry(owner.clone()).or_insert(pause);
             }
-            (RolloutChange::Resumed { owner, .. }, _) => {
-                self.pauses.remove(owner);
-                // The looks that led to the pause are spent: only new ones may trip again.
-                self.rules.clear();
+            RolloutChange::Resumed { owner, .. } => {
+                self.pauses.remove(owner)?;
+                self.spend_looks_of_pause(owner, at);
             }
-            (RolloutChange::Approved { stage, by }, Phase::Running { .. }) => {
-                let plan_digest = self.start.plan_digest.clone();
+            RolloutChange::Approved { stage, by } if Some(*stage) == self.next_stage() => {
                 self.approval = Some(GivenApproval {
                     stage: *stage,
-                    plan_digest,
+                    plan_digest: self.start.plan_digest.clone(),
                     by: by.clone(),
                     at,
                 });
             }
-            (RolloutChange::Alerted { .. }, _) => {}
-            (RolloutChange::RollingBack { ending }, Phase::Running { .. }) => {
+            RolloutChange::RollingBack { ending } if *ending != Ending::Completed => {
                 self.phase = Phase::RollingBack {
                     since: at,
                     ending: *ending,
@@ -118,81 +138,133 @@ impl Rollout {
                 self.share = Share::ZERO;
                 self.split_revision = revision;
             }
-            (
-                RolloutChange::Ended {
-                    ending: Ending::Completed,
-                },
-                Phase::Running { .. },
-            ) => {
+            RolloutChange::Ended { ending } if self.next_stage().is_none() && effective.is_some() => {
+                let ending = Some(*ending).filter(|ending| *ending == Ending::Completed)?;
                 self.phase = Phase::Ended {
-                    ending: Ending::Completed,
+                    ending,
                     at,
                     took: None,
                 };
             }
-            (
-                RolloutChange::Ended { ending },
-                Phase::RollingBack {
-                    since,
-                    ending: planned,
-                },
-            ) if ending == planned => {
-                let took = Some(Span::between(*since, at));
-                self.phase = Phase::Ended {
-                    ending: *ending,
-                    at,
-                    took,
-                };
-            }
-            _ => return false,
+            _ => return None,
         }
-        true
+        Some(())
     }
 
-    fn enter(&mut self, stage: usize, at: Timestamp, revision: Revision) -> bool {
-        let Some(share) = self.start.plan.stage(stage).map(|stage| stage.percentage) else {
-            return false;
-        };
+    /// The only way out of a rollback: the end that was decided.
+    fn confirm(&mut self, change: &RolloutChange, since: Timestamp, planned: Ending, at: Timestamp) -> bool {
+        let confirmed = matches!(change, RolloutChange::Ended { ending } if *ending == planned);
+        if confirmed {
+            self.phase = Phase::Ended {
+                ending: planned,
+                at,
+                took: Some(Span::between(since, at)),
+            };
+        }
+        confirmed
+    }
+
+    fn take_effect(&mut self, at: Timestamp) {
+        if let Phase::Running { effective, .. } = &mut self.phase {
+            *effective = Some(at);
+        }
+    }
+
+    /// What is remembered of the rules stays: bad looks of the narrower stage count in the wider one,
+    /// and good ones never let a stage be left that they were not taken in.
+    fn enter(&mut self, stage: usize, at: Timestamp, revision: Revision) -> Option<()> {
+        self.share = self.start.plan.stage(stage)?.percentage;
         self.phase = Phase::Running {
             stage,
             since: at,
             effective: None,
         };
-        self.share = share;
         self.split_revision = revision;
-        // A stage is judged by its own looks only.
-        self.rules.clear();
-        true
+        self.approval = None;
+        Some(())
     }
 
-    fn remember(&mut self, look: &Look) {
-        let of = self.start.plan.rule(&look.rule).map_or(1, |rule| rule.trip.of) as usize;
+    /// The looks that led to a retreat are spent; those that may still lead to a rollback are not.
+    fn spend_looks_of_retreat(&mut self) {
+        let plan = &self.start.plan;
+        self.rules.retain(|rule, _| {
+            plan.rule(rule)
+                .is_some_and(|rule| rule.action == Action::Rollback)
+        });
+    }
+
+    /// The looks that led to a pause are spent once a person has said so: only new ones may lead to
+    /// another. Of blindness only the time is spent. A person's own pause came from no looks.
+    fn spend_looks_of_pause(&mut self, owner: &PauseOwner, at: Timestamp) {
+        match owner {
+            PauseOwner::Operator => {}
+            PauseOwner::Rule(rule) => {
+                self.rules.remove::<RuleName>(rule);
+            }
+            PauseOwner::Blind => {
+                let newest = |memory: &RuleMemory| memory.looks.back().map(|verdict| kind(*verdict));
+                for memory in self.rules.values_mut() {
+                    if newest(memory) == Some(Kind::Neither) {
+                        memory.since = at;
+                        memory.alerted = false;
+                    }
+                }
+            }
+        }
+    }
+
+    fn remember(&mut self, look: &Look) -> Option<()> {
+        let rule = self.start.plan.rule(&look.rule)?;
         let memory = self.rules.entry(look.rule.clone()).or_insert_with(|| RuleMemory {
             looks: VecDeque::new(),
             since: look.at,
             last: look.clone(),
+            recovered: None,
+            alerted: false,
         });
-        if memory
-            .looks
-            .back()
-            .is_some_and(|newest| !same_kind(*newest, look.verdict))
-        {
+        let outage = Span::between(memory.since, look.at) >= rule.interval.times(OUTAGE_INTERVALS);
+        if outage && memory.looks.back().is_some_and(|newest| is_blind(*newest)) && !is_blind(look.verdict) {
+            memory.recovered = Some(look.at);
+        }
+        let hole = Span::between(memory.last.at, look.at) > RuleMemory::heartbeat(rule).times(3);
+        let unbroken = memory.looks.back().is_none_or(|newest| match look.verdict {
+            Verdict::Healthy => *newest == Verdict::Healthy && !hole,
+            verdict => kind(*newest) == kind(verdict),
+        });
+        if !unbroken {
             memory.since = look.at;
+            memory.alerted = false;
         }
         memory.looks.push_back(look.verdict);
-        while memory.looks.len() > of {
+        while memory.looks.len() > rule.trip.of.max(1) as usize {
             memory.looks.pop_front();
         }
         memory.last = look.clone();
+        Some(())
     }
 }
 
-/// Unknowns are one kind whatever their reason, except that a window which is not yet full is not
-/// blindness and so never starts that clock.
-fn same_kind(left: Verdict, right: Verdict) -> bool {
-    use crate::verdict::UnknownReason::WindowOverlapsStage as Overlap;
-    match (left, right) {
-        (Verdict::Unknown(left), Verdict::Unknown(right)) => (left == Overlap) == (right == Overlap),
-        (left, right) => left == right,
+/// Whether nothing was seen at all. A window that is not yet full, and too few samples, are seen.
+fn is_blind(verdict: Verdict) -> bool {
+    use UnknownReason::{TooFew, WindowOverlapsStage};
+    matches!(verdict, Verdict::Unknown(reason) if !matches!(reason, WindowOverlapsStage | TooFew))
+}
+
+#[derive(PartialEq, Eq)]
+enum Kind {
+    Healthy,
+    Breached,
+    /// Not decided, for whatever reasons, in whatever order.
+    Neither,
+    /// A window that is not yet full is no blindness, and so never starts that clock.
+    Filling,
+}
+
+fn kind(verdict: Verdict) -> Kind {
+    match verdict {
+        Verdict::Healthy => Kind::Healthy,
+        Verdict::Breached => Kind::Breached,
+        Verdict::Unknown(UnknownReason::WindowOverlapsStage) => Kind::Filling,
+        Verdict::Unknown(_) | Verdict::Undecided => Kind::Neither,
     }
 }
