@@ -273,7 +273,7 @@ impl RolloutActor {
         measurement: &tidegate_model::verdict::Measurement,
         asked: Timestamp,
     ) -> Look {
-        let look = judge(rule, measurement, None, asked);
+        let look = judge(&self.rollout, rule, measurement, asked);
         self.shell
             .measures
             .looks

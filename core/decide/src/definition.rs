@@ -3,9 +3,10 @@
 use crate::refusal::Refusal;
 use tidegate_model::catalog::Catalog;
 use tidegate_model::change::Change;
-use tidegate_model::flag::{FlagDefinition, FlagState};
-use tidegate_model::key::SegmentKey;
-use tidegate_model::segment::SegmentDefinition;
+use tidegate_model::flag::{Flag, FlagDefinition, FlagState, FlagStatus, Pin};
+use tidegate_model::invalid::{Invalid, Violation};
+use tidegate_model::key::{SegmentKey, VariationKey};
+use tidegate_model::segment::{Segment, SegmentDefinition};
 
 /// The change that gives a flag this definition; `None` when it has it already.
 ///
@@ -13,25 +14,143 @@ use tidegate_model::segment::SegmentDefinition;
 /// What is wrong with the definition, by itself or beside the others; or what a running rollout,
 /// or the flag being archived, forbids.
 pub fn save_flag(
-    _catalog: &Catalog,
-    _before: Option<&FlagState>,
-    _definition: FlagDefinition,
+    catalog: &Catalog,
+    before: Option<&FlagState>,
+    definition: FlagDefinition,
 ) -> Result<Option<Change>, Refusal> {
-    Err(Refusal::conflict("", ""))
+    let flag = Flag::new(definition)?;
+    if before.is_some_and(|before| before.flag == flag) {
+        return Ok(None);
+    }
+    let mut violations = catalog.violations_with_flag(&flag);
+    if let Some(before) = before {
+        violations.extend(dependants_violations(catalog, &before.flag, &flag));
+    }
+    Invalid::unless_empty(violations, ())?;
+    if let Some(before) = before {
+        check_archived(&before.flag, &flag)?;
+        if let Some(pin) = &before.pin {
+            check_pinned(pin, &before.flag, &flag)?;
+        }
+    }
+    Ok(Some(Change::FlagSaved(flag)))
+}
+
+/// Variations that other flags wait for must not vanish under them.
+fn dependants_violations(catalog: &Catalog, before: &Flag, after: &Flag) -> Vec<Violation> {
+    let vanished = |key: &VariationKey| before.variation(key).is_some() && after.variation(key).is_none();
+    let mut found = Vec::new();
+    for other in catalog.flags.values().filter(|other| other.key() != after.key()) {
+        for prerequisite in &other.definition().prerequisites {
+            if prerequisite.flag != *after.key() {
+                continue;
+            }
+            for variation in prerequisite.variations.iter().filter(|key| vanished(key)) {
+                found.push(Violation::new(
+                    "variations",
+                    variation,
+                    format!("{} has this variation as a prerequisite", other.key()),
+                    format!("keep it, or change the prerequisites of {} first", other.key()),
+                ));
+            }
+        }
+    }
+    found
+}
+
+/// An archived flag is taken out again before anything else about it changes.
+fn check_archived(before: &Flag, after: &Flag) -> Result<(), Refusal> {
+    if before.definition().status != FlagStatus::Archived {
+        return Ok(());
+    }
+    let unarchived = FlagDefinition {
+        status: after.definition().status,
+        ..before.definition().clone()
+    };
+    if unarchived == *after.definition() {
+        return Ok(());
+    }
+    Err(Refusal::conflict(
+        format!(
+            "{} is archived, and nothing but its status may change",
+            before.key()
+        ),
+        "set its status to active or inactive first, and change the rest after that",
+    ))
+}
+
+/// What a running rollout stands on stays as it was when it started (F45), so that a rollback leads
+/// to the same value and every unit keeps its place (F49).
+fn check_pinned(pin: &Pin, before: &Flag, after: &Flag) -> Result<(), Refusal> {
+    let (old, new) = (before.definition(), after.definition());
+    let mut touched: Vec<String> = Vec::new();
+    for (side, key) in [
+        ("the candidate", &pin.candidate),
+        ("the safe variation", &pin.safe),
+    ] {
+        let value = |flag: &Flag| flag.variation(key).map(|variation| variation.value.clone());
+        match value(after) {
+            None => touched.push(format!("{side} '{key}' is removed")),
+            kept if kept != value(before) => touched.push(format!("the value of {side} '{key}' changes")),
+            Some(_) => {}
+        }
+    }
+    for (field, same) in [
+        ("type", old.kind == new.kind),
+        ("numberFormat", old.number_format == new.number_format),
+        ("status", old.status == new.status),
+        ("fallback", old.fallback == new.fallback),
+        ("unit", old.unit == new.unit),
+        ("salt", before.salt() == after.salt()),
+    ] {
+        if !same {
+            touched.push(format!("'{field}' changes"));
+        }
+    }
+    if touched.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::conflict(
+        format!(
+            "{} is held by rollout {}, and {}",
+            before.key(),
+            pin.rollout,
+            touched.join(", ")
+        ),
+        "leave that as it is until the rollout has ended, or roll it back or abort it first",
+    ))
 }
 
 /// The change that gives a segment this definition; `None` when it has it already.
 ///
 /// # Errors
 /// What is wrong with the definition, by itself or beside the others.
-pub fn save_segment(_catalog: &Catalog, _definition: SegmentDefinition) -> Result<Option<Change>, Refusal> {
-    Err(Refusal::conflict("", ""))
+pub fn save_segment(catalog: &Catalog, definition: SegmentDefinition) -> Result<Option<Change>, Refusal> {
+    let segment = Segment::new(definition)?;
+    if catalog.segments.get(segment.key()) == Some(&segment) {
+        return Ok(None);
+    }
+    Invalid::unless_empty(catalog.violations_with_segment(&segment), ())?;
+    Ok(Some(Change::SegmentSaved(segment)))
 }
 
 /// The change that removes a segment.
 ///
 /// # Errors
 /// Who still uses it.
-pub fn delete_segment(_catalog: &Catalog, _key: &SegmentKey) -> Result<Change, Refusal> {
-    Err(Refusal::conflict("", ""))
+pub fn delete_segment(catalog: &Catalog, key: &SegmentKey) -> Result<Change, Refusal> {
+    if !catalog.segments.contains_key(key) {
+        return Err(Refusal::conflict(
+            format!("there is no segment {key}"),
+            "nothing to do",
+        ));
+    }
+    let users = catalog.users_of_segment(key);
+    if users.is_empty() {
+        return Ok(Change::SegmentDeleted);
+    }
+    Err(Refusal::conflict(
+        format!("segment {key} is used by {}", users.join(", ")),
+        "take it out of them first",
+    ))
 }

@@ -1,18 +1,31 @@
 //! The step function of a rollout.
+//!
+//! Read in the order of powers: what a person commands ([`command`]), what the rules forbid
+//! ([`safety`]), what the nodes confirm ([`confirm`]), what the schedule allows ([`progress`]), and
+//! what it waits for ([`waiting`]). Each writes into a [`draft`], which folds changes as the store will.
 
 use crate::refusal::Refusal;
-use crate::step::Step;
+use crate::rollout::draft::Draft;
+use crate::step::{Effect, Step};
 use std::collections::BTreeMap;
 use tidegate_model::Timestamp;
 use tidegate_model::access::{Author, Role};
-use tidegate_model::because::{Because, Decision};
 use tidegate_model::key::{NodeName, Revision, RuleName};
-use tidegate_model::rollout::{Rollout, RolloutCommand};
+use tidegate_model::rollout::{Phase, Rollout, RolloutCommand};
 use tidegate_model::verdict::Look;
+
+mod command;
+mod confirm;
+mod draft;
+mod progress;
+mod safety;
+mod waiting;
 
 /// What an actor knows of the world and may forget: after a restart it is observed anew.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Observed {
+    /// Since when it has been observed: since the first time that sources were asked.
+    pub since: Option<Timestamp>,
     /// When each rule's source was last asked.
     pub asked: BTreeMap<RuleName, Timestamp>,
     /// The newest look at each rule.
@@ -58,27 +71,58 @@ pub enum Input {
 ///
 /// # Errors
 /// When `input` is a command that cannot be followed.
-pub fn step(
-    rollout: &Rollout,
-    _observed: &Observed,
-    _input: &Input,
-    _now: Timestamp,
-) -> Result<Step, Refusal> {
-    Ok(Step {
-        changes: Vec::new(),
-        effects: Vec::new(),
-        wake_at: None,
-        because: Because {
-            decision: Decision::Holds { share: rollout.share },
-            reasons: Vec::new(),
-        },
+pub fn step(rollout: &Rollout, observed: &Observed, input: &Input, now: Timestamp) -> Result<Step, Refusal> {
+    let mut draft = Draft::new(rollout, observed, now);
+    if let Input::Command { command, by, role } = input {
+        return command::follow(draft, command, by, *role);
+    }
+    if !matches!(rollout.phase, Phase::Running { .. }) {
+        return Ok(confirm::rolling_back(draft));
+    }
+    match input {
+        Input::Wake => {
+            draft.measure_what_is_due();
+            safety::notice_silence(&mut draft);
+        }
+        Input::Looked(looks) => safety::remember(&mut draft, looks),
+        Input::Fleet(_) | Input::Command { .. } => {}
+    }
+    let reaction = match input {
+        Input::Wake | Input::Looked(_) => safety::react(&mut draft, rollout),
+        Input::Fleet(_) | Input::Command { .. } => None,
+    };
+    if let Some((decision, reasons)) = reaction {
+        return Ok(draft.alert(decision, reasons));
+    }
+    Ok(match input {
+        Input::Looked(looks) => progress::go_on(draft, looks),
+        Input::Wake | Input::Fleet(_) | Input::Command { .. } => confirm::take_effect(draft),
     })
 }
 
 impl Observed {
     /// Takes in what `input` brings.
-    pub fn take_in(&mut self, _input: &Input) {}
+    pub fn take_in(&mut self, input: &Input) {
+        match input {
+            Input::Looked(looks) => {
+                for look in looks {
+                    self.looks.insert(look.rule.clone(), look.clone());
+                }
+            }
+            Input::Fleet(fleet) => self.fleet = fleet.clone(),
+            Input::Wake | Input::Command { .. } => {}
+        }
+    }
 
     /// Takes in what `step` is about to ask.
-    pub fn note_asked(&mut self, _step: &Step, _now: Timestamp) {}
+    pub fn note_asked(&mut self, step: &Step, now: Timestamp) {
+        for effect in &step.effects {
+            if let Effect::Measure(rules) = effect {
+                self.since.get_or_insert(now);
+                for rule in rules {
+                    self.asked.insert(rule.clone(), now);
+                }
+            }
+        }
+    }
 }

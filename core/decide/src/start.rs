@@ -1,15 +1,24 @@
 //! Starting a rollout.
 
 use crate::refusal::Refusal;
-use crate::step::Step;
+use crate::schedule::{Opening, opening};
+use crate::step::{Effect, Step};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
-use tidegate_model::flag::FlagState;
+use tidegate_model::because::{Because, Decision, Reason};
+use tidegate_model::change::{Change, EntityRef};
+use tidegate_model::flag::{Flag, FlagState, FlagStatus, Pin, Serve};
+use tidegate_model::invalid::{Invalid, Violation, nearest};
 use tidegate_model::key::{EnvironmentKey, FlagKey, PolicyName, RolloutId, VariationKey};
-use tidegate_model::policy::Policy;
-use tidegate_model::rollout::Rollout;
+use tidegate_model::policy::bind::Bindings;
+use tidegate_model::policy::{Policy, RollbackTarget};
+use tidegate_model::rollout::{Ending, Phase, Rollout, RolloutChange, RolloutStart};
+use tidegate_model::share::Share;
+
+/// What is opened unless another variation is named.
+const CANDIDATE: &str = "on";
 
 /// What a person asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -34,13 +43,272 @@ pub struct StartRollout {
 /// # Errors
 /// Why it cannot start: everything at once where that is possible.
 pub fn start(
-    _request: &StartRollout,
-    _environment: &EnvironmentKey,
-    _flag: &FlagState,
-    _policy: &Policy,
-    _latest: Option<&Rollout>,
-    _by: &Author,
-    _now: Timestamp,
+    request: &StartRollout,
+    environment: &EnvironmentKey,
+    flag: &FlagState,
+    policy: &Policy,
+    latest: Option<&Rollout>,
+    by: &Author,
+    now: Timestamp,
 ) -> Result<(RolloutId, Step), Refusal> {
-    Err(Refusal::conflict("", ""))
+    let sides = sides(request, &flag.flag, policy)?;
+    check_state(flag, policy, latest, now)?;
+    let attempt = flag.attempts.saturating_add(1);
+    let id = RolloutId::of_attempt(flag.flag.key(), attempt).map_err(Invalid::from)?;
+    let plan = policy.bind(&Bindings {
+        environment: environment.clone(),
+        flag: flag.flag.key().clone(),
+        variation: sides.candidate.clone(),
+        baseline: sides.safe.clone(),
+        arguments: request.arguments.clone(),
+    })?;
+    let share = plan.stage(0).map_or(Share::ZERO, |stage| stage.percentage);
+    let started = RolloutStart {
+        id: id.clone(),
+        environment: environment.clone(),
+        flag: flag.flag.key().clone(),
+        attempt,
+        policy: policy.name.clone(),
+        plan_digest: plan.digest(),
+        plan,
+        arguments: request.arguments.clone(),
+        candidate: sides.candidate.clone(),
+        safe: sides.safe.clone(),
+        by: by.clone(),
+    };
+    let pin = Pin {
+        rollout: id.clone(),
+        candidate: sides.candidate,
+        safe: sides.safe,
+    };
+    let step = Step {
+        changes: vec![
+            (
+                EntityRef::Rollout(environment.clone(), id.clone()),
+                Change::Rollout(RolloutChange::Started(Box::new(started))),
+            ),
+            (
+                EntityRef::Flag(environment.clone(), flag.flag.key().clone()),
+                Change::FlagPinned(pin),
+            ),
+        ],
+        effects: vec![Effect::Publish],
+        wake_at: Some(now),
+        because: Because {
+            decision: Decision::Started { share },
+            reasons: vec![Reason::Command {
+                by: by.to_string(),
+                reason: String::new(),
+            }],
+        },
+    };
+    Ok((id, step))
+}
+
+/// The two variations that a rollout weighs against each other.
+struct Sides {
+    candidate: VariationKey,
+    safe: VariationKey,
+}
+
+/// The sides, if the request and the policy fit the flag; else everything that does not.
+fn sides(request: &StartRollout, flag: &Flag, policy: &Policy) -> Result<Sides, Invalid> {
+    let candidate = candidate(request, flag);
+    let safe = safe(flag, &policy.rollback.to);
+    let mut violations: Vec<Violation> = Vec::new();
+    violations.extend(candidate.as_ref().err().cloned());
+    violations.extend(safe.as_ref().err().cloned());
+    if let (Ok(candidate), Ok(safe)) = (&candidate, &safe)
+        && candidate == safe
+    {
+        violations.push(Violation::new(
+            "candidate",
+            candidate,
+            "the variation to open is the one that a rollback returns to",
+            format!("name another one; {}", known(flag)),
+        ));
+    }
+    violations.extend(plan_violations(policy));
+    Invalid::unless_empty(violations, ())?;
+    Ok(Sides {
+        candidate: candidate?,
+        safe: safe?,
+    })
+}
+
+fn candidate(request: &StartRollout, flag: &Flag) -> Result<VariationKey, Violation> {
+    match &request.candidate {
+        Some(named) => named_in(flag, "candidate", named),
+        None => VariationKey::new(CANDIDATE)
+            .ok()
+            .filter(|on| flag.variation(on).is_some())
+            .ok_or_else(|| {
+                Violation::new(
+                    "candidate",
+                    "",
+                    format!("the flag has no variation '{CANDIDATE}', so the one to open must be named"),
+                    known(flag),
+                )
+            }),
+    }
+}
+
+fn safe(flag: &Flag, target: &RollbackTarget) -> Result<VariationKey, Violation> {
+    let to = "policy.rollback.to";
+    match (target, flag.fallback()) {
+        (RollbackTarget::Variation(named), _) => named_in(flag, to, named),
+        (RollbackTarget::Safe, Some(Serve::Variation(key))) => Ok(key.clone()),
+        (RollbackTarget::Safe, Some(Serve::Split(parts))) => {
+            // A split that leaves nothing to others is a variation in other words.
+            let whole = parts.iter().find(|part| part.weight == Share::ALL);
+            whole.map(|part| part.variation.clone()).ok_or_else(|| {
+                Violation::new(
+                    to,
+                    "safe",
+                    "the flag's fallback is a split, so it is no single variation to go back to",
+                    format!(
+                        "name a variation in the policy, or as the flag's fallback; {}",
+                        known(flag)
+                    ),
+                )
+            })
+        }
+        (RollbackTarget::Safe, None) => Err(Violation::new(
+            to,
+            "safe",
+            "the flag has no fallback to go back to",
+            format!(
+                "name a variation in the policy, or as the flag's fallback; {}",
+                known(flag)
+            ),
+        )),
+    }
+}
+
+fn named_in(flag: &Flag, field: &str, named: &VariationKey) -> Result<VariationKey, Violation> {
+    if flag.variation(named).is_some() {
+        return Ok(named.clone());
+    }
+    let names = flag.variation_keys().into_iter().map(VariationKey::as_str);
+    let fix = match nearest(named.as_str(), names) {
+        Some(near) => format!("did you mean '{near}'? {}", known(flag)),
+        None => known(flag),
+    };
+    Err(Violation::new(
+        field,
+        named,
+        "the flag has no such variation",
+        fix,
+    ))
+}
+
+fn known(flag: &Flag) -> String {
+    let names: Vec<&str> = flag
+        .variation_keys()
+        .into_iter()
+        .map(VariationKey::as_str)
+        .collect();
+    format!("known: {}", names.join(", "))
+}
+
+/// What a policy may say and a rollout cannot do.
+fn plan_violations(policy: &Policy) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let stages = &policy.schedule.stages;
+    if let Some(last) = stages.last().filter(|last| last.percentage != Share::ALL) {
+        found.push(Violation::new(
+            format!("policy.schedule.stages[{}].percentage", stages.len() - 1),
+            last.percentage,
+            "a rollout that completes gives everybody the candidate, so its last stage opens 100 %",
+            "add a stage of 100 % to the policy",
+        ));
+    }
+    if stages
+        .first()
+        .is_some_and(|first| first.wait_for_approval.is_some())
+    {
+        found.push(Violation::new(
+            "policy.schedule.stages[0].waitForApproval",
+            "",
+            "the first stage opens when somebody starts the rollout, and waits for nobody else",
+            "move the approval to the second stage, behind a small first one",
+        ));
+    }
+    found
+}
+
+/// Whether the flag may be rolled out now.
+fn check_state(
+    flag: &FlagState,
+    policy: &Policy,
+    latest: Option<&Rollout>,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let key = flag.flag.key();
+    if let Some(pin) = &flag.pin {
+        return Err(Refusal::conflict(
+            format!("{key} is held by rollout {}", pin.rollout),
+            "wait until it has ended, roll it back, or abort it",
+        ));
+    }
+    let mut why: Vec<(String, String)> = Vec::new();
+    let status = flag.flag.definition().status;
+    if status != FlagStatus::Active {
+        let (state, fix) = match status {
+            FlagStatus::Experiment => ("in an experiment", "stop the experiment first"),
+            FlagStatus::Archived => ("archived", "set its status to active first"),
+            FlagStatus::Active | FlagStatus::Inactive => ("inactive", "set its status to active first"),
+        };
+        why.push((format!("{key} is {state}"), fix.to_owned()));
+    }
+    if let Some(attempts) = policy.rollback.attempts
+        && flag.attempts >= attempts
+    {
+        why.push((
+            format!(
+                "{key} has had {} of the {attempts} attempts that {} allows",
+                flag.attempts, policy.name
+            ),
+            "find out why they failed, then raise 'rollback.attempts' in the policy".to_owned(),
+        ));
+    }
+    if let Some((ended, from)) = cooling(policy, latest, now) {
+        let fix = format!("start again from {} on", from.format("%Y-%m-%d %H:%M:%S UTC"));
+        why.push((ended, fix));
+    }
+    let opens = opening(&policy.schedule.windows, now);
+    if let Opening::Closed { opens, reason } = opens {
+        let reason = if reason.is_empty() {
+            String::new()
+        } else {
+            format!(" ({reason})")
+        };
+        let fix = match opens {
+            Some(opens) => format!("start from {} on", opens.format("%Y-%m-%d %H:%M UTC")),
+            None => "its windows do not open for more than a year: mend the policy".to_owned(),
+        };
+        why.push((format!("{} lets no stage open now{reason}", policy.name), fix));
+    }
+    if why.is_empty() {
+        return Ok(());
+    }
+    let (why, fix): (Vec<String>, Vec<String>) = why.into_iter().unzip();
+    Err(Refusal::conflict(why.join("; "), fix.join("; ")))
+}
+
+/// How the latest attempt failed, and from when its numbers cannot condemn its successor any more.
+fn cooling(policy: &Policy, latest: Option<&Rollout>, now: Timestamp) -> Option<(String, Timestamp)> {
+    let latest = latest?;
+    let Phase::Ended { ending, at, .. } = latest.phase else {
+        return None;
+    };
+    let from = policy.rollback.cooldown.after(at);
+    let failed = matches!(ending, Ending::RolledBack | Ending::Aborted);
+    (failed && now < from).then(|| {
+        let cooldown = policy.rollback.cooldown;
+        (
+            format!("{} was {ending} less than {cooldown} ago", latest.start.id),
+            from,
+        )
+    })
 }

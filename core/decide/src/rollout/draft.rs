@@ -1,0 +1,131 @@
+//! A step in the making.
+
+use super::{Observed, safety, waiting};
+use crate::due::{due, next_due};
+use crate::step::{Effect, Step};
+use tidegate_model::Timestamp;
+use tidegate_model::because::{Because, Decision, Reason};
+use tidegate_model::change::{Change, EntityRef};
+use tidegate_model::key::VariationKey;
+use tidegate_model::rollout::{Phase, Rollout, RolloutChange};
+use tidegate_model::span::Span;
+
+/// How often a rollback that waits for nodes looks at the fleet by itself. Nodes' reports arrive
+/// without it; it bounds what a lost message costs.
+const RECHECK: Span = Span::seconds(5);
+
+/// A step in the making: the changes so far, and the state that the store will have with them.
+pub(super) struct Draft<'a> {
+    /// The rollout with all changes so far folded in. Its `split_revision` is not the real one once
+    /// the share has changed: only the store knows revisions.
+    pub(super) rollout: Rollout,
+    pub(super) observed: &'a Observed,
+    pub(super) now: Timestamp,
+    changes: Vec<(EntityRef, Change)>,
+    effects: Vec<Effect>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(rollout: &Rollout, observed: &'a Observed, now: Timestamp) -> Self {
+        Self {
+            rollout: rollout.clone(),
+            observed,
+            now,
+            changes: Vec::new(),
+            effects: Vec::new(),
+        }
+    }
+
+    /// Lets something become true of the rollout.
+    pub(super) fn change(&mut self, change: RolloutChange) {
+        let revision = self.rollout.split_revision.next();
+        // A change that does not fit stays in the step: the store refuses the whole of it and says
+        // which change it was, so a mistake here is found and does nothing.
+        if let Ok(after) = Rollout::apply(Some(self.rollout.clone()), &change, self.now, revision) {
+            self.rollout = after;
+        }
+        let start = &self.rollout.start;
+        let entity = EntityRef::Rollout(start.environment.clone(), start.id.clone());
+        self.changes.push((entity, Change::Rollout(change)));
+    }
+
+    /// Lets go of the flag: everybody gets `fallback` from now on.
+    pub(super) fn settle(&mut self, fallback: VariationKey) {
+        let start = &self.rollout.start;
+        let flag = EntityRef::Flag(start.environment.clone(), start.flag.clone());
+        self.changes.push((flag, Change::FlagSettled { fallback }));
+        self.publish();
+    }
+
+    /// Has the nodes told, once however often it is said.
+    pub(super) fn publish(&mut self) {
+        if !self.effects.contains(&Effect::Publish) {
+            self.effects.push(Effect::Publish);
+        }
+    }
+
+    /// Has the rules looked at whose time has come.
+    pub(super) fn measure_what_is_due(&mut self) {
+        let rules = due(&self.rollout.start.plan, &self.observed.asked, self.now);
+        if !rules.is_empty() {
+            self.effects.push(Effect::Measure(rules));
+        }
+    }
+
+    /// The step, for these reasons alone.
+    pub(super) fn decide(self, decision: Decision, reasons: Vec<Reason>) -> Step {
+        let wake_at = self.wake_at();
+        Step {
+            changes: self.changes,
+            effects: self.effects,
+            wake_at,
+            because: Because { decision, reasons },
+        }
+    }
+
+    /// The step that leaves the rollout waiting: after `reasons` stands all that it waits for.
+    pub(super) fn wait(self, decision: Decision, mut reasons: Vec<Reason>) -> Step {
+        for reason in waiting::look(&self.rollout, self.observed, self.now).reasons {
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        }
+        self.decide(decision, reasons)
+    }
+
+    /// The step, with a person woken.
+    pub(super) fn alert(self, decision: Decision, reasons: Vec<Reason>) -> Step {
+        let start = &self.rollout.start;
+        let whose = format!("{} in {}", start.id, start.environment);
+        let mut step = self.decide(decision, reasons);
+        let text = format!("{whose}: {}", step.because);
+        step.effects.push(Effect::Alert(text));
+        step
+    }
+
+    /// The step that changes no share.
+    pub(super) fn hold(self) -> Step {
+        let share = self.rollout.share;
+        self.wait(Decision::Holds { share }, Vec::new())
+    }
+
+    fn wake_at(&self) -> Option<Timestamp> {
+        match self.rollout.phase {
+            Phase::Ended { .. } => None,
+            Phase::RollingBack { .. } => Some(RECHECK.after(self.now)),
+            Phase::Running { .. } => {
+                let mut asked = self.observed.asked.clone();
+                for effect in &self.effects {
+                    if let Effect::Measure(rules) = effect {
+                        asked.extend(rules.iter().map(|rule| (rule.clone(), self.now)));
+                    }
+                }
+                let looks = next_due(&self.rollout.start.plan, &asked, self.now);
+                looks
+                    .into_iter()
+                    .chain(safety::blind_at(&self.rollout, self.now))
+                    .min()
+            }
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! What a rollout waits for, all of it, most important first.
+
+use super::{Fleet, Observed};
+use crate::schedule::{Opening, opening};
+use tidegate_model::Timestamp;
+use tidegate_model::because::Reason;
+use tidegate_model::policy::{Rule, Stage};
+use tidegate_model::rollout::{GivenApproval, Phase, Rollout, RuleMemory};
+use tidegate_model::span::Span;
+use tidegate_model::verdict::{Look, UnknownReason, Verdict};
+
+/// How long after two intervals a look still counts as recent: the time that an answer may take.
+const ANSWER_TAKES: Span = Span::seconds(5);
+
+/// What a rollout waits for.
+pub(super) struct Waiting {
+    /// Whether anything keeps the stage from being left.
+    pub(super) blocked: bool,
+    /// All that does, and what each rule says, most important first.
+    pub(super) reasons: Vec<Reason>,
+}
+
+/// What `rollout` waits for at `now`.
+pub(super) fn look(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Waiting {
+    let (stage, effective) = match &rollout.phase {
+        Phase::Running { stage, effective, .. } => (*stage, *effective),
+        Phase::RollingBack { .. } => {
+            return Waiting {
+                blocked: true,
+                reasons: vec![acknowledgement(rollout, &observed.fleet)],
+            };
+        }
+        Phase::Ended { .. } => {
+            return Waiting {
+                blocked: true,
+                reasons: vec![Reason::Finished],
+            };
+        }
+    };
+    let view = View {
+        rollout,
+        observed,
+        effective,
+        now,
+    };
+    let mut blocking: Vec<Reason> = Vec::new();
+    for (owner, pause) in &rollout.pauses {
+        blocking.push(Reason::PausedBy {
+            owner: owner.clone(),
+            reason: pause.reason.clone(),
+        });
+    }
+    if effective.is_none() {
+        blocking.push(acknowledgement(rollout, &observed.fleet));
+    }
+    let mut healthy = Vec::new();
+    for rule in &rollout.start.plan.safety.rules {
+        match view.rule(rule) {
+            (true, reasons) => healthy.extend(reasons),
+            (false, reasons) => blocking.extend(reasons),
+        }
+    }
+    if let Some(stage) = rollout.start.plan.stage(stage) {
+        view.stage(stage, &mut blocking);
+    }
+    if let Some(next) = rollout
+        .next_stage()
+        .and_then(|next| rollout.start.plan.stage(next))
+    {
+        view.next_stage(next, &mut blocking);
+    }
+    blocking.sort_by_key(rank);
+    let blocked = !blocking.is_empty();
+    blocking.extend(healthy);
+    Waiting {
+        blocked,
+        reasons: blocking,
+    }
+}
+
+/// Which nodes serve the rollout's newest share, and which do not yet.
+pub(super) fn acknowledgement(rollout: &Rollout, fleet: &Fleet) -> Reason {
+    let waiting_for: Vec<_> = fleet
+        .live
+        .iter()
+        .filter(|(_, serves)| **serves < rollout.split_revision)
+        .map(|(node, _)| node.clone())
+        .collect();
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Reason::Acknowledgement {
+        confirmed: count(fleet.live.len() - waiting_for.len()),
+        live: count(fleet.live.len()),
+        waiting_for,
+    }
+}
+
+/// The word that counts for the next stage at `now`, if there is one.
+pub(super) fn valid_approval(rollout: &Rollout, now: Timestamp) -> Option<&GivenApproval> {
+    let given = rollout.approval.as_ref()?;
+    let next = rollout.next_stage()?;
+    let asked = rollout.start.plan.stage(next)?.wait_for_approval.as_ref()?;
+    let for_this = given.stage == next && given.plan_digest == rollout.start.plan_digest;
+    let expired = asked
+        .expires
+        .is_some_and(|expires| expires.after(given.at) <= now);
+    (for_this && !expired).then_some(given)
+}
+
+/// Whether the rule has had so many bad looks that it acts.
+pub(super) fn is_tripped(rule: &Rule, memory: &RuleMemory) -> bool {
+    memory.bad() >= rule.trip.need.max(1)
+}
+
+/// What a rule's newest look says, as a reason.
+pub(super) fn rule_reason(rule: &Rule, look: &Look, bad: u32) -> Reason {
+    Reason::Rule {
+        rule: rule.name.clone(),
+        verdict: look.verdict,
+        value: look.value,
+        comparison: rule.comparison,
+        threshold: rule.threshold,
+        bad,
+        need: rule.trip.need,
+        detail: look.detail.clone(),
+    }
+}
+
+/// Whether a look is recent at `now`. One from the future is not: the clock was set back since.
+pub(super) fn is_fresh(rule: &Rule, look: &Look, now: Timestamp) -> bool {
+    let until = rule.interval.times(2).plus(ANSWER_TAKES).after(look.at);
+    look.at <= ANSWER_TAKES.after(now) && now <= until
+}
+
+struct View<'a> {
+    rollout: &'a Rollout,
+    observed: &'a Observed,
+    effective: Option<Timestamp>,
+    now: Timestamp,
+}
+
+impl View<'_> {
+    /// Whether the rule lets the stage be left, and what it says.
+    fn rule(&self, rule: &Rule) -> (bool, Vec<Reason>) {
+        let memory = self.rollout.rules.get(&rule.name);
+        let observed = self.observed.looks.get(&rule.name);
+        let newest = observed
+            .into_iter()
+            .chain(memory.map(|memory| &memory.last))
+            .max_by_key(|look| look.at);
+        let (Some(memory), Some(newest)) = (memory, newest) else {
+            return (
+                false,
+                vec![Reason::NotLooked {
+                    rule: rule.name.clone(),
+                }],
+            );
+        };
+        let taken_in_stage = self
+            .effective
+            .is_some_and(|effective| rule.window.before(newest.at) >= effective);
+        let healthy = newest.verdict == Verdict::Healthy && memory.looks.back() == Some(&Verdict::Healthy);
+        let usable = observed.is_some() && is_fresh(rule, newest, self.now) && taken_in_stage;
+        if healthy && !usable {
+            return (
+                false,
+                vec![Reason::NotLooked {
+                    rule: rule.name.clone(),
+                }],
+            );
+        }
+        let mut reasons = vec![rule_reason(rule, newest, memory.bad())];
+        reasons.extend(blindness(self.rollout, rule, memory, self.now));
+        let hole = memory
+            .recovered
+            .filter(|recovered| rule.window.before(newest.at) < *recovered);
+        reasons.extend(hole.map(|recovered| Reason::HealthyFor {
+            rule: rule.name.clone(),
+            needs: rule.window,
+            has: Span::between(recovered, newest.at),
+        }));
+        (healthy && hole.is_none() && !is_tripped(rule, memory), reasons)
+    }
+
+    /// What the stage in force still asks for.
+    fn stage(&self, stage: &Stage, blocking: &mut Vec<Reason>) {
+        let Some(effective) = self.effective else {
+            return;
+        };
+        let soaked = stage.duration.after(effective);
+        let between = match self.rollout.next_stage() {
+            Some(_) => self
+                .rollout
+                .start
+                .plan
+                .schedule
+                .pause_between_stages
+                .after(soaked),
+            None => soaked,
+        };
+        if self.now < soaked {
+            blocking.push(Reason::Soaking { until: soaked });
+        } else if self.now < between {
+            blocking.push(Reason::BetweenStages { until: between });
+        }
+        for criterion in &stage.success_criteria {
+            let memory = self.rollout.rules.get(&criterion.rule);
+            let healthy = memory.filter(|memory| memory.looks.back() == Some(&Verdict::Healthy));
+            let has = healthy.map_or(Span::ZERO, |memory| {
+                Span::between(memory.since.max(effective), self.now)
+            });
+            if has < criterion.healthy_for {
+                blocking.push(Reason::HealthyFor {
+                    rule: criterion.rule.clone(),
+                    needs: criterion.healthy_for,
+                    has,
+                });
+            }
+        }
+    }
+
+    /// What has to be given before the next stage opens.
+    fn next_stage(&self, next: &Stage, blocking: &mut Vec<Reason>) {
+        if let Some(asked) = &next.wait_for_approval
+            && valid_approval(self.rollout, self.now).is_none()
+        {
+            let stage = next.name.clone();
+            let roles: Vec<String> = asked.roles.iter().map(ToString::to_string).collect();
+            blocking.push(match self.rollout.approval {
+                Some(_) => Reason::ApprovalExpired { stage },
+                None => Reason::ApprovalMissing {
+                    stage,
+                    roles: roles.join(", "),
+                },
+            });
+        }
+        let windows = &self.rollout.start.plan.schedule.windows;
+        if let Opening::Closed { opens, reason } = opening(windows, self.now) {
+            blocking.push(Reason::Window { opens, reason });
+        }
+    }
+}
+
+/// How far a rule that cannot be judged has come towards being blind; `None` while it can be judged,
+/// or while its window only has to fill, or while the nodes have not got the stage.
+pub(super) fn blindness(
+    rollout: &Rollout,
+    rule: &Rule,
+    memory: &RuleMemory,
+    now: Timestamp,
+) -> Option<Reason> {
+    let unknown = match memory.looks.back() {
+        Some(Verdict::Unknown(reason)) if *reason != UnknownReason::WindowOverlapsStage => *reason,
+        _ => return None,
+    };
+    Some(Reason::Blind {
+        rule: rule.name.clone(),
+        unknown,
+        lasted: Span::between(blind_since(rollout, memory)?, now),
+        budget: rollout.start.plan.blind.after,
+    })
+}
+
+/// Since when a rule's undecided looks count towards blindness.
+pub(super) fn blind_since(rollout: &Rollout, memory: &RuleMemory) -> Option<Timestamp> {
+    match rollout.phase {
+        Phase::Running {
+            effective: Some(effective),
+            ..
+        } => Some(memory.since.max(effective)),
+        _ => None,
+    }
+}
+
+/// Which reason an operator wants to read first.
+fn rank(reason: &Reason) -> u8 {
+    match reason {
+        Reason::Rule {
+            verdict, bad, need, ..
+        } if *verdict == Verdict::Breached || bad >= need => 1,
+        Reason::Acknowledgement { .. } => 2,
+        Reason::Rule {
+            verdict: Verdict::Unknown(UnknownReason::WindowOverlapsStage),
+            ..
+        }
+        | Reason::NotLooked { .. } => 9,
+        Reason::Rule { .. } | Reason::Blind { .. } => 3,
+        Reason::ApprovalMissing { .. } | Reason::ApprovalExpired { .. } => 4,
+        Reason::Window { .. } => 5,
+        Reason::Soaking { .. } | Reason::BetweenStages { .. } => 6,
+        Reason::HealthyFor { .. } => 7,
+        _ => 0,
+    }
+}
