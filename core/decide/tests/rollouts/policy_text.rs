@@ -1,0 +1,204 @@
+//! Policies in a few words, for tests.
+//!
+//! ```text
+//! stage canary 1 for 10m healthy errors 5m
+//! stage half 50 for 10m approval approver expires 8h
+//! between 5m
+//! allow "0 9 * * Mon-Thu" for 8h Europe/Paris
+//! rule errors > 0.02 clear 0.01 window 1m every 10s trip 2/3 rollback no_series=healthy minimum 100
+//! blind 5m retreat
+//! ```
+
+use std::collections::BTreeMap;
+use std::str::{FromStr, SplitWhitespace};
+use tidegate_model::key::{PolicyName, RuleName, StageName};
+use tidegate_model::policy::{
+    Action, Approval, Blind, BlindAction, Comparison, Minimum, Policy, Rollback, RollbackTarget, Rule,
+    Safety, Schedule, Source, Stage, SuccessCriterion, Trip, UnknownMeans, UnknownPolicy, Window,
+    WindowEffect,
+};
+use tidegate_model::share::Share;
+use tidegate_model::span::Span;
+use tidegate_model::verdict::UnknownReason;
+
+/// Reads a policy, or panics with the line that is none.
+pub(crate) fn policy(text: &str) -> Policy {
+    let mut policy = empty();
+    for line in text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
+        let mut words = Words {
+            words: line.split_whitespace(),
+            line,
+        };
+        match words.word().as_str() {
+            "stage" => policy.schedule.stages.push(stage(&mut words)),
+            "between" => policy.schedule.pause_between_stages = words.read(),
+            "allow" => policy.schedule.windows.push(window(WindowEffect::Allow, line)),
+            "deny" => policy.schedule.windows.push(window(WindowEffect::Deny, line)),
+            "rule" => policy.safety.rules.push(rule(&mut words)),
+            "blind" => {
+                policy.blind.after = words.read();
+                policy.blind.action = words.named();
+            }
+            "cooldown" => policy.rollback.cooldown = words.read(),
+            "attempts" => policy.rollback.attempts = Some(words.read()),
+            other => panic!("{other}? in {line:?}"),
+        }
+    }
+    policy
+}
+
+fn empty() -> Policy {
+    Policy {
+        name: PolicyName::new("tested").unwrap(),
+        description: String::new(),
+        arguments: BTreeMap::new(),
+        schedule: Schedule {
+            stages: Vec::new(),
+            pause_between_stages: Span::ZERO,
+            windows: Vec::new(),
+        },
+        safety: Safety {
+            interval: Span::seconds(10),
+            rules: Vec::new(),
+        },
+        blind: Blind {
+            after: Span::seconds(300),
+            action: BlindAction::Hold,
+        },
+        rollback: Rollback {
+            to: RollbackTarget::Safe,
+            cooldown: Span::ZERO,
+            attempts: None,
+        },
+    }
+}
+
+struct Words<'a> {
+    words: SplitWhitespace<'a>,
+    line: &'a str,
+}
+
+impl Words<'_> {
+    fn word(&mut self) -> String {
+        let word = self.words.next();
+        word.unwrap_or_else(|| panic!("something is missing in {:?}", self.line))
+            .to_owned()
+    }
+
+    fn read<T: FromStr<Err: std::fmt::Debug>>(&mut self) -> T {
+        let word = self.word();
+        word.parse()
+            .unwrap_or_else(|error| panic!("{word}: {error:?} in {:?}", self.line))
+    }
+
+    fn named<T: serde::de::DeserializeOwned>(&mut self) -> T {
+        named(&self.word())
+    }
+}
+
+/// A value by its name in the written form.
+pub(crate) fn named<T: serde::de::DeserializeOwned>(word: &str) -> T {
+    serde_json::from_value(serde_json::Value::String(word.to_owned()))
+        .unwrap_or_else(|error| panic!("{word}: {error}"))
+}
+
+fn stage(words: &mut Words<'_>) -> Stage {
+    let mut stage = Stage {
+        name: words.read::<StageName>(),
+        percentage: Share::of_percent(words.read()).unwrap(),
+        duration: Span::ZERO,
+        wait_for_approval: None,
+        success_criteria: Vec::new(),
+    };
+    while let Some(word) = words.words.next() {
+        match (word, &mut stage.wait_for_approval) {
+            ("for", _) => stage.duration = words.read(),
+            ("healthy", _) => stage.success_criteria.push(SuccessCriterion {
+                rule: words.read(),
+                healthy_for: words.read(),
+            }),
+            ("approval", asked) => {
+                *asked = Some(Approval {
+                    roles: [words.read()].into(),
+                    expires: None,
+                });
+            }
+            ("expires", Some(asked)) => asked.expires = Some(words.read()),
+            _ => panic!("{word}? in {:?}", words.line),
+        }
+    }
+    stage
+}
+
+fn window(effect: WindowEffect, line: &str) -> Window {
+    let parts: Vec<&str> = line.split('"').collect();
+    let mut rest = parts[2].split_whitespace().skip(1);
+    Window {
+        effect,
+        cron: parts[1].to_owned(),
+        length: rest.next().unwrap().parse().unwrap(),
+        timezone: rest.next().unwrap().to_owned(),
+        reason: rest.collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn rule(words: &mut Words<'_>) -> Rule {
+    let name = words.read::<RuleName>();
+    let comparison = match words.word().as_str() {
+        ">" => Comparison::GreaterThan,
+        "<" => Comparison::LessThan,
+        _ => Comparison::Equals,
+    };
+    let threshold = words.read();
+    let mut rule = Rule {
+        source: Source::Query(name.to_string()),
+        name,
+        window: Span::seconds(60),
+        interval: Span::seconds(10),
+        comparison,
+        threshold,
+        clear: threshold,
+        trip: Trip { of: 1, need: 1 },
+        minimum: None,
+        unknown: UnknownPolicy {
+            default: UnknownMeans::Hold,
+            by_reason: BTreeMap::new(),
+        },
+        action: Action::Rollback,
+    };
+    while let Some(word) = words.words.next() {
+        match word {
+            "window" => rule.window = words.read(),
+            "every" => rule.interval = words.read(),
+            "clear" => rule.clear = words.read(),
+            "minimum" => {
+                rule.minimum = Some(Minimum {
+                    query: None,
+                    at_least: words.read(),
+                });
+            }
+            "trip" => {
+                let word = words.word();
+                let (need, of) = word.split_once('/').unwrap();
+                rule.trip = Trip {
+                    need: need.parse().unwrap(),
+                    of: of.parse().unwrap(),
+                };
+            }
+            word => match word.split_once('=') {
+                Some(("unknown", means)) => rule.unknown.default = named(means),
+                Some((reason, means)) => {
+                    rule.unknown
+                        .by_reason
+                        .insert(named::<UnknownReason>(reason), named(means));
+                }
+                None => rule.action = named(word),
+            },
+        }
+    }
+    rule
+}
