@@ -166,6 +166,8 @@ pub enum Reason {
         /// Those that have not.
         waiting_for: Vec<NodeName>,
     },
+    /// After a start of the control plane, nodes may serve that have not been heard of yet.
+    NodesUnheard,
     /// Paused.
     PausedBy {
         /// By whom or what.
@@ -280,6 +282,7 @@ impl fmt::Display for Reason {
                     write!(f, ", waiting for {}", names.join(", "))
                 }
             }
+            Self::NodesUnheard => f.write_str("nodes may serve that have not been heard of since the start"),
             Self::PausedBy { owner, reason } => write!(f, "paused by {owner}: {reason}"),
             Self::Blind {
                 rule,

@@ -27,7 +27,10 @@ pub(super) fn look(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Wa
         Phase::RollingBack { .. } => {
             return Waiting {
                 blocked: true,
-                reasons: vec![acknowledgement(rollout, &observed.fleet)],
+                reasons: [acknowledgement(rollout, &observed.fleet)]
+                    .into_iter()
+                    .chain((!observed.fleet.all_heard).then_some(Reason::NodesUnheard))
+                    .collect(),
             };
         }
         Phase::Ended { .. } => {

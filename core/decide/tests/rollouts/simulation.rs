@@ -241,6 +241,7 @@ impl Simulation {
     pub(crate) fn fleet(&self) -> Fleet {
         Fleet {
             published: self.published,
+            all_heard: true,
             live: self
                 .nodes
                 .iter()
