@@ -237,6 +237,7 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Timestamp;
 
     #[test]
     fn a_sealed_snapshot_opens_only_unaltered_and_at_home() {
