@@ -15,6 +15,7 @@ use std::fmt;
 
 pub mod bind;
 pub mod diagnostic;
+mod query;
 pub mod read;
 
 /// How a feature is opened, watched and shut.

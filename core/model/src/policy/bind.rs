@@ -1,8 +1,10 @@
 //! Filling in what a policy leaves open.
 
-use super::Policy;
-use crate::invalid::Invalid;
+use super::query::{BUILT_IN, Placeholder, Setting, Template, promql, refusal};
+use super::{Argument, Policy, Source};
+use crate::invalid::{Invalid, Violation, nearest};
 use crate::key::{EnvironmentKey, FlagKey, VariationKey};
+use crate::span::Span;
 use std::collections::BTreeMap;
 
 /// What the placeholders of a policy's queries stand for in one rollout.
@@ -26,7 +28,175 @@ impl Policy {
     /// # Errors
     /// Missing and unknown arguments, values that could leave the label they stand in, and queries
     /// that are no PromQL once filled in: all at once.
-    pub fn bind(&self, _bindings: &Bindings) -> Result<Self, Invalid> {
-        Ok(self.clone())
+    pub fn bind(&self, bindings: &Bindings) -> Result<Self, Invalid> {
+        let mut violations = self.argument_violations(&bindings.arguments);
+        let values = self.values(bindings);
+        let mut bound = self.clone();
+        for (index, rule) in bound.safety.rules.iter_mut().enumerate() {
+            let window = rule.window;
+            let queries = [
+                ("query", rule.source.query_mut()),
+                (
+                    "minimum.query",
+                    rule.minimum.as_mut().and_then(|minimum| minimum.query.as_mut()),
+                ),
+            ];
+            for (field, query) in queries {
+                let Some(query) = query else {
+                    continue;
+                };
+                match render(query, &values, window) {
+                    Ok(rendered) => *query = rendered,
+                    Err(more) => {
+                        let path = format!("safety.rules[{index}].{field}");
+                        violations.extend(more.into_iter().map(|one| one.at_query(&path)));
+                    }
+                }
+            }
+        }
+        // An argument that stands in several queries is wrong once.
+        violations.dedup();
+        Invalid::unless_empty(violations, bound)
+    }
+
+    fn argument_violations(&self, given: &BTreeMap<String, String>) -> Vec<Violation> {
+        let known = || self.arguments.keys().map(String::as_str);
+        let names = known().collect::<Vec<_>>().join(", ");
+        let unknown = given
+            .iter()
+            .filter(|(name, _)| !self.arguments.contains_key(*name));
+        let unknown = unknown.map(|(name, value)| {
+            let fix = match nearest(name, known()) {
+                _ if names.is_empty() => "this policy takes no arguments".to_owned(),
+                Some(near) => format!("did you mean '{near}'? known: {names}"),
+                None => format!("known: {names}"),
+            };
+            Violation::new(
+                argument_path(name),
+                value,
+                "the policy asks for no such argument",
+                fix,
+            )
+        });
+        let missing = self
+            .arguments
+            .iter()
+            .filter(|(name, argument)| argument.default.is_none() && !given.contains_key(*name));
+        let missing = missing.map(|(name, argument)| {
+            Violation::new(
+                argument_path(name),
+                "",
+                "the policy asks for this argument, and it has no default",
+                format!(
+                    "give it, for example {name}={}{}",
+                    argument.example,
+                    explained(argument)
+                ),
+            )
+        });
+        let mut violations: Vec<_> = unknown.chain(missing).collect();
+        for (name, value) in given {
+            if let Some(why) = refusal(value, Setting::Text) {
+                violations.push(refused(name, value, why));
+            }
+        }
+        violations
+    }
+
+    /// What every placeholder but `{{window}}` stands for. A missing argument is its example here:
+    /// it has been reported, and the queries can still be checked.
+    fn values<'v>(&'v self, bindings: &'v Bindings) -> BTreeMap<&'v str, &'v str> {
+        let own = self.arguments.iter().map(|(name, argument)| {
+            let given = bindings.arguments.get(name).or(argument.default.as_ref());
+            (name.as_str(), given.unwrap_or(&argument.example).as_str())
+        });
+        let built_in = [
+            ("environment", bindings.environment.as_str()),
+            ("flag", bindings.flag.as_str()),
+            ("variation", bindings.variation.as_str()),
+            ("baseline", bindings.baseline.as_str()),
+        ];
+        own.chain(built_in).collect()
+    }
+}
+
+impl Source {
+    fn query_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Query(query) => Some(query),
+            Self::Events(_) => None,
+        }
+    }
+}
+
+fn argument_path(name: &str) -> String {
+    format!("arguments.{name}")
+}
+
+fn explained(argument: &Argument) -> String {
+    match argument.description.as_str() {
+        "" => String::new(),
+        description => format!(" ({description})"),
+    }
+}
+
+fn refused(name: &str, value: &str, why: &str) -> Violation {
+    Violation::new(
+        argument_path(name),
+        value,
+        why,
+        "give a plain value, for example checkout",
+    )
+}
+
+/// What is wrong when a query is filled in.
+enum Wrong {
+    /// With a value, wherever it stands.
+    Value(Violation),
+    /// With the query itself.
+    Query { text: String, rule: String, fix: String },
+}
+
+impl Wrong {
+    fn at_query(self, path: &str) -> Violation {
+        match self {
+            Self::Value(violation) => violation,
+            Self::Query { text, rule, fix } => Violation::new(path, text, rule, fix),
+        }
+    }
+}
+
+fn render(query: &str, values: &BTreeMap<&str, &str>, window: Span) -> Result<String, Vec<Wrong>> {
+    let wrong = |rule: &str, fix: &str| Wrong::Query {
+        text: query.to_owned(),
+        rule: rule.to_owned(),
+        fix: fix.to_owned(),
+    };
+    let template = Template::parse(query)
+        .map_err(|_| vec![wrong("'{{' without '}}'", "a placeholder is written {{name}}")])?;
+    let window = window.promql();
+    let value_of = |name: &str| match name {
+        "window" => Some(window.as_str()),
+        name => values.get(name).copied(),
+    };
+    let check = |one: Placeholder<'_>| match value_of(one.name) {
+        None => Some(wrong(
+            &format!("nothing is known to fill in for {{{{{}}}}}", one.name),
+            &format!("known: {}, and the policy's arguments", BUILT_IN.join(", ")),
+        )),
+        Some(value) => refusal(value, one.setting).map(|why| Wrong::Value(refused(one.name, value, why))),
+    };
+    let violations: Vec<_> = template.placeholders().filter_map(check).collect();
+    if !violations.is_empty() {
+        return Err(violations);
+    }
+    let rendered = template.render(|name| value_of(name).unwrap_or_default());
+    match promql::check(&rendered) {
+        Ok(_) => Ok(rendered),
+        Err(unusable) => Err(vec![Wrong::Query {
+            text: rendered,
+            rule: unusable.message,
+            fix: unusable.hint.to_owned(),
+        }]),
     }
 }

@@ -23,7 +23,7 @@ pub struct Diagnostic {
     pub line: usize,
     /// Column in the line, from 1, in characters.
     pub column: usize,
-    /// Path inside the policy, for example `safety.rules[0].threshold`.
+    /// Path inside the policy, for example `safety.rules[0].threshold`; empty for the whole text.
     pub path: String,
     /// What is wrong, in one sentence.
     pub message: String,
@@ -37,11 +37,11 @@ impl fmt::Display for Diagnostic {
             Severity::Warning => "warning",
             Severity::Error => "error",
         };
-        write!(
-            f,
-            "{}:{}: {kind}: {}: {}",
-            self.line, self.column, self.path, self.message
-        )?;
+        write!(f, "{}:{}: {kind}: ", self.line, self.column)?;
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)?;
         if self.hint.is_empty() {
             Ok(())
         } else {

@@ -1,0 +1,246 @@
+//! The keys and words that policy files know, level by level.
+//!
+//! The reader accepts exactly these; `policies/schema.json` lists them for editors, and a test holds
+//! the two together.
+
+use crate::policy::{Action, BlindAction, Comparison, EventAggregate, UnknownMeans};
+
+/// The keys of one kind of mapping.
+#[derive(Debug)]
+pub struct Level {
+    /// Its name among the definitions of `policies/schema.json`.
+    pub name: &'static str,
+    /// Keys without which nothing works.
+    pub required: &'static [&'static str],
+    /// Keys with a default.
+    pub optional: &'static [&'static str],
+}
+
+impl Level {
+    /// All its keys, required ones first.
+    pub fn keys(&self) -> impl Iterator<Item = &'static str> + Clone {
+        self.required.iter().chain(self.optional).copied()
+    }
+}
+
+/// The whole file.
+pub const POLICY: Level = Level {
+    name: "policy",
+    required: &["apiVersion", "kind", "name", "safety"],
+    optional: &["description", "arguments", "schedule", "blind", "rollback"],
+};
+/// `arguments.<name>`
+pub const ARGUMENT: Level = Level {
+    name: "argument",
+    required: &[],
+    optional: &["description", "example", "default"],
+};
+/// `schedule` with `type: custom`
+pub const CUSTOM: Level = Level {
+    name: "customSchedule",
+    required: &[],
+    optional: &["type", "stages", "pauseBetweenStages", "windows"],
+};
+/// `schedule` with `type: linear`
+pub const LINEAR: Level = Level {
+    name: "linearSchedule",
+    required: &["type", "from", "step", "duration"],
+    optional: &["to", "pauseBetweenStages", "windows"],
+};
+/// `schedule` with `type: exponential`
+pub const EXPONENTIAL: Level = Level {
+    name: "exponentialSchedule",
+    required: &["type", "from", "duration"],
+    optional: &["to", "factor", "pauseBetweenStages", "windows"],
+};
+/// `schedule.stages[]`
+pub const STAGE: Level = Level {
+    name: "stage",
+    required: &["percentage", "duration"],
+    optional: &["name", "waitForApproval", "successCriteria"],
+};
+/// `schedule.stages[].waitForApproval`
+pub const APPROVAL: Level = Level {
+    name: "approval",
+    required: &[],
+    optional: &["roles", "expires"],
+};
+/// `schedule.stages[].successCriteria[]`
+pub const CRITERION: Level = Level {
+    name: "criterion",
+    required: &["rule", "healthyFor"],
+    optional: &[],
+};
+/// `schedule.windows[]`
+pub const WINDOW: Level = Level {
+    name: "window",
+    required: &["for"],
+    optional: &["allow", "deny", "timezone", "reason"],
+};
+/// `safety`
+pub const SAFETY: Level = Level {
+    name: "safety",
+    required: &["rules"],
+    optional: &["interval"],
+};
+/// `safety.rules[]`
+pub const RULE: Level = Level {
+    name: "rule",
+    required: &["name", "threshold"],
+    optional: &[
+        "query",
+        "events",
+        "window",
+        "interval",
+        "comparison",
+        "clear",
+        "trip",
+        "consecutive",
+        "minimum",
+        "unknown",
+        "action",
+    ],
+};
+/// `safety.rules[].events`
+pub const EVENTS: Level = Level {
+    name: "events",
+    required: &["metric"],
+    optional: &["aggregate", "per"],
+};
+/// `safety.rules[].events.per`
+pub const PER: Level = Level {
+    name: "perMetric",
+    required: &["metric"],
+    optional: &[],
+};
+/// `safety.rules[].trip`
+pub const TRIP: Level = Level {
+    name: "trip",
+    required: &["of", "need"],
+    optional: &[],
+};
+/// `safety.rules[].minimum`
+pub const MINIMUM: Level = Level {
+    name: "minimum",
+    required: &["atLeast"],
+    optional: &["query"],
+};
+/// `safety.rules[].unknown`: every reason except `window_overlaps_stage`, which always holds.
+pub const UNKNOWN: Level = Level {
+    name: "unknownByReason",
+    required: &[],
+    optional: &[
+        "default",
+        "no_series",
+        "nan",
+        "inf",
+        "stale_sample",
+        "too_few",
+        "many_series",
+        "partial",
+        "provider_error",
+        "timeout",
+    ],
+};
+/// `blind`
+pub const BLIND: Level = Level {
+    name: "blind",
+    required: &[],
+    optional: &["after", "do"],
+};
+/// `rollback`
+pub const ROLLBACK: Level = Level {
+    name: "rollback",
+    required: &[],
+    optional: &["to", "cooldown", "attempts"],
+};
+/// `rollback.to`
+pub const TARGET: Level = Level {
+    name: "rollbackVariation",
+    required: &["variation"],
+    optional: &[],
+};
+
+/// Every level there is.
+pub const LEVELS: &[&Level] = &[
+    &POLICY,
+    &ARGUMENT,
+    &CUSTOM,
+    &LINEAR,
+    &EXPONENTIAL,
+    &STAGE,
+    &APPROVAL,
+    &CRITERION,
+    &WINDOW,
+    &SAFETY,
+    &RULE,
+    &EVENTS,
+    &PER,
+    &TRIP,
+    &MINIMUM,
+    &UNKNOWN,
+    &BLIND,
+    &ROLLBACK,
+    &TARGET,
+];
+
+/// How a schedule is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScheduleType {
+    /// Every stage by itself.
+    Custom,
+    /// By equal steps.
+    Linear,
+    /// By equal factors.
+    Exponential,
+}
+
+/// `schedule.type`
+pub const SCHEDULE_TYPES: &[(&str, ScheduleType)] = &[
+    ("custom", ScheduleType::Custom),
+    ("linear", ScheduleType::Linear),
+    ("exponential", ScheduleType::Exponential),
+];
+/// `safety.rules[].comparison`
+pub const COMPARISONS: &[(&str, Comparison)] = &[
+    ("greater_than", Comparison::GreaterThan),
+    ("less_than", Comparison::LessThan),
+    ("equals", Comparison::Equals),
+];
+/// `safety.rules[].action`
+pub const ACTIONS: &[(&str, Action)] = &[
+    ("alert", Action::Alert),
+    ("pause", Action::Pause),
+    ("retreat", Action::Retreat),
+    ("rollback", Action::Rollback),
+];
+/// `safety.rules[].unknown`, for all reasons but `no_series`
+pub const UNKNOWN_MEANS: &[(&str, UnknownMeans)] = &[
+    ("hold", UnknownMeans::Hold),
+    ("healthy", UnknownMeans::Healthy),
+    ("breached", UnknownMeans::Breached),
+];
+/// `safety.rules[].unknown.no_series`: an empty answer is the one that may stand for zero.
+pub const NO_SERIES_MEANS: &[(&str, UnknownMeans)] = &[
+    ("hold", UnknownMeans::Hold),
+    ("healthy", UnknownMeans::Healthy),
+    ("breached", UnknownMeans::Breached),
+    ("zero", UnknownMeans::Zero),
+];
+/// `safety.rules[].events.aggregate`
+pub const AGGREGATES: &[(&str, EventAggregate)] =
+    &[("count", EventAggregate::Count), ("sum", EventAggregate::Sum)];
+/// `blind.do`
+pub const BLIND_ACTIONS: &[(&str, BlindAction)] = &[
+    ("hold", BlindAction::Hold),
+    ("pause", BlindAction::Pause),
+    ("retreat", BlindAction::Retreat),
+    ("rollback", BlindAction::Rollback),
+];
+
+/// The units of durations. Fewer than [`crate::span::Span`] reads: its `M` is a month, and nobody
+/// who writes `5M` beside `5m` means one.
+pub const DURATION_UNITS: &[&str] = &[
+    "ms", "s", "sec", "second", "seconds", "m", "min", "minute", "minutes", "h", "hour", "hours", "d", "day",
+    "days", "w", "week", "weeks",
+];

@@ -1,0 +1,143 @@
+//! Schedules: stages written out, or made by equal steps or factors.
+
+use super::cursor::{Cursor, Mapping};
+use super::keys::{self, ScheduleType};
+use super::{LIST_MAX, stage, window};
+use crate::key::StageName;
+use crate::policy::{Schedule, Stage};
+use crate::share::Share;
+use crate::span::Span;
+
+/// What a policy without stages does: per cent, and how long in minutes.
+const DEFAULT_STAGES: [(u32, u64); 4] = [(1, 15), (10, 60), (50, 120), (100, 360)];
+
+pub(super) fn read(at: Option<&Cursor<'_>>, rules: Option<&[&str]>) -> Option<Schedule> {
+    let Some(at) = at else {
+        return Some(Schedule {
+            stages: default_stages(),
+            pause_between_stages: Span::ZERO,
+            windows: Vec::new(),
+        });
+    };
+    let kind = match at.child_of("type") {
+        Some(kind) => kind.word(keys::SCHEDULE_TYPES)?,
+        None => ScheduleType::Custom,
+    };
+    let schedule = at.mapping(match kind {
+        ScheduleType::Custom => &keys::CUSTOM,
+        ScheduleType::Linear => &keys::LINEAR,
+        ScheduleType::Exponential => &keys::EXPONENTIAL,
+    })?;
+    let stages = match kind {
+        ScheduleType::Custom => schedule.or("stages", default_stages(), |at| stage::read(at, rules)),
+        ScheduleType::Linear => linear(&schedule),
+        ScheduleType::Exponential => exponential(&schedule),
+    };
+    let pause = schedule.or("pauseBetweenStages", Span::ZERO, Cursor::span);
+    let windows = schedule.or("windows", Vec::new(), window::read);
+    Some(Schedule {
+        stages: stages?,
+        pause_between_stages: pause?,
+        windows: windows?,
+    })
+}
+
+fn default_stages() -> Vec<Stage> {
+    let stage = |(percent, minutes)| {
+        let share = Share::of_percent(f64::from(percent)).ok()?;
+        generated(share, Span::seconds(minutes * 60))
+    };
+    DEFAULT_STAGES.into_iter().filter_map(stage).collect()
+}
+
+/// A stage of this share, named after it.
+fn generated(share: Share, duration: Span) -> Option<Stage> {
+    Some(Stage {
+        name: name_of(share)?,
+        percentage: share,
+        duration,
+        wait_for_approval: None,
+        success_criteria: Vec::new(),
+    })
+}
+
+/// `10-percent`.
+pub(super) fn name_of(share: Share) -> Option<StageName> {
+    StageName::new(&format!("{}-percent", share.percent())).ok()
+}
+
+/// What linear and exponential schedules have in common.
+struct Ramp {
+    from: Share,
+    to: Share,
+    duration: Span,
+}
+
+fn ramp(schedule: &Mapping<'_>) -> Option<Ramp> {
+    let from = schedule.get("from").and_then(stage::open_share);
+    let to = schedule.or("to", Share::ALL, stage::open_share);
+    let duration = schedule.get("duration").and_then(Cursor::span);
+    let (from, to) = (from?, to?);
+    if from > to {
+        schedule.at().error(
+            format!("the schedule begins at {from}, beyond its end at {to}"),
+            "make 'from' smaller than 'to'",
+        );
+        return None;
+    }
+    Some(Ramp {
+        from,
+        to,
+        duration: duration?,
+    })
+}
+
+fn linear(schedule: &Mapping<'_>) -> Option<Vec<Stage>> {
+    let ramp = ramp(schedule);
+    let step = schedule.get("step").and_then(stage::open_share)?;
+    ramp?.climb(schedule, |share| share.saturating_add(step.parts()))
+}
+
+fn exponential(schedule: &Mapping<'_>) -> Option<Vec<Stage>> {
+    let ramp = ramp(schedule);
+    let factor = schedule.or("factor", 2.0, |at| {
+        let factor = at.number()?;
+        if factor <= 1.0 {
+            at.error(
+                format!("a factor of {factor} never opens any further"),
+                "for example 2",
+            );
+            return None;
+        }
+        Some(factor)
+    })?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a positive number, and casts of floats saturate"
+    )]
+    ramp?.climb(schedule, |share| (f64::from(share) * factor).round() as u32)
+}
+
+impl Ramp {
+    /// Stages from the first share by `next` to the last, which is exactly the end.
+    fn climb(&self, schedule: &Mapping<'_>, next: impl Fn(u32) -> u32) -> Option<Vec<Stage>> {
+        let mut stages = Vec::new();
+        let mut share = self.from;
+        while share < self.to {
+            stages.push(generated(share, self.duration)?);
+            // A factor just above 1 may round to no progress at all.
+            let parts = next(share.parts()).max(share.parts() + 1);
+            share = Share::of_parts(parts).unwrap_or(Share::ALL).min(self.to);
+            if stages.len() >= LIST_MAX {
+                schedule.at().error(
+                    format!("this makes more than {LIST_MAX} stages"),
+                    "take larger steps",
+                );
+                return None;
+            }
+        }
+        stages.push(generated(self.to, self.duration)?);
+        Some(stages)
+    }
+}

@@ -1,0 +1,159 @@
+//! Stages that are written out.
+
+use super::cursor::{Cursor, shown, suggestion};
+use super::schedule::name_of;
+use super::{LIST_MAX, keys, unique_names};
+use crate::access::{Permission, Role};
+use crate::policy::{Approval, Stage, SuccessCriterion};
+use crate::share::Share;
+use std::collections::BTreeSet;
+
+/// A share of somebody at least.
+pub(super) fn open_share(at: &Cursor<'_>) -> Option<Share> {
+    let share = at.share()?;
+    if share == Share::ZERO {
+        at.error(
+            "0 % opens it for nobody, so there is nothing to measure",
+            "for example 1",
+        );
+        return None;
+    }
+    Some(share)
+}
+
+pub(super) fn read(at: &Cursor<'_>, rules: Option<&[&str]>) -> Option<Vec<Stage>> {
+    let items = at.list()?;
+    if items.is_empty() {
+        at.error(
+            "there is no stage, so nothing would ever open",
+            "add one with a percentage and a duration, or leave 'stages' out for the usual ones",
+        );
+        return None;
+    }
+    if items.len() > LIST_MAX {
+        at.error(format!("{} stages; at most {LIST_MAX} are read", items.len()), "");
+        return None;
+    }
+    unique_names(&items, "stage");
+    let mut largest: Option<Share> = None;
+    let stages: Vec<_> = items
+        .iter()
+        .map(|item| stage(item, rules, &mut largest))
+        .collect();
+    stages.into_iter().collect()
+}
+
+/// Reports a share that is not larger than the largest before it.
+fn increasing(at: &Cursor<'_>, share: Share, largest: &mut Option<Share>) {
+    if let Some(before) = largest.filter(|before| share <= *before) {
+        at.error(
+            format!("{share} does not open further than the {before} before it"),
+            "each stage is larger than the one before; going back is what rollback is for",
+        );
+    }
+    *largest = (*largest).max(Some(share));
+}
+
+fn stage(at: &Cursor<'_>, rules: Option<&[&str]>, largest: &mut Option<Share>) -> Option<Stage> {
+    let stage = at.mapping(&keys::STAGE)?;
+    let percentage = stage.get("percentage").and_then(|at| {
+        let share = open_share(at)?;
+        increasing(at, share, largest);
+        Some(share)
+    });
+    let name = match stage.get("name") {
+        Some(at) => at.name(),
+        None => percentage.and_then(name_of),
+    };
+    let duration = stage.get("duration").and_then(Cursor::span);
+    let approval = stage.or("waitForApproval", None, approval);
+    let criteria = stage.or("successCriteria", Vec::new(), |at| {
+        let criteria: Vec<_> = at.list()?.iter().map(|item| criterion(item, rules)).collect();
+        criteria.into_iter().collect()
+    });
+    Some(Stage {
+        name: name?,
+        percentage: percentage?,
+        duration: duration?,
+        wait_for_approval: approval?,
+        success_criteria: criteria?,
+    })
+}
+
+fn criterion(at: &Cursor<'_>, rules: Option<&[&str]>) -> Option<SuccessCriterion> {
+    let criterion = at.mapping(&keys::CRITERION)?;
+    let rule = criterion.get("rule");
+    if let (Some(at), Some(rules)) = (rule, rules)
+        && let Some(name) = at.peek().filter(|name| !rules.contains(name))
+    {
+        at.error(
+            format!("there is no rule {}", shown(name)),
+            suggestion(name, rules.iter().copied()),
+        );
+    }
+    let healthy_for = criterion
+        .get("healthyFor")
+        .and_then(|at| at.positive_span("healthy for no time at all asks for nothing"));
+    Some(SuccessCriterion {
+        rule: rule?.name()?,
+        healthy_for: healthy_for?,
+    })
+}
+
+/// Who may approve unless the stage says otherwise.
+fn approvers() -> BTreeSet<Role> {
+    let may = |role: &Role| role.allows(Permission::Approve);
+    Role::ALL.into_iter().filter(may).collect()
+}
+
+/// `true`, `false`, or a mapping.
+fn approval(at: &Cursor<'_>) -> Option<Option<Approval>> {
+    if at.is_mapping() {
+        let approval = at.mapping(&keys::APPROVAL)?;
+        let roles = approval.or("roles", approvers(), roles);
+        let expires = approval.or("expires", None, |at| {
+            at.positive_span("an approval that expires at once can never be used")
+                .map(Some)
+        });
+        return Some(Some(Approval {
+            roles: roles?,
+            expires: expires?,
+        }));
+    }
+    let Some(wanted) = at.boolean() else {
+        at.error(
+            "an approval is 'true', 'false' or a mapping",
+            "for example { roles: [approver], expires: 8h }",
+        );
+        return None;
+    };
+    Some(wanted.then(|| Approval {
+        roles: approvers(),
+        expires: None,
+    }))
+}
+
+fn roles(at: &Cursor<'_>) -> Option<BTreeSet<Role>> {
+    let items = at.list()?;
+    if items.is_empty() {
+        at.error(
+            "nobody could approve",
+            "leave 'roles' out for approvers and admins",
+        );
+        return None;
+    }
+    let approvers: Vec<_> = approvers().into_iter().map(|role| (role.name(), role)).collect();
+    let role = |item: &Cursor<'_>| {
+        let known = item.peek().and_then(|name| name.parse::<Role>().ok());
+        if let Some(role) = known.filter(|role| !role.allows(Permission::Approve)) {
+            item.error(
+                format!("the role '{role}' may not approve, so its word would never count"),
+                "for example approver",
+            );
+            return None;
+        }
+        item.word(&approvers)
+    };
+    let roles: Vec<_> = items.iter().map(role).collect();
+    roles.into_iter().collect()
+}
