@@ -1,0 +1,267 @@
+//! What well-formed policies mean: defaults, shorthands, expansions.
+
+use crate::{completed, good};
+use tidegate_model::access::Role;
+use tidegate_model::policy::{
+    Action, BlindAction, Comparison, EventAggregate, EventBase, RollbackTarget, Rule, Source, Trip,
+    UnknownMeans,
+};
+use tidegate_model::span::Span;
+use tidegate_model::verdict::UnknownReason;
+
+const MINUTE: u64 = 60;
+
+/// The only rule of a policy in which it stands as `keys`.
+fn rule(keys: &str) -> Rule {
+    let source = if keys.contains("query:") || keys.contains("events:") {
+        ""
+    } else {
+        ", events: { metric: failed, per: exposure }"
+    };
+    let threshold = if keys.contains("threshold:") {
+        ""
+    } else {
+        ", threshold: 5"
+    };
+    let text = format!("safety:\n  rules:\n    - {{ name: errors{threshold}{source}, {keys} }}\n");
+    good(&completed(&text)).safety.rules.remove(0)
+}
+
+#[test]
+fn what_is_left_out_has_a_default() {
+    let policy = good(&completed(""));
+    assert_eq!(policy.description, "");
+    assert!(policy.arguments.is_empty());
+    let stages: Vec<_> = policy
+        .schedule
+        .stages
+        .iter()
+        .map(|stage| (stage.name.as_str(), stage.percentage.percent(), stage.duration))
+        .collect();
+    let minutes = |minutes| Span::seconds(minutes * MINUTE);
+    assert_eq!(
+        stages,
+        [
+            ("1-percent", 1.0, minutes(15)),
+            ("10-percent", 10.0, minutes(60)),
+            ("50-percent", 50.0, minutes(120)),
+            ("100-percent", 100.0, minutes(360)),
+        ]
+    );
+    assert!(policy.schedule.windows.is_empty());
+    assert_eq!(policy.schedule.pause_between_stages, Span::ZERO);
+    assert_eq!(policy.safety.interval, Span::seconds(10));
+    assert_eq!(
+        (policy.blind.after, policy.blind.action),
+        (minutes(5), BlindAction::Retreat)
+    );
+    assert_eq!(policy.rollback.to, RollbackTarget::Safe);
+    assert_eq!(policy.rollback.cooldown, minutes(5));
+    assert_eq!(policy.rollback.attempts, None);
+    let rule = &policy.safety.rules[0];
+    assert_eq!((rule.window, rule.interval), (minutes(5), Span::seconds(10)));
+    assert_eq!(rule.comparison, Comparison::GreaterThan);
+    assert_eq!((rule.threshold, rule.clear), (0.02, 0.02));
+    assert_eq!(rule.trip, Trip { of: 1, need: 1 });
+    assert_eq!((rule.minimum.clone(), rule.action), (None, Action::Rollback));
+    assert_eq!(rule.unknown.default, UnknownMeans::Hold);
+    assert!(rule.unknown.by_reason.is_empty());
+}
+
+#[test]
+fn numbers_and_percentages_are_the_same() {
+    let check = |written: &str, expected: f64| {
+        assert_eq!(
+            rule(&format!("threshold: {written}")).threshold,
+            expected,
+            "{written}"
+        );
+    };
+    check("0.02", 0.02);
+    check("2%", 0.02);
+    check("2 %", 0.02);
+    check("\"2%\"", 0.02);
+    check("-1.5", -1.5);
+    check("1e3", 1000.0);
+    check("200", 200.0);
+}
+
+#[test]
+fn shorthands_mean_what_they_are_short_for() {
+    assert_eq!(rule("consecutive: 3").trip, rule("trip: { of: 3, need: 3 }").trip);
+    assert_eq!(
+        rule("unknown: breached").unknown,
+        rule("unknown: { default: breached }").unknown
+    );
+    let named = rule("unknown: { no_series: zero, timeout: healthy }").unknown;
+    let check = |reason, expected| assert_eq!(named.means(reason), expected, "{reason}");
+    check(UnknownReason::NoSeries, UnknownMeans::Zero);
+    check(UnknownReason::Timeout, UnknownMeans::Healthy);
+    check(UnknownReason::Nan, UnknownMeans::Hold);
+    let healthy = rule("unknown: healthy").unknown;
+    assert_eq!(
+        healthy.means(UnknownReason::WindowOverlapsStage),
+        UnknownMeans::Hold
+    );
+}
+
+#[test]
+fn events_are_counted_in_several_ways() {
+    let check =
+        |written: &str, aggregate: EventAggregate, per: &EventBase| match rule(&format!("events: {written}"))
+            .source
+        {
+            Source::Events(events) => {
+                assert_eq!((events.aggregate, &events.per), (aggregate, per), "{written}")
+            }
+            Source::Query(query) => panic!("{query}"),
+        };
+    check("{ metric: m }", EventAggregate::Count, &EventBase::Nothing);
+    check(
+        "{ metric: m, per: second }",
+        EventAggregate::Count,
+        &EventBase::Second,
+    );
+    check(
+        "{ metric: m, aggregate: sum, per: exposure }",
+        EventAggregate::Sum,
+        &EventBase::Exposure,
+    );
+    let metric = EventBase::Metric("m".parse().unwrap());
+    check(
+        "{ metric: m, aggregate: sum, per: { metric: m } }",
+        EventAggregate::Sum,
+        &metric,
+    );
+}
+
+#[test]
+fn ramps_end_exactly_where_they_should() {
+    let check = |schedule: &str, expected: &[&str]| {
+        let policy = good(&completed(&format!("schedule: {{ {schedule}, duration: 5m }}")));
+        let stages = &policy.schedule.stages;
+        let names: Vec<_> = stages.iter().map(|stage| stage.name.as_str()).collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|percent| format!("{percent}-percent"))
+            .collect();
+        assert_eq!(names, expected, "{schedule}");
+        assert!(stages.is_sorted_by(|a, b| a.percentage < b.percentage));
+        assert!(
+            stages
+                .iter()
+                .all(|stage| stage.duration == Span::seconds(5 * MINUTE))
+        );
+    };
+    check("type: linear, from: 25, step: 25", &["25", "50", "75", "100"]);
+    check("type: linear, from: 10, step: 40", &["10", "50", "90", "100"]);
+    check(
+        "type: linear, from: 0.1, step: 0.1, to: 0.3",
+        &["0.1", "0.2", "0.3"],
+    );
+    check("type: linear, from: 50, step: 10, to: 50", &["50"]);
+    check(
+        "type: exponential, from: 1",
+        &["1", "2", "4", "8", "16", "32", "64", "100"],
+    );
+    check("type: exponential, from: 1, factor: 10", &["1", "10", "100"]);
+    check(
+        "type: exponential, from: 2%, factor: 1.5, to: 5",
+        &["2", "3", "4.5", "5"],
+    );
+    check(
+        "type: exponential, from: 0.001, factor: 1.2, to: 0.004",
+        &["0.001", "0.002", "0.003", "0.004"],
+    );
+}
+
+#[test]
+fn approvals_have_three_forms() {
+    let approval = |written: &str| {
+        let text = format!(
+            "schedule:\n  stages:\n    - {{ percentage: 5, duration: 1m, waitForApproval: {written} }}\n"
+        );
+        good(&completed(&text))
+            .schedule
+            .stages
+            .remove(0)
+            .wait_for_approval
+    };
+    assert_eq!(approval("false"), None);
+    let usual = approval("true").unwrap();
+    assert_eq!(
+        (usual.roles, usual.expires),
+        ([Role::Approver, Role::Admin].into(), None)
+    );
+    let own = approval("{ roles: [admin], expires: 8h }").unwrap();
+    assert_eq!(
+        (own.roles, own.expires),
+        ([Role::Admin].into(), Some(Span::seconds(8 * 3600)))
+    );
+    assert_eq!(
+        approval("{ expires: 8h }").unwrap().roles,
+        [Role::Approver, Role::Admin].into()
+    );
+}
+
+#[test]
+fn windows_are_read_as_crontabs_are() {
+    let policy = good(&completed(
+        "schedule:\n  windows:\n    - { allow: \"0  9 * * 1-4\", for: 8h, timezone: Europe/Paris, reason: office }\n    - { deny: \"0 0 24 12 *\", for: 10d }\n",
+    ));
+    let windows: Vec<_> = policy
+        .schedule
+        .windows
+        .iter()
+        .map(|window| {
+            (
+                window.cron.as_str(),
+                window.timezone.as_str(),
+                window.reason.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        windows,
+        [
+            ("0 9 * * Mon,Tue,Wed,Thu", "Europe/Paris", "office"),
+            ("0 0 24 12 *", "UTC", "")
+        ]
+    );
+}
+
+#[test]
+fn defaults_follow_the_rules() {
+    let policy = good(&completed(
+        "safety:\n  interval: 1m\n  rules:\n    - { name: a, threshold: 1, events: { metric: m }, window: 30m, interval: 10m }\n    - { name: b, threshold: 1, events: { metric: m } }\n",
+    ));
+    assert_eq!(policy.blind.after, Span::seconds(600));
+    assert_eq!(policy.rollback.cooldown, Span::seconds(1800));
+    assert_eq!(policy.safety.rules[1].interval, Span::seconds(60));
+    let to = good(&completed("rollback: { to: { variation: old }, attempts: 3 }")).rollback;
+    assert_eq!(
+        (to.to, to.attempts),
+        (RollbackTarget::Variation("old".parse().unwrap()), Some(3))
+    );
+    assert_eq!(
+        good(&completed("rollback: { attempts: unlimited }"))
+            .rollback
+            .attempts,
+        None
+    );
+}
+
+#[test]
+fn anchors_stand_for_what_they_name() {
+    let policy = good(&completed(
+        "safety:\n  rules:\n    - { name: a, threshold: 1, events: &e { metric: m, per: exposure }, minimum: &m { atLeast: 5 } }\n    - { name: b, threshold: 2, events: *e, minimum: *m }\n",
+    ));
+    assert_eq!(policy.safety.rules[0].source, policy.safety.rules[1].source);
+}
+
+#[test]
+fn byte_order_marks_and_carriage_returns_are_harmless() {
+    let text = completed("description: \"from an editor\"\n").replace('\n', "\r\n");
+    assert_eq!(good(&text).description, "from an editor");
+    good(&format!("\u{feff}{text}"));
+}
