@@ -12,11 +12,12 @@ const FILTER_VARIABLE: &str = "TIDEGATE_LOG";
 const FILTER_DEFAULT: &str = "info";
 
 /// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum LogFormat {
-    /// For people.
+    /// Lines for people
+    #[default]
     Human,
-    /// One JSON object a line.
+    /// One JSON object a line
     Json,
 }
 

@@ -6,7 +6,7 @@ use crate::measures::Measures;
 use crate::poller::Poller;
 use crate::prometheus::MetricSource;
 use crate::publisher::{Content, Heard, ListNodes, Publisher};
-use crate::shell::{Environment, Shell, incident};
+use crate::shell::{Environment, Shell, StepFn, incident};
 use actix::prelude::*;
 use std::future::Future;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -73,12 +73,18 @@ impl ControlPlane {
     /// # Errors
     /// When the store cannot be read.
     pub async fn start(parts: Parts) -> Result<Self, StoreError> {
+        Self::start_with(parts, tidegate_decide::rollout::step).await
+    }
+
+    /// As [`start`](Self::start), deciding by `step`.
+    pub(crate) async fn start_with(parts: Parts, step: StepFn) -> Result<Self, StoreError> {
         let keys = parts.environments;
         let environments = keys
             .iter()
             .map(|key| (key.clone(), Environment::new(key.clone())))
             .collect();
         let shell = Arc::new(Shell {
+            step,
             poller: Poller::new(parts.source, parts.measures.clone()),
             store: parts.store,
             clock: parts.clock,

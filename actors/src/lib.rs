@@ -18,3 +18,6 @@ mod poller;
 mod publisher;
 mod rollout;
 mod shell;
+
+#[cfg(test)]
+mod world;

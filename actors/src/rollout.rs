@@ -8,7 +8,7 @@ use actix::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tidegate_decide::judge::judge;
-use tidegate_decide::rollout::{Input, Observed, step};
+use tidegate_decide::rollout::{Input, Observed};
 use tidegate_decide::step::{Effect, Step};
 use tidegate_model::Timestamp;
 use tidegate_model::access::{Author, Role};
@@ -99,6 +99,7 @@ impl RolloutActor {
     fn drive(&mut self, input: Input, ctx: &mut Context<Self>) -> Driven {
         let now = self.shell.clock.now();
         self.observed.take_in(&input);
+        let step = self.shell.step;
         let stepped = catch_unwind(AssertUnwindSafe(|| {
             step(&self.rollout, &self.observed, &input, now)
         }));

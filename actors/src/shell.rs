@@ -11,9 +11,14 @@ use actix::Addr;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
+use tidegate_decide::refusal::Refusal;
+use tidegate_decide::rollout::{Input, Observed};
+use tidegate_decide::step::Step;
+use tidegate_model::Timestamp;
 use tidegate_model::access::Token;
 use tidegate_model::change::{EntityRef, Record};
 use tidegate_model::key::EnvironmentKey;
+use tidegate_model::rollout::Rollout;
 use tidegate_model::snapshot::Digest;
 use tidegate_store::{CommitError, Proposal, Store};
 use tokio::sync::{Mutex, watch};
@@ -21,8 +26,12 @@ use tokio::sync::{Mutex, watch};
 /// How long a commit may take before its caller is told that nothing can be stored (F54).
 const COMMIT_DEADLINE: Duration = Duration::from_secs(10);
 
+/// The step function of rollouts. A value, so that tests can put one in that fails.
+pub(crate) type StepFn = fn(&Rollout, &Observed, &Input, Timestamp) -> Result<Step, Refusal>;
+
 /// What all actors share.
 pub(crate) struct Shell {
+    pub(crate) step: StepFn,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) poller: Poller,

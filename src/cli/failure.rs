@@ -1,10 +1,10 @@
 //! Why a command did not do what was asked, and the exit code that says so to scripts.
 
 use crate::cli::problem::Problem;
+use crate::http::server::ListenError;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tidegate_actors::prometheus::PrometheusError;
@@ -124,24 +124,11 @@ pub(crate) enum Failure {
     /// What was to be shown cannot be written.
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
-    /// The address is taken.
-    #[error(
-        "cannot listen on {address}: it is in use; stop the other process or give another address with --listen"
-    )]
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the processes, which are not wired yet")
-    )]
-    PortInUse {
-        /// Which.
-        address: SocketAddr,
-    },
+    /// The address cannot be listened at.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// The data cannot be trusted.
     #[error("the data in {} is damaged: {detail}", .folder.display())]
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the processes, which are not wired yet")
-    )]
     DataDamaged {
         /// Where.
         folder: PathBuf,
@@ -154,10 +141,6 @@ pub(crate) enum Failure {
         .folder.display(),
         named(.holder)
     )]
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the processes, which are not wired yet")
-    )]
     DataFolderInUse {
         /// Which.
         folder: PathBuf,
@@ -165,10 +148,6 @@ pub(crate) enum Failure {
         holder: Option<String>,
     },
     /// Safety rules would have nobody to ask.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the processes, which are not wired yet")
-    )]
     #[error(
         "not started, because no rule could be judged; check --prometheus, or start it first, or leave it out"
     )]
@@ -234,7 +213,8 @@ impl Failure {
             // Whoever reads the output has seen enough, as `head` does.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Output(_) => Exit::Refused,
-            Self::PortInUse { .. } => Exit::PortInUse,
+            Self::Listen(ListenError::InUse(_)) => Exit::PortInUse,
+            Self::Listen(_) => Exit::Refused,
             Self::DataDamaged { .. } => Exit::DataDamaged,
             Self::DataFolderInUse { .. } => Exit::DataFolderInUse,
         }
@@ -313,7 +293,7 @@ mod tests {
             assert!(failure.explain().contains(says), "{}", failure.explain());
         };
         let address = "127.0.0.1:7430".parse().unwrap();
-        check(Failure::PortInUse { address }, Exit::PortInUse, "--listen");
+        check(ListenError::InUse(address).into(), Exit::PortInUse, "--listen");
         let in_use = Failure::DataFolderInUse {
             folder: "data".into(),
             holder: Some(" (process 7)".to_owned()),

@@ -1,6 +1,6 @@
 //! Arguments of `tidegate node`.
 
-use super::serve::LogFormat;
+use crate::telemetry::LogFormat;
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! Arguments of `tidegate serve`.
 
-use clap::{Args, ValueEnum};
+use crate::telemetry::LogFormat;
+use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tidegate_model::key::EnvironmentKey;
@@ -42,14 +43,4 @@ pub(crate) struct ServeArgs {
     /// How to write the log to standard error; TIDEGATE_LOG says how much of it
     #[arg(long, value_enum, default_value_t)]
     pub(crate) log: LogFormat,
-}
-
-/// How to write the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// Lines for people
-    #[default]
-    Human,
-    /// One JSON object a line
-    Json,
 }

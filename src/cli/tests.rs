@@ -120,7 +120,7 @@ fn serving_needs_no_arguments() {
     assert_eq!(environments, ["production"]);
     assert_eq!(
         (args.policies, args.prometheus, args.log),
-        (None, None, serve::LogFormat::Human)
+        (None, None, crate::telemetry::LogFormat::Human)
     );
 }
 

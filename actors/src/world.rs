@@ -1,0 +1,215 @@
+//! A world for tests: the real control plane on the memory store, with tokio's clock paused and a
+//! Prometheus that says what the test wants. A day passes in a moment.
+
+use crate::clock::{Clock, TokioClock};
+use crate::control::{ControlError, ControlPlane, Parts};
+use crate::measures::Measures;
+use crate::prometheus::MetricSource;
+use crate::shell::StepFn;
+use crate::view::RolloutView;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tidegate_decide::start::StartRollout;
+use tidegate_model::Timestamp;
+use tidegate_model::access::{Author, Role};
+use tidegate_model::change::Record;
+use tidegate_model::fleet::NodeReport;
+use tidegate_model::key::{EnvironmentKey, FlagKey, NodeName, PolicyName, RolloutId, TokenName};
+use tidegate_model::rollout::RolloutCommand;
+use tidegate_model::snapshot::{Snapshot, SnapshotContent};
+use tidegate_model::verdict::{Measurement, UnknownReason};
+use tidegate_store::{Expect, MemoryStore, Store};
+
+mod tests;
+
+/// What the scripted Prometheus answers.
+#[derive(Debug)]
+struct Script(Mutex<Result<f64, UnknownReason>>);
+
+#[async_trait::async_trait]
+impl MetricSource for Script {
+    async fn query(&self, _promql: &str) -> Measurement {
+        match *self.0.lock().unwrap() {
+            Ok(value) => Measurement::of(value),
+            Err(reason) => Measurement::unknown(reason, "scripted"),
+        }
+    }
+}
+
+/// A control plane, a node that confirms what is published, and a script.
+struct World {
+    control: ControlPlane,
+    store: Arc<dyn Store>,
+    script: Arc<Script>,
+    environment: EnvironmentKey,
+    node: NodeName,
+}
+
+const FLAG: &str = "checkout";
+
+/// Stages of an hour behind one rule, looked at every minute.
+const POLICY: &str = r#"
+apiVersion: tidegate/v1
+kind: RolloutPolicy
+name: hourly
+schedule:
+  type: custom
+  stages:
+    - { name: first, percentage: 1, duration: 1h }
+    - { name: half, percentage: 50, duration: 1h }
+    - { name: everyone, percentage: 100, duration: 1h }
+safety:
+  interval: 1m
+  rules:
+    - name: errors
+      query: 'sum(rate(errors_total{flag="{{flag}}", variation="{{variation}}"}[{{window}}]))'
+      window: 5m
+      comparison: greater_than
+      threshold: 2%
+      action: rollback
+blind: { after: 30m, do: pause }
+"#;
+
+impl World {
+    async fn new() -> Self {
+        Self::on(Arc::new(MemoryStore::new()), tidegate_decide::rollout::step).await
+    }
+
+    /// A control plane on a store that may have a past, deciding by `step`.
+    async fn on(store: Arc<dyn Store>, step: StepFn) -> Self {
+        let environment = EnvironmentKey::new("production").unwrap();
+        let script = Arc::new(Script(Mutex::new(Ok(0.0))));
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(Timestamp::default()));
+        let parts = Parts {
+            store: store.clone(),
+            clock,
+            source: Some(script.clone()),
+            environments: vec![environment.clone()],
+            measures: Measures::new().unwrap(),
+        };
+        let control = ControlPlane::start_with(parts, step).await.unwrap();
+        Self {
+            control,
+            store,
+            script,
+            environment,
+            node: NodeName::new("n1").unwrap(),
+        }
+    }
+
+    fn by() -> Author {
+        Author::Token {
+            name: TokenName::new("sre").unwrap(),
+            role: Role::Operator,
+        }
+    }
+
+    /// From now on the rule's query answers this.
+    fn says(&self, answer: Result<f64, UnknownReason>) {
+        *self.script.0.lock().unwrap() = answer;
+    }
+
+    /// Lets time pass, while a node confirms within a second whatever is published.
+    async fn advance(&self, time: Duration) {
+        let end = tokio::time::Instant::now() + time;
+        while tokio::time::Instant::now() < end {
+            self.confirm().await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        self.confirm().await;
+    }
+
+    /// Lets time pass with no node about.
+    async fn wait(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    async fn confirm(&self) {
+        let serving = self
+            .control
+            .published(&self.environment)
+            .map(|published| published.header.version);
+        let report = NodeReport {
+            node: self.node.clone(),
+            instance: "i".to_owned(),
+            batch: 0,
+            serving,
+            tallies: Vec::new(),
+        };
+        self.control.report(&self.environment, report).await.unwrap();
+    }
+
+    async fn prepare(&self) {
+        let flag = serde_json::from_str(r#"{"key":"checkout","type":"boolean"}"#).unwrap();
+        self.control
+            .save_flag(&self.environment, flag, Expect::Any, Self::by())
+            .await
+            .unwrap();
+        let name = PolicyName::new("hourly").unwrap();
+        let saved = self
+            .control
+            .save_policy(
+                &self.environment,
+                &name,
+                POLICY.to_owned(),
+                Expect::Any,
+                Self::by(),
+            )
+            .await;
+        saved.unwrap();
+    }
+
+    async fn start(&self) -> Result<RolloutId, ControlError> {
+        let request = StartRollout {
+            flag: FlagKey::new(FLAG).unwrap(),
+            policy: PolicyName::new("hourly").unwrap(),
+            candidate: None,
+            arguments: std::collections::BTreeMap::new(),
+        };
+        let view = self
+            .control
+            .start_rollout(&self.environment, request, Self::by())
+            .await?;
+        Ok(view.id)
+    }
+
+    async fn view(&self, id: &RolloutId) -> RolloutView {
+        self.control.rollout(&self.environment, id).await.unwrap()
+    }
+
+    async fn command(&self, id: &RolloutId, command: RolloutCommand) -> Result<RolloutView, ControlError> {
+        let expect = Expect::Any;
+        self.control
+            .command_rollout(&self.environment, id, command, expect, Self::by(), Role::Operator)
+            .await
+    }
+
+    /// What is published of the flag: the share that is open, or `None` when no rollout holds it.
+    fn published_percent(&self) -> Option<f64> {
+        let content = self.published()?;
+        let flag = content
+            .flags
+            .into_iter()
+            .find(|flag| flag.flag.key().as_str() == FLAG)?;
+        flag.rollout.map(|split| split.share.percent())
+    }
+
+    fn published(&self) -> Option<SnapshotContent> {
+        let published = self.control.published(&self.environment)?;
+        let snapshot: Snapshot = serde_json::from_slice(&published.bytes).unwrap();
+        Some(snapshot.open(&self.environment).unwrap())
+    }
+
+    async fn records(&self) -> Vec<Record> {
+        self.store.records(0, 10_000).await.unwrap()
+    }
+}
+
+/// The machine's own hours.
+fn hours(hours: u64) -> Duration {
+    minutes(60 * hours)
+}
+
+fn minutes(minutes: u64) -> Duration {
+    Duration::from_secs(60 * minutes)
+}

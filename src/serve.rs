@@ -1,0 +1,262 @@
+//! `tidegate serve`: where the store, the actors, the HTTP API and the embedded nodes are put
+//! together. The only file that knows all of them.
+
+use crate::cli::failure::Failure;
+use crate::cli::serve::ServeArgs;
+use crate::embedded::{Inside, OwnTokens};
+use crate::http::{self, ApiState};
+use crate::policy_folder::PolicyFolder;
+use crate::{signals, telemetry, tokens};
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use tidegate_actors::clock::SystemClock;
+use tidegate_actors::control::{ControlPlane, Parts};
+use tidegate_actors::measures::Measures;
+use tidegate_actors::prometheus::{MetricSource, PrometheusSource};
+use tidegate_model::change::{EntityState, Kind};
+use tidegate_model::key::{EnvironmentKey, NodeName};
+use tidegate_node::{Node, NodeSettings};
+use tidegate_store::{EmbeddedStore, OpenReport, Store, StoreError, ViewReport};
+use tokio::sync::watch;
+
+/// Worker threads of the HTTP server.
+const HTTP_WORKERS: usize = 2;
+
+/// Runs the control plane until it is told to stop.
+///
+/// # Errors
+/// Why it cannot start, or had to stop.
+pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
+    telemetry::init(args.log).map_err(|error| Failure::process("cannot begin to log", error))?;
+    actix_rt::System::new().block_on(serve(args))
+}
+
+async fn serve(args: ServeArgs) -> Result<(), Failure> {
+    // The address first: a mistake there must leave nothing behind.
+    let listener = http::server::listen(args.listen)?;
+    check_environments(&args.environments)?;
+    let source = prometheus(&args)?;
+    let store = open_store(&args.data).await?;
+    if let Some(source) = &source {
+        check_prometheus(source, store.as_ref()).await?;
+    }
+    let control = start_control(&args, store.clone(), source).await?;
+    let told = tokens::first_start(&control, &args.data).await;
+    let told = told.map_err(|error| Failure::process("cannot make the first admin token", error))?;
+    if let Some(folder) = &args.policies {
+        watch_policies(folder, &control).await?;
+    }
+    let (stop, stopped) = watch::channel(false);
+    let nodes = start_nodes(&control, &stopped)?;
+    let server = start_server(listener, &control, &nodes)?;
+    tell(&args, told.as_deref());
+
+    let handle = server.handle();
+    let serving = actix_rt::spawn(server);
+    let outcome = tokio::select! {
+        () = signals::asked_to_stop() => Ok(()),
+        failure = control.storage_failed() => Err(Failure::process(
+            "stopped because nothing can be stored any more; start it again when the cause is gone",
+            std::io::Error::other(failure),
+        )),
+    };
+    tracing::info!("stopping");
+    // Nobody listens only when everything has stopped already.
+    let _everybody_stopped = stop.send(true);
+    handle.stop(outcome.is_ok()).await;
+    // The server has ended, or was cut off; both are what was asked for.
+    let _ended = serving.await;
+    let closed = store.close().await;
+    outcome.and(closed.map_err(|error| Failure::process("the data folder was not closed", error)))
+}
+
+fn check_environments(environments: &[EnvironmentKey]) -> Result<(), Failure> {
+    match environments
+        .iter()
+        .find(|environment| environment.as_str() == http::RESERVED_ENVIRONMENT)
+    {
+        Some(reserved) => Err(Failure::input(
+            format!("--environment {reserved}"),
+            "the API's paths have another meaning for this name",
+            "choose another name",
+        )),
+        None => Ok(()),
+    }
+}
+
+fn prometheus(args: &ServeArgs) -> Result<Option<PrometheusSource>, Failure> {
+    let Some(url) = &args.prometheus else {
+        return Ok(None);
+    };
+    let bearer = args.prometheus_bearer_file.as_deref().map(|file| {
+        std::fs::read_to_string(file).map_err(|error| {
+            Failure::input(
+                file.display(),
+                format!("cannot be read: {error}"),
+                "check the path",
+            )
+        })
+    });
+    let bearer = bearer.transpose()?;
+    let source = PrometheusSource::new(url.as_str(), bearer.as_deref().map(str::trim));
+    source
+        .map(Some)
+        .map_err(|error| Failure::input("--prometheus", error, "check the address"))
+}
+
+/// A Prometheus that does not answer is most likely a wrong address, and that is said at once. But
+/// while rollouts are under way the control plane starts all the same: somebody may need it to roll
+/// back, and the rules hold by themselves.
+async fn check_prometheus(source: &PrometheusSource, store: &dyn Store) -> Result<(), Failure> {
+    let Err(error) = source.check().await else {
+        tracing::info!(address = %source.address(), "prometheus answers");
+        return Ok(());
+    };
+    let rollouts = store
+        .list(Kind::Rollout, None)
+        .await
+        .map_err(|error| Failure::process("cannot read", error))?;
+    let under_way =
+        |state: &EntityState| matches!(state, EntityState::Rollout(rollout) if !rollout.has_ended());
+    if rollouts.iter().any(|stored| under_way(&stored.state)) {
+        tracing::error!(%error, "starting all the same, because rollouts are under way; they hold until it answers");
+        return Ok(());
+    }
+    Err(Failure::PrometheusAway { source: error })
+}
+
+async fn open_store(folder: &Path) -> Result<Arc<EmbeddedStore>, Failure> {
+    let path = folder.to_owned();
+    let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(path)).await;
+    let opened = opened.map_err(|error| Failure::process("cannot open the data folder", error))?;
+    let (store, report) = opened.map_err(|error| refuse_store(folder, error))?;
+    tell_of_store(folder, &report);
+    Ok(Arc::new(store))
+}
+
+fn tell_of_store(folder: &Path, report: &OpenReport) {
+    let OpenReport {
+        epoch, head, created, ..
+    } = report;
+    tracing::info!(folder = %folder.display(), epoch, head, created, "data folder opened");
+    if let Some(torn) = &report.torn {
+        tracing::warn!(?torn, "an interrupted write that nobody was told of was cut off");
+    }
+    if let ViewReport::Rebuilt { .. } = &report.view {
+        tracing::warn!(view = ?report.view, "the view was made again from the journal");
+    }
+}
+
+fn refuse_store(folder: &Path, error: StoreError) -> Failure {
+    match error {
+        StoreError::InUse { holder, .. } => Failure::DataFolderInUse {
+            folder: folder.to_owned(),
+            holder: Some(holder).filter(|it| !it.is_empty()),
+        },
+        StoreError::Damaged { .. } | StoreError::TooNew { .. } => Failure::DataDamaged {
+            folder: folder.to_owned(),
+            detail: error.to_string(),
+        },
+        other => Failure::process(format!("cannot use the data folder {}", folder.display()), other),
+    }
+}
+
+async fn start_control(
+    args: &ServeArgs,
+    store: Arc<EmbeddedStore>,
+    source: Option<PrometheusSource>,
+) -> Result<ControlPlane, Failure> {
+    let measures = Measures::new().map_err(|error| Failure::process("cannot measure", error))?;
+    let parts = Parts {
+        store,
+        clock: Arc::new(SystemClock::start()),
+        source: source.map(|source| Arc::new(source) as Arc<dyn MetricSource>),
+        environments: args.environments.clone(),
+        measures,
+    };
+    ControlPlane::start(parts)
+        .await
+        .map_err(|error| Failure::process("cannot read the data folder", error))
+}
+
+async fn watch_policies(folder: &Path, control: &ControlPlane) -> Result<(), Failure> {
+    if !folder.is_dir() {
+        return Err(Failure::input(
+            format!("--policies {}", folder.display()),
+            "there is no such folder",
+            "make it, or give another one",
+        ));
+    }
+    let mut policies = PolicyFolder::new(folder.to_owned(), control.clone());
+    policies.read().await;
+    actix_rt::spawn(policies.watch());
+    Ok(())
+}
+
+/// One embedded node for each environment.
+fn start_nodes(control: &ControlPlane, stopped: &watch::Receiver<bool>) -> Result<Vec<Node>, Failure> {
+    let mut nodes = Vec::new();
+    for environment in control.environments() {
+        let name = NodeName::new("embedded")
+            .map_err(|error| Failure::input("node", error, "choose another name"))?;
+        let access = OwnTokens {
+            control: control.clone(),
+            environment: environment.clone(),
+        };
+        let settings = NodeSettings {
+            name,
+            environment: environment.clone(),
+            access: Arc::new(access),
+            folder: None,
+        };
+        let node =
+            Node::new(settings).map_err(|error| Failure::process("cannot start the embedded node", error))?;
+        let upstream = Arc::new(Inside {
+            control: control.clone(),
+            environment: environment.clone(),
+        });
+        let (running, mut stopped) = (node.clone(), stopped.clone());
+        actix_rt::spawn(async move {
+            // The sender is gone only when the process is ending, which is a reason to stop too.
+            let shutdown = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
+            running.run(upstream, shutdown).await;
+        });
+        nodes.push(node);
+    }
+    Ok(nodes)
+}
+
+fn start_server(
+    listener: TcpListener,
+    control: &ControlPlane,
+    nodes: &[Node],
+) -> Result<actix_web::dev::Server, Failure> {
+    let state = ApiState::new(control.clone()).map_err(|error| Failure::process("cannot measure", error))?;
+    let routes = tidegate_node::routes(nodes.to_vec());
+    let server = http::server::serve(listener, HTTP_WORKERS, move |config| {
+        config.configure(routes.clone());
+        http::configure(config, state.clone());
+    });
+    server.map_err(|error| Failure::process("cannot serve", error))
+}
+
+/// The few lines that somebody who starts it by hand wants to see.
+#[expect(clippy::print_stdout, reason = "this is what the command answers")]
+fn tell(args: &ServeArgs, token: Option<&Path>) {
+    let environments: Vec<&str> = args.environments.iter().map(EnvironmentKey::as_str).collect();
+    println!(
+        "tidegate serves {} on http://{}",
+        environments.join(", "),
+        args.listen
+    );
+    println!("  API documentation  http://{}/docs/", args.listen);
+    match token {
+        Some(file) => println!("  admin token        {} (made just now)", file.display()),
+        None => println!("  admin token        made at the first start"),
+    }
+    match &args.prometheus {
+        Some(url) => println!("  safety rules ask   {url}"),
+        None => println!("  safety rules ask   metric events only; name a Prometheus with --prometheus"),
+    }
+}

@@ -1,0 +1,12 @@
+//! End to end: the real binary, real nodes and a real Prometheus, on this machine.
+//!
+//! Each test starts its own processes on free ports of 127.0.0.1 and ends them. Nothing here asserts
+//! how long something takes; what takes long is printed.
+
+mod bad_starts;
+mod exporter;
+mod plane;
+mod processes;
+mod prometheus;
+mod rollouts;
+mod until;

@@ -1,0 +1,85 @@
+//! A real Prometheus.
+
+use crate::processes::{Running, free_port};
+use crate::until::until;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A Prometheus that scrapes one target every second.
+pub struct Prometheus {
+    process: Running,
+    folder: PathBuf,
+    port: u16,
+    client: reqwest::Client,
+}
+
+impl Prometheus {
+    /// Starts, and waits until it has scraped the target once.
+    pub async fn start(folder: &Path, target: &str) -> Self {
+        let config = format!(
+            "global: {{ scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }}\n\
+             scrape_configs:\n  - job_name: shop\n    static_configs: [ {{ targets: ['{target}'] }} ]\n"
+        );
+        std::fs::write(folder.join("prometheus.yml"), config).expect("the configuration is written");
+        let port = free_port();
+        let process = Self::launch(folder, port);
+        let prometheus = Self {
+            process,
+            folder: folder.to_owned(),
+            port,
+            client: reqwest::Client::new(),
+        };
+        prometheus.wait_for_a_scrape().await;
+        prometheus
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts again on the same port and data.
+    pub async fn restart(&mut self) {
+        self.process = Self::launch(&self.folder, self.port);
+        self.wait_for_a_scrape().await;
+    }
+
+    /// The value of an expression, if it has exactly one.
+    pub async fn value(&self, query: &str) -> Option<f64> {
+        let url = format!("{}/api/v1/query", self.url());
+        let answer = self
+            .client
+            .post(url)
+            .form(&[("query", query)])
+            .send()
+            .await
+            .ok()?;
+        let answer: serde_json::Value = answer.json().await.ok()?;
+        answer.pointer("/data/result/0/value/1")?.as_str()?.parse().ok()
+    }
+
+    async fn wait_for_a_scrape(&self) {
+        until("prometheus has scraped the service", || async {
+            self.value("up == 1").await
+        })
+        .await;
+    }
+
+    fn launch(folder: &Path, port: u16) -> Running {
+        let mut command = Command::new("prometheus");
+        command
+            .arg(format!(
+                "--config.file={}",
+                folder.join("prometheus.yml").display()
+            ))
+            .arg(format!("--storage.tsdb.path={}", folder.join("tsdb").display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg("--log.level=warn");
+        Running::start(&mut command, &folder.join("prometheus.log"))
+    }
+}
