@@ -26,10 +26,7 @@ impl Folder {
     pub(crate) fn take(root: &Path) -> Result<Self, StoreError> {
         fs::create_dir_all(root).map_err(StoreError::io("making", root))?;
         let lock = lock(root)?;
-        let created = match check_format(root) {
-            Ok(found) => !found,
-            Err(error) => return Err(error),
-        };
+        let created = !check_format(root)?;
         if created {
             create(root)?;
         }
@@ -137,7 +134,9 @@ fn lock(root: &Path) -> Result<File, StoreError> {
 fn create(root: &Path) -> Result<(), StoreError> {
     let journal = journal(root);
     fs::create_dir_all(&journal).map_err(StoreError::io("making", &journal))?;
-    write_number(root, "epoch", 1)?;
+    if !root.join("epoch").exists() {
+        write_number(root, "epoch", 1)?;
+    }
     if let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         sync(parent)?;
     }

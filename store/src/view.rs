@@ -12,13 +12,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use value::APPLIED;
 pub(crate) use value::Applied;
 pub(crate) use write::{Snapshot, ViewWriter};
 
 /// How long opening and reading may take before the view counts as odd.
 const OPEN_SECONDS_MAX: u64 = 30;
+
+/// How long a lock on the database is waited for.
+const LOCK_SECONDS_MAX: u64 = 5;
 
 /// Memory that sled may use for pages, in bytes. It is read once, at start.
 const CACHE_BYTES: u64 = 16 << 20;
@@ -56,11 +59,7 @@ pub(crate) fn open(folder: &Path) -> Result<View, String> {
 }
 
 fn read(folder: &Path) -> Result<View, String> {
-    let config = sled::Config::new().path(folder).cache_capacity(CACHE_BYTES);
-    let sled = config
-        .flush_every_ms(None)
-        .open()
-        .map_err(|error| error.to_string())?;
+    let sled = open_sled(folder).map_err(|error| error.to_string())?;
     let mut slots = Vec::new();
     let mut applied = None;
     for pair in sled.iter() {
@@ -82,6 +81,25 @@ fn read(folder: &Path) -> Result<View, String> {
         return Err(format!("it is not what it was at record {}", applied.sequence));
     }
     Ok(View { sled, applied, table })
+}
+
+/// A sled that this process has just closed holds its lock until its own threads have noticed.
+/// Nobody else can hold it: the store's folder is ours.
+fn open_sled(folder: &Path) -> sled::Result<sled::Db> {
+    let config = sled::Config::new().path(folder).cache_capacity(CACHE_BYTES);
+    let config = config.flush_every_ms(None);
+    let begun = Instant::now();
+    loop {
+        match config.open() {
+            Err(sled::Error::Io(error))
+                if error.to_string().contains("could not acquire lock")
+                    && begun.elapsed().as_secs() < LOCK_SECONDS_MAX =>
+            {
+                thread::sleep(Duration::from_millis(5));
+            }
+            opened => return opened,
+        }
+    }
 }
 
 fn words(panic: &(dyn std::any::Any + Send)) -> String {

@@ -63,11 +63,12 @@ impl ViewWriter {
             wrote,
         };
         thread::Builder::new().name("view".to_owned()).spawn(move || {
-            let outcome = catch_unwind(AssertUnwindSafe(|| writing.run(&woken)));
+            let outcome = catch_unwind(AssertUnwindSafe(move || writing.run(&woken)));
             let outcome = outcome.unwrap_or_else(|panic| Err(format!("sled panicked: {}", words(&*panic))));
             if let Err(cause) = outcome {
                 tracing::warn!(%cause, "the view is not kept up to date any more, the next start catches up");
             }
+            // The database is closed by now, and whoever waits may open it again.
             drop(end);
         })?;
         Ok(Self { wake, ended })
@@ -90,7 +91,7 @@ impl ViewWriter {
 }
 
 impl<F: Fn() -> Snapshot, A: Fn(u64)> Writing<F, A> {
-    fn run(&self, woken: &Receiver<()>) -> Result<(), String> {
+    fn run(self, woken: &Receiver<()>) -> Result<(), String> {
         let mut checkpointed = None;
         for () in woken {
             let applied = self.write()?;
