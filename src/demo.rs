@@ -59,4 +59,4 @@ async fn perform(
 }
 
 /// How often something is asked that is expected to become true soon.
-const EAGERLY: Duration = Duration::from_millis(20);
+const EAGERLY: Duration = Duration::from_millis(25);

@@ -69,8 +69,8 @@ impl Nodes {
         ends.chain((settled > now).then_some(settled)).min()
     }
 
-    /// What the nodes serve of one rollout.
-    pub(crate) fn fleet(&self, rollout: &RolloutId, now: Timestamp) -> Fleet {
+    /// What the nodes serve of one rollout, which began at `started`.
+    pub(crate) fn fleet(&self, rollout: &RolloutId, started: Timestamp, now: Timestamp) -> Fleet {
         let revision_in = |version: &Version| {
             self.published
                 .get(version)
@@ -92,7 +92,9 @@ impl Nodes {
                     )
                 })
                 .collect(),
-            all_heard: now >= lease().after(self.listening_since),
+            // Who began to serve the rollout after that has been heard of: a node reports before it
+            // pulls.
+            all_heard: started >= self.listening_since || now >= lease().after(self.listening_since),
         }
     }
 
@@ -147,6 +149,7 @@ mod tests {
     #[test]
     fn f48_a_silent_node_counts_until_its_lease_ends() {
         let rollout = RolloutId::new("f.1").unwrap();
+        let before = Span::seconds(9).before(at(0));
         let mut nodes = Nodes::listening_since(at(0));
         nodes.publish(
             version(4),
@@ -167,13 +170,17 @@ mod tests {
                 .map(|revision| revision.0)
                 .collect::<Vec<_>>()
         };
-        let fleet = nodes.fleet(&rollout, at(10));
+        let fleet = nodes.fleet(&rollout, before, at(10));
         assert_eq!((fleet.published, fleet.all_heard), (Revision(5), false));
         assert_eq!(revisions(fleet), [5, 2, 0]);
         assert_eq!(nodes.next_lease_end(at(10)), Some(at(60)));
         nodes.hear(&report("a", Some(7)), at(30));
-        let fleet = nodes.fleet(&rollout, at(63));
+        let fleet = nodes.fleet(&rollout, before, at(63));
         assert!(fleet.all_heard);
+        assert!(
+            nodes.fleet(&rollout, at(1), at(10)).all_heard,
+            "begun after listening began"
+        );
         assert_eq!(revisions(fleet), [5]);
         assert_eq!(nodes.next_lease_end(at(63)), Some(at(90)));
         assert!(nodes.hear(&report("b", Some(4)), at(64)), "back from the dead");

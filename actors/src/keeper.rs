@@ -348,16 +348,9 @@ impl Keeper {
             .publisher
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Some(publisher.clone());
-        for (entity, charge) in &self.rollouts {
-            if let (true, Some(addr), EntityRef::Rollout(_, id)) =
-                (entity.environment() == Some(key), &charge.addr, entity)
-            {
-                let recipient = addr.clone().recipient();
-                publisher.do_send(crate::publisher::Attach {
-                    rollout: id.clone(),
-                    recipient,
-                });
-            }
+        // Each rollout's actor attaches itself to the new publisher when it is next swept.
+        for addr in self.rollouts.values().filter_map(|charge| charge.addr.as_ref()) {
+            addr.do_send(Sweep);
         }
     }
 }

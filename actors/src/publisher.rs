@@ -46,6 +46,8 @@ pub(crate) struct ListNodes;
 #[rtype(result = "()")]
 pub(crate) struct Attach {
     pub(crate) rollout: RolloutId,
+    /// When the rollout began.
+    pub(crate) started: Timestamp,
     pub(crate) recipient: Recipient<FleetMoved>,
 }
 
@@ -68,6 +70,7 @@ pub(crate) struct Publisher {
 }
 
 struct Attached {
+    started: Timestamp,
     recipient: Recipient<FleetMoved>,
     told: Option<Fleet>,
 }
@@ -254,7 +257,7 @@ impl Publisher {
         self.attached
             .retain(|_id, attached| attached.recipient.connected());
         for (id, attached) in &mut self.attached {
-            let fleet = self.nodes.fleet(id, now);
+            let fleet = self.nodes.fleet(id, attached.started, now);
             if attached.told.as_ref() != Some(&fleet) {
                 attached.recipient.do_send(FleetMoved(fleet.clone()));
                 attached.told = Some(fleet);
@@ -350,10 +353,16 @@ impl Handler<Attach> for Publisher {
     type Result = ();
 
     fn handle(&mut self, attach: Attach, ctx: &mut Self::Context) {
+        let Attach {
+            rollout,
+            started,
+            recipient,
+        } = attach;
         self.attached.insert(
-            attach.rollout,
+            rollout,
             Attached {
-                recipient: attach.recipient,
+                started,
+                recipient,
                 told: None,
             },
         );

@@ -39,7 +39,7 @@ pub(crate) struct Command {
 #[rtype(result = "RolloutView")]
 pub(crate) struct Observe;
 
-/// Are you still waking up?
+/// Are you still waking up, and does the publisher of today know you?
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Sweep;
@@ -92,6 +92,17 @@ impl RolloutActor {
             &self.observed,
             self.because.as_ref(),
         )
+    }
+
+    /// Asks the publisher to tell what the nodes serve. Asking again only makes it tell again.
+    fn attach(&self, ctx: &mut Context<Self>) {
+        if let Some(publisher) = self.home().and_then(Environment::publisher) {
+            publisher.do_send(Attach {
+                rollout: self.rollout.start.id.clone(),
+                started: self.rollout.started,
+                recipient: ctx.address().recipient(),
+            });
+        }
     }
 
     /// Takes one input through the step function, stores what becomes true, and only then acts.
@@ -295,14 +306,8 @@ impl Actor for RolloutActor {
         // The effects of the present state are sent again: whoever got them before will not mind (F27).
         if let Some(home) = self.home() {
             home.nudge();
-            if let Some(publisher) = home.publisher() {
-                let recipient = ctx.address().recipient();
-                publisher.do_send(Attach {
-                    rollout: self.rollout.start.id.clone(),
-                    recipient,
-                });
-            }
         }
+        self.attach(ctx);
         ctx.notify(Wake);
     }
 }
@@ -372,6 +377,7 @@ impl Handler<Sweep> for RolloutActor {
     type Result = ();
 
     fn handle(&mut self, _sweep: Sweep, ctx: &mut Self::Context) {
+        self.attach(ctx);
         let now = self.shell.clock.now();
         let overdue = self
             .wake

@@ -147,7 +147,10 @@ impl Node {
         let pull = Pull::new(self.clone(), upstream);
         tokio::select! {
             () = shutdown => {}
-            () = async { tokio::join!(pull.run(), reporter.run(), self.refresh_access()); } => {}
+            () = async {
+                reporter.introduce().await;
+                tokio::join!(pull.run(), reporter.run(), self.refresh_access());
+            } => {}
         }
         reporter.finish().await;
     }

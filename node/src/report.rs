@@ -59,6 +59,14 @@ impl Reporter {
         }
     }
 
+    /// Says that it is there. Done before anything is pulled, so that nobody serves a snapshot
+    /// without being known: a rollback waits for those who are.
+    pub(crate) async fn introduce(&mut self) {
+        if self.send().await.is_err() {
+            // Upstream is away; the first report that reaches it will do.
+        }
+    }
+
     /// Never ends; may be dropped at any point without losing a batch.
     pub(crate) async fn run(&mut self) {
         loop {

@@ -202,6 +202,8 @@ impl Cast {
             self.node.as_str(),
             "--token-file",
             &self.folder.join("client-token").display().to_string(),
+            "--shoppers",
+            "600",
             "--search-failures",
             "0.5",
         ];

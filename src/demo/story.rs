@@ -59,13 +59,17 @@ pub(super) async fn play(cast: &Cast, client: &Client, timeline: &Timeline) -> R
         client.post(&client.within("rollouts"), &start).await?;
     }
     let stopwatch = Stopwatch::of(cast)?;
-    let (ends, measured) = tokio::join!(
-        watch_until_both_end(client, timeline),
-        measure_time_to_safe(&stopwatch, client, &policy)
-    );
-    let ends = ends?;
-    let (visible, safe) = measured?;
-    conclude(&ends, &policy, safe.saturating_duration_since(visible), timeline)
+    let mut measuring = Box::pin(measure_time_to_safe(&stopwatch, client, &policy));
+    let mut measured = None;
+    let watching = watch_until_both_end(client, timeline);
+    tokio::pin!(watching);
+    let ends = loop {
+        tokio::select! {
+            ends = &mut watching => break ends?,
+            times = &mut measuring, if measured.is_none() => measured = Some(times?),
+        }
+    };
+    conclude(&ends, &policy, measured, timeline)
 }
 
 async fn set_the_scene(client: &Client, text: &str) -> Result<Policy, Failure> {
@@ -225,7 +229,7 @@ async fn first_breached_look(client: &Client) -> Result<Instant, Failure> {
 fn conclude(
     ends: &[RolloutView],
     policy: &Policy,
-    to_safe: Duration,
+    measured: Option<(Instant, Instant)>,
     timeline: &Timeline,
 ) -> Result<(), Failure> {
     for view in ends {
@@ -246,8 +250,9 @@ fn conclude(
         }
         if let Some(took) = took {
             timeline.say(&format!(
-                "decision to roll {} back -> last node's confirmation: {took}",
-                view.flag
+                "decision to roll {} back -> last node's confirmation: {}",
+                view.flag,
+                took.rounded()
             ));
         }
     }
@@ -259,11 +264,13 @@ fn conclude(
     } else {
         "first look that shows the breach"
     };
-    timeline.say(&format!(
-        "{from} -> every node serves the safe variation: {:.3} s (rules are looked at every {})",
-        to_safe.as_secs_f64(),
-        policy.safety.interval
-    ));
+    if let Some((visible, safe)) = measured {
+        timeline.say(&format!(
+            "{from} -> every node serves the safe variation: {:.3} s (rules are looked at every {})",
+            safe.saturating_duration_since(visible).as_secs_f64(),
+            policy.safety.interval
+        ));
+    }
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use std::time::Instant;
 const REQUESTS_PER_SECOND: f64 = 200.0;
 
 /// Serves `/metrics`.
-pub struct Exporter {
+pub(crate) struct Exporter {
     port: u16,
     state: Arc<State>,
 }
@@ -33,7 +33,7 @@ struct Tally {
 
 impl Exporter {
     /// Starts with no failures.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
         let port = listener.local_addr().expect("it has an address").port();
         let state = Arc::new(State {
@@ -61,18 +61,18 @@ impl Exporter {
     }
 
     /// Where Prometheus scrapes it.
-    pub fn target(&self) -> String {
+    pub(crate) fn target(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
     /// From now on this many of a thousand requests fail.
-    pub fn fail(&self, permille: u64) {
+    pub(crate) fn fail(&self, permille: u64) {
         self.state.advance();
         self.state.permille.store(permille, Ordering::SeqCst);
     }
 
     /// From now on there are no request counters at all.
-    pub fn fall_silent(&self) {
+    pub(crate) fn fall_silent(&self) {
         self.state.speaks.store(false, Ordering::SeqCst);
     }
 }

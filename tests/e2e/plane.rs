@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// A control plane with everything it keeps in a folder of its own.
-pub struct Plane {
-    pub process: Running,
-    pub folder: TempDir,
+pub(crate) struct Plane {
+    pub(crate) process: Running,
+    pub(crate) folder: TempDir,
     port: u16,
     prometheus: Option<String>,
     client: reqwest::Client,
@@ -17,8 +17,8 @@ pub struct Plane {
 }
 
 /// An evaluation node.
-pub struct Node {
-    pub process: Running,
+pub(crate) struct Node {
+    pub(crate) process: Running,
     port: u16,
     upstream: u16,
     folder: PathBuf,
@@ -28,7 +28,7 @@ pub struct Node {
 
 impl Plane {
     /// Starts a control plane, and waits until it is ready.
-    pub async fn start(prometheus: Option<String>) -> Self {
+    pub(crate) async fn start(prometheus: Option<String>) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         let port = free_port();
         let process = Self::launch(folder.path(), port, prometheus.as_deref());
@@ -48,19 +48,14 @@ impl Plane {
     }
 
     /// Starts it again on the same folder and port.
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.process = Self::launch(self.folder.path(), self.port, self.prometheus.as_deref());
         self.wait_until_ready().await;
     }
 
     /// Its data folder.
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
-    }
-
-    /// Its port.
-    pub fn port(&self) -> u16 {
-        self.port
     }
 
     fn launch(folder: &Path, port: u16, prometheus: Option<&str>) -> Running {
@@ -88,7 +83,7 @@ impl Plane {
     }
 
     /// Calls the API; the status and the body, which is JSON or nothing.
-    pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let url = format!("http://127.0.0.1:{}/api/v1/{path}", self.port);
         let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
         let mut request = self
@@ -105,7 +100,7 @@ impl Plane {
     }
 
     /// Saves a policy.
-    pub async fn save_policy(&self, name: &str, text: &str) -> (u16, Value) {
+    pub(crate) async fn save_policy(&self, name: &str, text: &str) -> (u16, Value) {
         let url = format!("http://127.0.0.1:{}/api/v1/production/policies/{name}", self.port);
         let request = self
             .client
@@ -120,7 +115,7 @@ impl Plane {
     }
 
     /// Saves the flag `checkout` and a policy, and starts a rollout.
-    pub async fn start_rollout(&self, policy: &str) -> String {
+    pub(crate) async fn start_rollout(&self, policy: &str) -> String {
         let flag = json!({"key": "checkout", "type": "boolean"});
         let (status, body) = self.call("PUT", "production/flags/checkout", Some(flag)).await;
         assert!(status < 300, "{status} {body}");
@@ -133,7 +128,7 @@ impl Plane {
     }
 
     /// Tells a rollout what a person wants.
-    pub async fn command(&self, id: &str, command: Value) -> (u16, Value) {
+    pub(crate) async fn command(&self, id: &str, command: Value) -> (u16, Value) {
         self.call(
             "POST",
             &format!("production/rollouts/{id}/commands"),
@@ -143,19 +138,19 @@ impl Plane {
     }
 
     /// How a rollout looks.
-    pub async fn rollout(&self, id: &str) -> Value {
+    pub(crate) async fn rollout(&self, id: &str) -> Value {
         let (status, body) = self.call("GET", &format!("production/rollouts/{id}"), None).await;
         assert_eq!(status, 200, "{body}");
         body
     }
 
     /// Waits until a rollout looks like this.
-    pub async fn wait_for(&self, id: &str, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn wait_for(&self, id: &str, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
         until(what, || async { Some(self.rollout(id).await).filter(&condition) }).await
     }
 
     /// Every change of this kind that the audit log has of a rollout, in order.
-    pub async fn changes(&self, id: &str, kind: &str) -> Vec<Value> {
+    pub(crate) async fn changes(&self, id: &str, kind: &str) -> Vec<Value> {
         let (status, body) = self.call("GET", "production/audit?limit=1000", None).await;
         assert_eq!(status, 200, "{body}");
         let records = body["items"].as_array().cloned().unwrap_or_default();
@@ -170,7 +165,7 @@ impl Plane {
     }
 
     /// How many looks at rules have had this verdict since the process started.
-    pub async fn looks(&self, verdict: &str) -> u64 {
+    pub(crate) async fn looks(&self, verdict: &str) -> u64 {
         let url = format!("http://127.0.0.1:{}/metrics", self.port);
         let text = self
             .client
@@ -189,7 +184,7 @@ impl Plane {
     }
 
     /// Waits until this many more looks had this verdict.
-    pub async fn wait_for_looks(&self, verdict: &str, more: u64) {
+    pub(crate) async fn wait_for_looks(&self, verdict: &str, more: u64) {
         let before = self.looks(verdict).await;
         let what = format!("{more} more looks are {verdict}");
         until(&what, || async {
@@ -199,7 +194,7 @@ impl Plane {
     }
 
     /// A new token of this role.
-    pub async fn token(&self, name: &str, role: &str) -> String {
+    pub(crate) async fn token(&self, name: &str, role: &str) -> String {
         let body = json!({"name": name, "role": role, "environment": "production"});
         let (status, body) = self.call("POST", "tokens", Some(body)).await;
         assert_eq!(status, 201, "{body}");
@@ -210,7 +205,7 @@ impl Plane {
     }
 
     /// Starts a node beside it.
-    pub async fn node(&self, name: &str) -> Node {
+    pub(crate) async fn node(&self, name: &str) -> Node {
         let folder = self.folder.path().join(name);
         std::fs::create_dir_all(&folder).expect("there is room for a folder");
         let secret = self.token(&format!("{name}-node"), "node").await;
@@ -232,7 +227,7 @@ impl Plane {
     }
 
     /// The embedded node, as a client sees it.
-    pub fn embedded(&self) -> Client<'_> {
+    pub(crate) fn embedded(&self) -> Client<'_> {
         Client {
             client: &self.client,
             port: self.port,
@@ -257,7 +252,7 @@ impl Node {
     }
 
     /// Starts it again on the same folder and port.
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         let name = self
             .folder
             .file_name()
@@ -281,7 +276,7 @@ impl Node {
     }
 
     /// The node, as a client sees it.
-    pub fn client(&self) -> Client<'_> {
+    pub(crate) fn client(&self) -> Client<'_> {
         Client {
             client: &self.client,
             port: self.port,
@@ -291,7 +286,7 @@ impl Node {
 }
 
 /// An application that evaluates flags.
-pub struct Client<'a> {
+pub(crate) struct Client<'a> {
     client: &'a reqwest::Client,
     port: u16,
     token: &'a str,
@@ -299,7 +294,7 @@ pub struct Client<'a> {
 
 impl Client<'_> {
     /// The variation of the flag `checkout` for a unit; `None` when the node does not answer.
-    pub async fn variation(&self, unit: &str) -> Option<String> {
+    pub(crate) async fn variation(&self, unit: &str) -> Option<String> {
         let url = format!("http://127.0.0.1:{}/ofrep/v1/evaluate/flags/checkout", self.port);
         let body = json!({"context": {"targetingKey": unit}});
         let answer = self
@@ -315,7 +310,7 @@ impl Client<'_> {
     }
 
     /// How many of a thousand units get `on`.
-    pub async fn on_permille(&self) -> usize {
+    pub(crate) async fn on_permille(&self) -> usize {
         let units: Vec<String> = (0..1000).map(|unit| format!("user-{unit}")).collect();
         let mut on = 0;
         for unit in &units {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A Prometheus that scrapes one target every second.
-pub struct Prometheus {
+pub(crate) struct Prometheus {
     process: Running,
     folder: PathBuf,
     port: u16,
@@ -15,7 +15,7 @@ pub struct Prometheus {
 
 impl Prometheus {
     /// Starts, and waits until it has scraped the target once.
-    pub async fn start(folder: &Path, target: &str) -> Self {
+    pub(crate) async fn start(folder: &Path, target: &str) -> Self {
         let config = format!(
             "global: {{ scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }}\n\
              scrape_configs:\n  - job_name: shop\n    static_configs: [ {{ targets: ['{target}'] }} ]\n"
@@ -34,23 +34,23 @@ impl Prometheus {
     }
 
     /// Where it is.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
     /// kill -9.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process.kill();
     }
 
     /// Starts again on the same port and data.
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.process = Self::launch(&self.folder, self.port);
         self.wait_for_a_scrape().await;
     }
 
     /// The value of an expression, if it has exactly one.
-    pub async fn value(&self, query: &str) -> Option<f64> {
+    pub(crate) async fn value(&self, query: &str) -> Option<f64> {
         let url = format!("{}/api/v1/query", self.url());
         let answer = self
             .client

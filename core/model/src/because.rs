@@ -237,7 +237,11 @@ impl fmt::Display for Decision {
             Self::Approved { stage } => write!(f, "approved {stage}"),
             Self::Retreated { share } => write!(f, "retreated to {share}"),
             Self::RollingBack => f.write_str("rolling back"),
-            Self::RolledBack { took } => write!(f, "rolled back, confirmed by every live node in {took}"),
+            Self::RolledBack { took } => write!(
+                f,
+                "rolled back, confirmed by every live node in {}",
+                took.rounded()
+            ),
             Self::Completed => f.write_str("completed"),
             Self::Aborted => f.write_str("aborted"),
             Self::Alerted { share } => write!(f, "alert, holds at {share}"),
@@ -253,7 +257,9 @@ impl fmt::Display for Reason {
             Self::NotLooked { rule } => write!(f, "{rule} has no fresh look in this stage yet"),
             Self::Soaking { until } => write!(f, "stage lasts until {}", clock(*until)),
             Self::BetweenStages { until } => write!(f, "pause between stages until {}", clock(*until)),
-            Self::HealthyFor { rule, needs, has } => write!(f, "{rule} healthy for {has} of {needs}"),
+            Self::HealthyFor { rule, needs, has } => {
+                write!(f, "{rule} healthy for {} of {needs}", has.rounded())
+            }
             Self::Window { opens, reason } => {
                 match opens {
                     Some(opens) => write!(f, "window opens {}", opens.format("%a %Y-%m-%d %H:%M UTC"))?,
@@ -292,7 +298,8 @@ impl fmt::Display for Reason {
             } => {
                 write!(
                     f,
-                    "{rule} could not be judged ({unknown}) for {lasted} of at most {budget}"
+                    "{rule} could not be judged ({unknown}) for {} of at most {budget}",
+                    lasted.rounded()
                 )
             }
             Self::NothingProven => f.write_str("no stage was proven healthy, so a retreat is a rollback"),

@@ -81,6 +81,18 @@ impl Span {
         Self(self.0.saturating_add(other.0)).min(Self::MAX)
     }
 
+    /// As exact as people want to read it: milliseconds below ten seconds, else seconds.
+    #[must_use]
+    pub fn rounded(self) -> Self {
+        let millis = (self.0.as_micros() + 500) / 1000;
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        if millis < 10_000 {
+            Self::millis(millis)
+        } else {
+            Self::seconds((millis + 500) / 1000)
+        }
+    }
+
     /// In the form Prometheus reads as a range: one unit, exact, for example `90s` or `1500ms`.
     pub fn promql(self) -> String {
         let millis = self.0.as_millis();
@@ -158,6 +170,19 @@ mod tests {
         }
         assert_eq!(Span::millis(1500).promql(), "1500ms");
         assert_eq!(Span::seconds(300).promql(), "300s");
+    }
+
+    #[test]
+    fn people_are_spared_the_nanoseconds() {
+        let check = |nanos: u64, text: &str| {
+            assert_eq!(Span(Duration::from_nanos(nanos)).rounded().to_string(), text);
+        };
+        check(0, "0s");
+        check(499_000, "0s");
+        check(6_123_456, "6ms");
+        check(1_038_084_599, "1s 38ms");
+        check(23_994_913_243, "24s");
+        check(90_400_000_000, "1m 30s");
     }
 
     #[test]
