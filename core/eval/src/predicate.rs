@@ -27,7 +27,16 @@ impl Predicate {
     }
 
     /// Whether it holds for the context.
+    #[inline]
     pub(crate) fn holds(&self, segments: &[Segment], context: &PreparedContext) -> bool {
+        // Most rules are one condition. It is asked here, in the caller's loop, without a call.
+        match self {
+            Self::Condition(condition) => condition.holds(context.attribute(condition.attribute)),
+            nested => nested.nested_holds(segments, context),
+        }
+    }
+
+    fn nested_holds(&self, segments: &[Segment], context: &PreparedContext) -> bool {
         match self {
             Self::Condition(condition) => condition.holds(context.attribute(condition.attribute)),
             Self::All(inner) => inner.iter().all(|one| one.holds(segments, context)),
@@ -90,6 +99,7 @@ pub(crate) enum Test {
 impl Condition {
     /// Whether it holds for this value. A missing value passes no test, so it is left with the
     /// negative operators.
+    #[inline]
     pub(crate) fn holds(&self, attribute: &Attribute) -> bool {
         let negative = matches!(
             self.operator,
@@ -100,6 +110,7 @@ impl Condition {
 }
 
 impl Test {
+    #[inline]
     fn passes(&self, attribute: &Attribute) -> bool {
         let value = &attribute.value;
         match self {

@@ -129,7 +129,8 @@ impl ConstantSet {
 
     /// Whether the constant is one of them.
     pub(crate) fn contains(&self, constant: Constant) -> bool {
-        self.few.contains(&constant) || (!self.many.is_empty() && self.many.contains(&constant))
+        constant != Constant::OTHER
+            && (self.few.contains(&constant) || (!self.many.is_empty() && self.many.contains(&constant)))
     }
 }
 
