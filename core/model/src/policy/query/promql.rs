@@ -7,6 +7,9 @@ use promql_parser::parser::{AggregateExpr, BinaryExpr, Call, Expr, LabelModifier
 /// Longest query, in bytes. Also keeps the parser's tree shallow enough to be walked by recursion.
 pub(crate) const QUERY_BYTES_MAX: usize = 8192;
 
+/// Longest piece of the parser's words that is passed on, in characters.
+const MESSAGE_CHARS_MAX: usize = 200;
+
 /// Why a text is no usable query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unusable {
@@ -43,7 +46,7 @@ pub(crate) fn check(query: &str) -> Result<Series, Unusable> {
         return Err(unbalanced);
     }
     let expression = promql_parser::parser::parse(query).map_err(|message| Unusable {
-        message: format!("not PromQL: {message}"),
+        message: format!("not PromQL: {}", one_line(&message)),
         hint: "try it in the expression browser of Prometheus",
         offset: None,
     })?;
@@ -61,6 +64,20 @@ pub(crate) fn check(query: &str) -> Result<Series, Unusable> {
             offset: None,
         }),
     }
+}
+
+/// The parser repeats what it stumbles over, line breaks and all.
+fn one_line(message: &str) -> String {
+    let visible = |character: char| {
+        let escaped = character.is_control().then(|| character.escape_default());
+        let kept = escaped.is_none().then_some(character);
+        escaped.into_iter().flatten().chain(kept)
+    };
+    message
+        .chars()
+        .take(MESSAGE_CHARS_MAX)
+        .flat_map(visible)
+        .collect()
 }
 
 /// The parser says only "invalid promql query" when brackets do not match; this says which.
@@ -219,6 +236,11 @@ mod tests {
         check("\"x\"", "the query yields text and not a number", None);
         check("sum(", "not PromQL: '(' is not closed", Some(3));
         check("x y", "not PromQL: invalid promql query", None);
+        check(
+            "sum(x) / .\n",
+            "not PromQL: unexpected character after '.': '\\n'",
+            None,
+        );
         assert!(check_message("summ(x)").starts_with("not PromQL: unknown function"));
         assert!(check_message(&"x".repeat(9000)).contains("9000 bytes"));
     }

@@ -151,6 +151,13 @@ impl<'a> Cursor<'a> {
             );
             return None;
         }
+        // Otherwise "3 30m" would pass for 330 minutes.
+        let mut numbers = text.split(char::is_alphabetic).map(str::trim);
+        let last = numbers.next_back().unwrap_or_default();
+        if !last.is_empty() || numbers.any(|number| number.contains(char::is_whitespace)) {
+            self.error(format!("{} has a number without a unit", shown(text)), fix);
+            return None;
+        }
         self.checked(text.parse())
     }
 
@@ -361,7 +368,7 @@ pub(super) fn suggestion<'k>(unknown: &str, known: impl Iterator<Item = &'k str>
 }
 
 fn list<'k>(names: impl Iterator<Item = &'k str>) -> String {
-    names.collect::<Vec<_>>().join(", ")
+    names.map(shortened).collect::<Vec<_>>().join(", ")
 }
 
 /// A piece of the text, in quotes, fit to be repeated in one line.
