@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use tidegate_eval::{CompiledSnapshot, PREREQUISITE_DEPTH_MAX, SEGMENT_DEPTH_MAX};
+use tidegate_model::condition::PREDICATE_DEPTH_MAX;
 use tidegate_model::context::Context;
 use tidegate_model::snapshot::{SnapshotContent, Version};
 
@@ -117,13 +118,14 @@ fn chain_of_flags(length: usize) -> Vec<Value> {
         .collect()
 }
 
-/// Segments `s0`, `s1`, …, each of which asks twice for the one before: without remembering, the last
-/// would ask 2^length times.
+/// Segments `s0`, `s1`, …, each of which asks twice for the one before, once as deep inside as conditions
+/// may nest. Without remembering, the last would ask 2^length times.
 fn chain_of_segments(length: usize) -> Vec<Value> {
     let asks = |i: usize| {
         let before = json!({"segment": format!("s{i}")});
-        let twice = json!({"all": [{"not": {"not": before}}, before]});
-        json!({"key": format!("s{}", i + 1), "when": twice})
+        // An even number of them, below one `all`.
+        let inside = (0..PREDICATE_DEPTH_MAX - 2).fold(before.clone(), |inner, _| json!({ "not": inner }));
+        json!({"key": format!("s{}", i + 1), "when": {"all": [inside, before]}})
     };
     std::iter::once(json!({"key": "s0", "included": ["ada"]}))
         .chain((0..length).map(asks))
