@@ -109,12 +109,12 @@ impl World {
         *self.script.0.lock().unwrap() = answer;
     }
 
-    /// Lets time pass, while a node confirms within a second whatever is published.
+    /// Lets time pass, while a node confirms every five seconds what it serves.
     async fn advance(&self, time: Duration) {
         let end = tokio::time::Instant::now() + time;
         while tokio::time::Instant::now() < end {
             self.confirm().await;
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            tokio::time::sleep(Duration::from_secs(5)).await;
         }
         self.confirm().await;
     }

@@ -83,3 +83,10 @@ impl Prometheus {
         Running::start(&mut command, &folder.join("prometheus.log"))
     }
 }
+
+#[test]
+fn shipped_rules_are_rules() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/grafana/tidegate.rules.yml");
+    let checked = Command::new("promtool").args(["check", "rules", file]).output().expect("promtool runs");
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}

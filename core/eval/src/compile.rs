@@ -10,6 +10,7 @@ use crate::prepared::MemoCounts;
 use crate::snapshot::CompiledSnapshot;
 use crate::vocabulary::{Table, Vocabulary};
 use std::collections::BTreeMap;
+use tidegate_model::catalog::CHAIN_MAX;
 use tidegate_model::context::Context;
 use tidegate_model::flag::Flag;
 use tidegate_model::invalid::{Invalid, Violation, nearest};
@@ -18,9 +19,9 @@ use tidegate_model::segment::Segment as SegmentDefinition;
 use tidegate_model::snapshot::{SnapshotContent, SnapshotFlag, Version};
 
 /// How far prerequisites may lead from flag to flag. Evaluation follows them on the stack.
-pub const PREREQUISITE_DEPTH_MAX: usize = 32;
+pub const PREREQUISITE_DEPTH_MAX: usize = CHAIN_MAX;
 /// How far segments may lead from segment to segment. Evaluation follows them on the stack.
-pub const SEGMENT_DEPTH_MAX: usize = 32;
+pub const SEGMENT_DEPTH_MAX: usize = CHAIN_MAX;
 
 /// What has been resolved so far, and what is wrong.
 struct Compiler<'a> {

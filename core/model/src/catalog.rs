@@ -6,6 +6,9 @@ use crate::key::{FlagKey, SegmentKey};
 use crate::segment::Segment;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Longest chain of flags that are each other's prerequisites, and of segments that name each other.
+pub const CHAIN_MAX: usize = 32;
+
 /// All flags and segments of one environment, by key.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Catalog {
@@ -50,14 +53,13 @@ impl Catalog {
                 }
             }
         }
-        if let Some(path) = self.loop_through_flag(flag) {
-            found.push(Violation::new(
-                "prerequisites",
-                path,
-                "prerequisites do not lead back to the flag",
-                "remove one of the prerequisites on this path",
-            ));
-        }
+        let keys = self.flags.keys().chain([flag.key()]);
+        let edges = |key: &FlagKey| -> Vec<FlagKey> {
+            let one = if key == flag.key() { Some(flag) } else { self.flags.get(key) };
+            let prerequisites = one.map(|one| one.definition().prerequisites.as_slice()).unwrap_or_default();
+            prerequisites.iter().map(|prerequisite| prerequisite.flag.clone()).collect()
+        };
+        found.extend(chain_violation("prerequisites", flag.key(), keys, edges));
         found
     }
 
@@ -70,24 +72,13 @@ impl Catalog {
                 self.check_segment("when", named, &mut found);
             }
         }
+        let keys = self.segments.keys().chain([segment.key()]);
         let edges = |key: &SegmentKey| -> Vec<SegmentKey> {
-            let one = if key == segment.key() {
-                Some(segment)
-            } else {
-                self.segments.get(key)
-            };
+            let one = if key == segment.key() { Some(segment) } else { self.segments.get(key) };
             let when = one.and_then(|one| one.definition().when.as_ref());
-            when.map(|when| when.segments().into_iter().cloned().collect())
-                .unwrap_or_default()
+            when.map(|when| when.segments().into_iter().cloned().collect()).unwrap_or_default()
         };
-        if let Some(path) = path_back(segment.key(), edges) {
-            found.push(Violation::new(
-                "when",
-                path,
-                "segments do not lead back to themselves",
-                "remove one of the segments on this path",
-            ));
-        }
+        found.extend(chain_violation("when", segment.key(), keys, edges));
         found
     }
 
@@ -118,23 +109,6 @@ impl Catalog {
             found.push(unknown(field, key.as_str(), "segment", known));
         }
     }
-
-    fn loop_through_flag(&self, flag: &Flag) -> Option<String> {
-        path_back(flag.key(), |key: &FlagKey| -> Vec<FlagKey> {
-            let one = if key == flag.key() {
-                Some(flag)
-            } else {
-                self.flags.get(key)
-            };
-            let prerequisites = one
-                .map(|one| one.definition().prerequisites.as_slice())
-                .unwrap_or_default();
-            prerequisites
-                .iter()
-                .map(|prerequisite| prerequisite.flag.clone())
-                .collect()
-        })
-    }
 }
 
 fn unknown<'a>(field: &str, name: &str, noun: &str, known: impl Iterator<Item = &'a str>) -> Violation {
@@ -155,6 +129,45 @@ fn unknown<'a>(field: &str, name: &str, noun: &str, known: impl Iterator<Item = 
         (false, None) => format!("known: {listed}"),
     };
     Violation::new(field, name, format!("there is no such {noun}"), fix)
+}
+
+/// What is wrong with the chains that lead through `changed`: they come back, or are too long.
+fn chain_violation<'a, K: Ord + Clone + ToString + 'a>(
+    field: &str,
+    changed: &K,
+    keys: impl Iterator<Item = &'a K>,
+    edges: impl Fn(&K) -> Vec<K>,
+) -> Option<Violation> {
+    if let Some(path) = path_back(changed, &edges) {
+        let rule = format!("'{field}' does not lead back to where it started");
+        return Some(Violation::new(field, path, rule, "remove one of the names on this path"));
+    }
+    let start = start_of_long_chain(keys, edges)?;
+    Some(Violation::new(
+        field,
+        start.to_string(),
+        format!("names lead at most {CHAIN_MAX} deep"),
+        "shorten the chain that starts there",
+    ))
+}
+
+/// Where a chain of more than [`CHAIN_MAX`] steps starts, if there is one.
+fn start_of_long_chain<'a, K: Ord + Clone + 'a>(
+    keys: impl Iterator<Item = &'a K>,
+    edges: impl Fn(&K) -> Vec<K>,
+) -> Option<K> {
+    let named: BTreeMap<&K, Vec<K>> = keys.map(|key| (key, edges(key))).filter(|(_, names)| !names.is_empty()).collect();
+    let mut depths: BTreeMap<&K, usize> = BTreeMap::new();
+    for _ in 0..=CHAIN_MAX {
+        let beyond = |name: &K| depths.get(name).copied().unwrap_or_default() + 1;
+        let next: BTreeMap<&K, usize> =
+            named.iter().map(|(key, names)| (*key, names.iter().map(beyond).max().unwrap_or_default())).collect();
+        if next == depths {
+            break;
+        }
+        depths = next;
+    }
+    depths.into_iter().find(|(_, depth)| *depth > CHAIN_MAX).map(|(key, _)| key.clone())
 }
 
 /// The first path found that leads from `start` back to it, written as `a -> b -> a`.
@@ -233,6 +246,24 @@ mod tests {
         }
         let good = r#"{"key":"c","type":"boolean","prerequisites":[{"flag":"b","variations":["on"]}]}"#;
         assert_eq!(catalog().violations_with_flag(&flag(good)), []);
+    }
+
+    #[test]
+    fn chains_have_an_end() {
+        let mut catalog = Catalog::default();
+        let link = |number: usize| {
+            let needs = match number {
+                0 => String::new(),
+                _ => format!(r#","prerequisites":[{{"flag":"f{}","variations":["on"]}}]"#, number - 1),
+            };
+            flag(&format!(r#"{{"key":"f{number}","type":"boolean"{needs}}}"#))
+        };
+        for number in 0..=CHAIN_MAX {
+            assert_eq!(catalog.violations_with_flag(&link(number)), [], "{number}");
+            catalog.flags.insert(link(number).key().clone(), link(number));
+        }
+        let one_more = catalog.violations_with_flag(&link(CHAIN_MAX + 1));
+        assert!(one_more[0].to_string().contains("at most 32 deep"), "{one_more:?}");
     }
 
     #[test]
