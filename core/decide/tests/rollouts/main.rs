@@ -1,6 +1,11 @@
 //! Rollouts from their first step to their last: transcripts, laws under random attack, and faults.
 #![cfg(test)]
 
+mod faults;
+mod judging;
+mod laws;
+mod nights;
 mod policy_text;
 mod simulation;
+mod starting;
 mod transcripts;

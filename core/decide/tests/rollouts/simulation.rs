@@ -73,6 +73,7 @@ pub(crate) struct Taken {
     pub(crate) before: Rollout,
     pub(crate) after: Rollout,
     pub(crate) step: Step,
+    pub(crate) observed: Observed,
 }
 
 /// One rollout and the world around it.
@@ -132,6 +133,7 @@ impl Simulation {
                 before: rollout.clone(),
                 after: rollout.clone(),
                 step: first,
+                observed: Observed::default(),
             }],
             rollout,
             revision: Revision(1),
@@ -207,6 +209,7 @@ impl Simulation {
                 before,
                 after: self.rollout.clone(),
                 step,
+                observed: self.observed.clone(),
             });
         }
         Ok(())

@@ -4,7 +4,7 @@
 //! `TIDEGATE_BLESS=1` writes what it says now.
 
 use crate::policy_text::{named, policy};
-use crate::simulation::{Answer, Simulation, monday};
+use crate::simulation::{Answer, Simulation, Taken, monday};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use tidegate_decide::refusal::Refusal;
@@ -103,6 +103,27 @@ fn tell(text: &str) -> String {
     told
 }
 
+/// What a person says, as `verb name words`.
+fn command(words: &[&str]) -> Option<(RolloutCommand, Role)> {
+    let reason = || words[2..].join(" ");
+    let command = match words[0] {
+        "pause" => RolloutCommand::Pause { reason: reason() },
+        "retreat" => RolloutCommand::Retreat { reason: reason() },
+        "rollback" => RolloutCommand::Rollback { reason: reason() },
+        "abort" => RolloutCommand::Abort { reason: reason() },
+        "resume" => RolloutCommand::Resume {
+            owner: words[2].to_owned().try_into().unwrap(),
+            reason: words[3..].join(" "),
+        },
+        "approve" => {
+            let stage = words[3].parse().unwrap();
+            return Some((RolloutCommand::Approve { stage }, words[2].parse().unwrap()));
+        }
+        _ => return None,
+    };
+    Some((command, Role::Operator))
+}
+
 struct Teller {
     begin: Timestamp,
     simulation: Simulation,
@@ -129,8 +150,11 @@ impl Teller {
 
     fn happen(&mut self, event: &str) -> Result<(), Refusal> {
         let words: Vec<&str> = event.split_whitespace().collect();
-        let rest = |from: usize| words[from..].join(" ");
         let world = &mut self.simulation;
+        if let Some((command, role)) = command(&words) {
+            return world.command(command, words[1], role);
+        }
+        let node = |index: usize| NodeName::new(words[index]).unwrap();
         match words[0] {
             "start" => {}
             "run" => {
@@ -143,69 +167,18 @@ impl Teller {
             }
             "restart" => world.restart(),
             "again" => {
-                let last = world
-                    .taken
-                    .iter()
-                    .rev()
-                    .find(|taken| matches!(taken.input, Input::Looked(_)));
-                let input = last.unwrap().input.clone();
-                world.feed(input)?;
+                let looked = |taken: &&Taken| matches!(taken.input, Input::Looked(_));
+                let last = world.taken.iter().rev().find(looked).unwrap().input.clone();
+                world.feed(last)?;
             }
-            "join" => world.join(words[1]),
-            "stuck" => {
-                world
-                    .nodes
-                    .get_mut(&NodeName::new(words[1]).unwrap())
-                    .unwrap()
-                    .follows = false;
-            }
+            "stuck" => world.nodes.get_mut(&node(1)).unwrap().follows = false,
             "unstuck" => {
-                world
-                    .nodes
-                    .get_mut(&NodeName::new(words[1]).unwrap())
-                    .unwrap()
-                    .follows = true;
+                world.nodes.get_mut(&node(1)).unwrap().follows = true;
                 world.publish();
             }
             "gone" => {
-                world.nodes.remove(&NodeName::new(words[1]).unwrap()).unwrap();
+                world.nodes.remove(&node(1)).unwrap();
             }
-            "pause" => world.command(
-                RolloutCommand::Pause { reason: rest(2) },
-                words[1],
-                Role::Operator,
-            )?,
-            "resume" => {
-                let owner = words[2].to_owned().try_into().unwrap();
-                let command = RolloutCommand::Resume {
-                    owner,
-                    reason: rest(3),
-                };
-                world.command(command, words[1], Role::Operator)?;
-            }
-            "approve" => {
-                let stage = words[3].parse().unwrap();
-                world.command(
-                    RolloutCommand::Approve { stage },
-                    words[1],
-                    words[2].parse().unwrap(),
-                )?;
-            }
-            "retreat" => world.command(
-                RolloutCommand::Retreat { reason: rest(2) },
-                words[1],
-                Role::Operator,
-            )?,
-            "rollback" => world.command(
-                RolloutCommand::Rollback { reason: rest(2) },
-                words[1],
-                Role::Operator,
-            )?,
-            "abort" => world.command(
-                RolloutCommand::Abort { reason: rest(2) },
-                words[1],
-                Role::Operator,
-            )?,
             other => panic!("{other}? in > {event}"),
         }
         Ok(())
