@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_model::key::{EnvironmentKey, NodeName};
-use tidegate_model::snapshot::{Snapshot, SnapshotRefusal, Version};
+use tidegate_model::snapshot::{SnapshotRefusal, Version};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -115,22 +115,15 @@ impl Node {
             .map_or(Standing::Blind, |served| self.standing_of(&served))
     }
 
-    /// Puts a snapshot (a [`Snapshot`] as JSON, fresh from upstream) in force, and keeps it in the
+    /// Puts a snapshot (a [`tidegate_model::snapshot::Snapshot`] as JSON, fresh from upstream) in force, and keeps it in the
     /// node's folder. Compiles and writes to disk: not for an event loop's thread.
     ///
     /// # Errors
     /// Why it is not in force. What was served before stays.
     pub fn offer(&self, bytes: &[u8]) -> Result<Version, OfferRefusal> {
-        let parsed = serde_json::from_slice(bytes)
-            .map_err(|error| OfferRefusal::Unfit(SnapshotRefusal::Unreadable(error.to_string())));
-        let version = match parsed.and_then(|snapshot| self.put_in_force(snapshot)) {
-            Ok(version) => version,
-            Err(refusal) => {
-                self.parts.counters.refused_snapshot(refusal.cause());
-                return Err(refusal);
-            }
-        };
-        self.parts.contact.confirmed(Instant::now());
+        let version = self.take(bytes).inspect_err(|refusal| {
+            self.parts.counters.refused_snapshot(refusal.cause());
+        })?;
         tracing::info!(node = %self.name(), environment = %self.environment(), %version, "serving a new snapshot");
         if let Some(Err(error)) = self.parts.shelf.as_ref().map(|shelf| shelf.keep(bytes, version)) {
             self.parts.counters.shelf_failed();
@@ -173,7 +166,8 @@ impl Node {
         }
         for snapshot in found.snapshots {
             let version = snapshot.header.version;
-            match self.put_in_force(snapshot) {
+            let compiled = self.parts.serving.compile(snapshot, &self.parts.tallies);
+            match compiled.and_then(|served| self.parts.serving.put_in_force(served)) {
                 Ok(version) => {
                     tracing::info!(node = %self.name(), environment = %self.environment(), %version,
                         "serving the snapshot found on disk");
@@ -188,8 +182,13 @@ impl Node {
         }
     }
 
-    fn put_in_force(&self, snapshot: Snapshot) -> Result<Version, OfferRefusal> {
-        self.parts.serving.offer(snapshot, &self.parts.tallies)
+    fn take(&self, bytes: &[u8]) -> Result<Version, OfferRefusal> {
+        let unreadable = |error: serde_json::Error| SnapshotRefusal::Unreadable(error.to_string());
+        let snapshot = serde_json::from_slice(bytes).map_err(unreadable)?;
+        let served = self.parts.serving.compile(snapshot, &self.parts.tallies)?;
+        // First, so that nobody sees the new snapshot as unconfirmed.
+        self.parts.contact.confirmed(Instant::now());
+        self.parts.serving.put_in_force(served)
     }
 
     pub(crate) fn standing_of(&self, served: &Served) -> Standing {

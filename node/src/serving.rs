@@ -80,21 +80,27 @@ impl Serving {
         self.current.subscribe()
     }
 
-    /// Puts a snapshot in force if it is whole, at home, newer, and can be evaluated.
+    /// The snapshot compiled, if it is whole, at home, newer than what is in force, and can be
+    /// evaluated.
     ///
     /// # Errors
-    /// Why it is not in force now.
-    pub(crate) fn offer(&self, snapshot: Snapshot, tallies: &Tallies) -> Result<Version, OfferRefusal> {
+    /// Why it must not come into force.
+    pub(crate) fn compile(&self, snapshot: Snapshot, tallies: &Tallies) -> Result<Served, OfferRefusal> {
         let content = snapshot.open(&self.environment)?;
-        let offered = snapshot.header.version;
-        newer(offered, self.version())?;
-        let served = Arc::new(Served::new(snapshot.header, &content, tallies)?);
-        let mut outcome = Ok(offered);
-        // Asked again under the lock: another offer may have won while this one was compiled.
+        newer(snapshot.header.version, self.version())?;
+        Served::new(snapshot.header, &content, tallies)
+    }
+
+    /// Puts a compiled snapshot in force.
+    ///
+    /// # Errors
+    /// When a newer one came into force while this one was compiled.
+    pub(crate) fn put_in_force(&self, served: Served) -> Result<Version, OfferRefusal> {
+        let mut outcome = Ok(served.version());
         self.current.send_if_modified(|current| {
-            outcome = newer(offered, current.as_ref().map(|served| served.version()));
+            outcome = newer(served.version(), current.as_ref().map(|served| served.version()));
             if outcome.is_ok() {
-                *current = Some(served);
+                *current = Some(Arc::new(served));
             }
             outcome.is_ok()
         });
@@ -195,6 +201,10 @@ mod tests {
         (Serving::nothing_yet(environment), Tallies::new(counters))
     }
 
+    fn offer(serving: &Serving, snapshot: Snapshot, tallies: &Tallies) -> Result<Version, OfferRefusal> {
+        serving.put_in_force(serving.compile(snapshot, tallies)?)
+    }
+
     #[test]
     fn f65_only_newer_versions_come_into_force() {
         let (serving, tallies) = serving();
@@ -207,7 +217,7 @@ mod tests {
             ("1.9", false),
         ] {
             let before = serving.version();
-            let outcome = serving.offer(snapshot("production", version), &tallies);
+            let outcome = offer(&serving, snapshot("production", version), &tallies);
             assert_eq!(outcome.is_ok(), taken, "{version}");
             match outcome {
                 Ok(version) => assert_eq!(serving.version(), Some(version)),
@@ -222,11 +232,11 @@ mod tests {
     #[test]
     fn f64_unfit_snapshots_are_refused_by_cause() {
         let (serving, tallies) = serving();
-        let other = serving.offer(snapshot("staging", "1.1"), &tallies).unwrap_err();
+        let other = offer(&serving, snapshot("staging", "1.1"), &tallies).unwrap_err();
         assert_eq!(other.cause(), "other_environment");
         let text = serde_json::to_string(&snapshot("production", "1.1")).unwrap();
         let altered = serde_json::from_str(&text.replace("\"flags\":[]", "\"flags\": []")).unwrap();
-        assert_eq!(serving.offer(altered, &tallies).unwrap_err().cause(), "altered");
+        assert_eq!(offer(&serving, altered, &tallies).unwrap_err().cause(), "altered");
         assert_eq!(serving.version(), None);
     }
 
@@ -238,7 +248,7 @@ mod tests {
                 let (serving, tallies) = (&serving, &tallies);
                 scope.spawn(move || {
                     for number in (start..=200).step_by(4) {
-                        let _ = serving.offer(snapshot("production", &format!("1.{number}")), tallies);
+                        let _ = offer(serving, snapshot("production", &format!("1.{number}")), tallies);
                     }
                 });
             }

@@ -1,0 +1,449 @@
+use crate::site::{Site, node, node_with};
+use crate::snapshots::{production, snapshot, snapshot_of};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tidegate_model::key::EnvironmentKey;
+use tidegate_node::{Admission, ClientAccess, Node};
+
+const BULK: &str = "/ofrep/v1/evaluate/flags";
+
+/// Admits exactly one secret, and knows another that may not evaluate.
+struct OneSecret(&'static str);
+
+impl ClientAccess for OneSecret {
+    fn admit(&self, secret: Option<&str>) -> Admission {
+        match secret {
+            Some(secret) if secret == self.0 => Admission::Granted,
+            Some("viewer") => Admission::Forbidden,
+            _ => Admission::Unknown,
+        }
+    }
+}
+
+fn serving_node() -> Node {
+    let node = node();
+    node.offer(&snapshot("1.7")).unwrap();
+    node
+}
+
+/// A whole answer, from the parts that differ.
+fn answer(key: &str, value: Value, reason: (&str, &str), variant: &str, more: Value) -> Value {
+    let mut metadata = json!({"flagSetId": "production", "version": "1.7",
+        "tidegateReason": reason.1, "tidegateState": "current"});
+    for (name, value) in more.as_object().unwrap() {
+        metadata[name] = value.clone();
+    }
+    let mut answer = json!({"key": key, "reason": reason.0, "variant": variant, "metadata": metadata});
+    if !value.is_null() {
+        answer["value"] = value;
+    }
+    answer
+}
+
+async fn check(site: &Site, key: &str, context: Value, status: u16, expected: Value) {
+    let body = json!({ "context": context });
+    let response = site.post(&format!("{BULK}/{key}"), &[], body.to_string()).await;
+    assert_eq!(response.headers()["content-type"], "application/json");
+    assert_eq!(response.status().as_u16(), status, "{key} {context}");
+    let found: Value = response.json().await.unwrap();
+    assert_eq!(found, expected, "{key} {context}");
+}
+
+#[actix_web::test]
+async fn every_reason_in_openfeatures_words() {
+    let site = Site::of(vec![serving_node()]);
+    let limits = json!({"items": 3, "tags": ["a", "b"], "deep": {"on": true}});
+    let u1 = json!({"targetingKey": "u1"});
+    for (key, context, value, reason, variant, more) in [
+        (
+            "compat-boolean",
+            json!({}),
+            json!(true),
+            ("STATIC", "static"),
+            "on",
+            json!({}),
+        ),
+        (
+            "compat-string",
+            json!({}),
+            json!("grün"),
+            ("STATIC", "static"),
+            "green",
+            json!({}),
+        ),
+        (
+            "compat-integer",
+            json!({}),
+            json!(10),
+            ("STATIC", "static"),
+            "ten",
+            json!({}),
+        ),
+        (
+            "compat-float",
+            json!({}),
+            json!(10.0),
+            ("STATIC", "static"),
+            "ten",
+            json!({}),
+        ),
+        (
+            "compat-json",
+            json!({}),
+            limits,
+            ("STATIC", "static"),
+            "limits",
+            json!({}),
+        ),
+        (
+            "compat-targeted",
+            json!({"targetingKey": "vip-1"}),
+            json!(true),
+            ("TARGETING_MATCH", "individual_override"),
+            "on",
+            json!({}),
+        ),
+        (
+            "compat-targeted",
+            json!({"plan": "pro"}),
+            json!(true),
+            ("TARGETING_MATCH", "targeting_match"),
+            "on",
+            json!({"rule": "pro"}),
+        ),
+        (
+            "compat-targeted",
+            u1.clone(),
+            json!(false),
+            ("DEFAULT", "fallback"),
+            "off",
+            json!({}),
+        ),
+        (
+            "ramp",
+            u1.clone(),
+            json!(true),
+            ("SPLIT", "rollout"),
+            "on",
+            json!({"rollout": "ramp.1"}),
+        ),
+        (
+            "no-fallback",
+            u1.clone(),
+            json!(null),
+            ("DEFAULT", "default"),
+            "",
+            json!({}),
+        ),
+        (
+            "needs",
+            u1.clone(),
+            json!(false),
+            ("DEFAULT", "prerequisite_failed"),
+            "off",
+            json!({"prerequisite": "compat-targeted"}),
+        ),
+        (
+            "needs",
+            json!({"plan": "pro"}),
+            json!(true),
+            ("STATIC", "static"),
+            "on",
+            json!({}),
+        ),
+        (
+            "inactive",
+            u1.clone(),
+            json!(false),
+            ("DISABLED", "disabled"),
+            "off",
+            json!({}),
+        ),
+        (
+            "compat-disabled",
+            u1.clone(),
+            json!(null),
+            ("DISABLED", "disabled"),
+            "",
+            json!({}),
+        ),
+        (
+            "archived",
+            u1.clone(),
+            json!(null),
+            ("DISABLED", "disabled"),
+            "",
+            json!({}),
+        ),
+    ] {
+        let fallback_of_needs = key == "needs" && variant == "on";
+        let reason = if fallback_of_needs {
+            ("DEFAULT", "fallback")
+        } else {
+            reason
+        };
+        check(
+            &site,
+            key,
+            context,
+            200,
+            answer(key, value, reason, variant, more),
+        )
+        .await;
+    }
+    let split = site
+        .ask(&format!("{BULK}/compat-split"), &json!({"context": u1}))
+        .await
+        .1;
+    assert_eq!(split["reason"], "SPLIT");
+    assert_eq!(split["metadata"]["tidegateReason"], "fallback");
+    site.stop().await;
+}
+
+#[actix_web::test]
+async fn numbers_keep_their_spelling() {
+    let site = Site::of(vec![serving_node()]);
+    for (key, spelled) in [
+        ("compat-integer", "\"value\":10,"),
+        ("compat-float", "\"value\":10.0,"),
+    ] {
+        let body = site
+            .post(&format!("{BULK}/{key}"), &[], "{}")
+            .await
+            .text()
+            .await
+            .unwrap();
+        assert!(body.contains(spelled), "{body}");
+    }
+    site.stop().await;
+}
+
+#[actix_web::test]
+async fn errors_have_all_their_members() {
+    let site = Site::of(vec![serving_node()]);
+    let key = "compat-boolean";
+    let deep = format!("{{\"context\":{}{}}}", "[".repeat(200), "]".repeat(200));
+    let large = format!("{{\"context\":{{\"a\":\"{}\"}}}}", "x".repeat(1 << 20));
+    for (path, body, status, code, shown) in [
+        (key, "", 400, "PARSE_ERROR", key),
+        (key, "{", 400, "PARSE_ERROR", key),
+        (key, "[]", 400, "PARSE_ERROR", key),
+        (key, "\"context\"", 400, "PARSE_ERROR", key),
+        (key, &*deep, 400, "PARSE_ERROR", key),
+        (key, "{\"context\":[]}", 400, "INVALID_CONTEXT", key),
+        (
+            key,
+            "{\"context\":{\"targetingKey\":7}}",
+            400,
+            "INVALID_CONTEXT",
+            key,
+        ),
+        (key, &*large, 413, "GENERAL", key),
+        ("compat-split", "{}", 400, "TARGETING_KEY_MISSING", "compat-split"),
+        ("nobody", "{}", 404, "FLAG_NOT_FOUND", "nobody"),
+        ("a/b", "{}", 404, "FLAG_NOT_FOUND", "a/b"),
+        ("a%20b", "{}", 404, "FLAG_NOT_FOUND", "a b"),
+        ("%22%3Cb%3E", "{}", 404, "FLAG_NOT_FOUND", "\"<b>"),
+    ] {
+        let response = site.post(&format!("{BULK}/{path}"), &[], body).await;
+        assert_eq!(response.status().as_u16(), status, "{path} {code}");
+        let found: Value = response.json().await.unwrap();
+        assert_eq!(found["errorCode"], code, "{found}");
+        assert_eq!(found["key"], shown, "{found}");
+        assert!(!found["errorDetails"].as_str().unwrap().is_empty(), "{found}");
+    }
+    let (status, found) = site.ask(BULK, &json!({"context": 1})).await;
+    assert_eq!((status, &found["errorCode"]), (400, &json!("INVALID_CONTEXT")));
+    assert!(found.get("key").is_none() && found["errorDetails"].is_string());
+    site.stop().await;
+}
+
+#[actix_web::test]
+async fn bodies_may_say_little_or_too_much() {
+    let site = Site::of(vec![serving_node()]);
+    for body in [
+        "{}",
+        "{\"context\":{}}",
+        "{\"context\":null}",
+        "{\"context\":{\"targetingKey\":null},\"later\":1}",
+    ] {
+        let response = site.post(&format!("{BULK}/compat-boolean"), &[], body).await;
+        assert_eq!(response.status().as_u16(), 200, "{body}");
+    }
+    site.stop().await;
+}
+
+#[actix_web::test]
+async fn bulk_answers_every_flag_that_is_not_archived() {
+    let site = Site::of(vec![serving_node()]);
+    let (status, bulk) = site.ask(BULK, &json!({})).await;
+    assert_eq!(status, 200);
+    let expected = json!({"flagSetId": "production", "version": "1.7", "tidegateState": "current"});
+    assert_eq!(bulk["metadata"], expected);
+    let flags = bulk["flags"].as_array().unwrap();
+    let keys: Vec<_> = flags.iter().map(|flag| flag["key"].as_str().unwrap()).collect();
+    assert!(keys.is_sorted() && keys.contains(&"compat-json") && !keys.contains(&"archived"));
+    // What needs a unit fails by itself, and only that.
+    for flag in flags {
+        let needs_unit = flag["key"] == "compat-split";
+        assert_eq!(flag["errorCode"] == "TARGETING_KEY_MISSING", needs_unit, "{flag}");
+        assert_eq!(flag["variant"].is_string(), !needs_unit, "{flag}");
+        assert_eq!(flag["errorDetails"].is_string(), needs_unit, "{flag}");
+    }
+    site.stop().await;
+}
+
+#[actix_web::test]
+async fn bulk_etags_identify_the_answer() {
+    let node = serving_node();
+    let site = Site::of(vec![node.clone()]);
+    let body = |user: &str| json!({"context": {"targetingKey": user, "plan": "pro"}}).to_string();
+    let etag_of = async |user: &str| {
+        let response = site.post(BULK, &[], body(user)).await;
+        response.headers()["etag"].to_str().unwrap().to_owned()
+    };
+    let etag = etag_of("u1").await;
+    assert!(
+        etag.starts_with('"') && etag.ends_with('"') && etag.len() < 30,
+        "{etag}"
+    );
+    assert_eq!(etag, etag_of("u1").await);
+    assert_ne!(etag, etag_of("u2").await, "another context is another answer");
+    for (presented, user, status) in [
+        (etag.clone(), "u1", 304),
+        (format!("W/{etag}"), "u1", 304),
+        (format!("\"other\", {etag}"), "u1", 304),
+        (etag.clone(), "u2", 200),
+        ("\"other\"".to_owned(), "u1", 200),
+    ] {
+        let response = site
+            .post(BULK, &[("if-none-match", &presented)], body(user))
+            .await;
+        assert_eq!(response.status().as_u16(), status, "{presented} {user}");
+        if status == 304 {
+            assert_eq!(response.headers()["etag"].to_str().unwrap(), etag);
+            assert!(response.text().await.unwrap().is_empty());
+        }
+    }
+    node.offer(&snapshot("1.8")).unwrap();
+    let response = site.post(BULK, &[("if-none-match", &etag)], body("u1")).await;
+    assert_eq!(
+        response.status().as_u16(),
+        200,
+        "another version is another answer"
+    );
+    site.stop().await;
+}
+
+#[actix_web::test]
+async fn a_blind_node_leaves_callers_their_defaults() {
+    let site = Site::of(vec![node()]);
+    let metadata = json!({"flagSetId": "production", "tidegateReason": "blind", "tidegateState": "blind"});
+    let expected = json!({"key": "any", "reason": "DEFAULT", "variant": "", "metadata": metadata});
+    check(&site, "any", json!({}), 200, expected).await;
+    let expected = json!({"flags": [], "metadata": {"flagSetId": "production", "tidegateState": "blind"}});
+    assert_eq!(site.ask(BULK, &json!({})).await, (200, expected));
+    site.stop().await;
+}
+
+#[actix_web::test]
+async fn x01_x07_only_admitted_callers_reach_a_node() {
+    let node = node_with(&production(), Arc::new(OneSecret("s3cret")), None);
+    node.offer(&snapshot("1.7")).unwrap();
+    let site = Site::of(vec![node]);
+    let one = format!("{BULK}/compat-boolean");
+    for (headers, status) in [
+        (&[("authorization", "Bearer s3cret")][..], 200),
+        (&[("authorization", "bearer  s3cret")], 200),
+        (&[("x-api-key", "s3cret")], 200),
+        (
+            &[("authorization", "Basic czNjcmV0"), ("x-api-key", "s3cret")],
+            200,
+        ),
+        (&[], 401),
+        (&[("authorization", "Bearer wrong")], 401),
+        (&[("authorization", "Basic czNjcmV0")], 401),
+        (&[("authorization", "Bearer")], 401),
+        (&[("x-api-key", "")], 401),
+        (&[("authorization", "Bearer viewer")], 403),
+    ] {
+        for path in [&*one, BULK, "/v1/events"] {
+            let response = site.post(path, headers, "{\"events\":[]}").await;
+            let answered = response.status().as_u16();
+            if status == 200 {
+                assert!(answered < 300, "{path} {headers:?} {answered}");
+                continue;
+            }
+            assert_eq!(answered, status, "{path} {headers:?}");
+            assert_eq!(response.headers().contains_key("www-authenticate"), status == 401);
+            let problem: Value = response.json().await.unwrap();
+            assert_eq!(problem["status"], status);
+            assert_eq!(problem["errorCode"], "GENERAL");
+            assert!(problem["errorDetails"].is_string());
+        }
+    }
+    for path in [
+        "/ofrep/v1//evaluate/flags",
+        "/OFREP/v1/evaluate/flags",
+        "/ofrep/v1/evaluate/flags/../flags",
+    ] {
+        assert!(
+            matches!(site.post(path, &[], "{}").await.status().as_u16(), 401 | 404),
+            "{path}"
+        );
+    }
+    site.stop().await;
+}
+
+#[actix_web::test]
+async fn the_token_chooses_the_environment() {
+    let staging = EnvironmentKey::new("staging").unwrap();
+    let nodes = [(production(), "one"), (staging, "two")].map(|(environment, secret)| {
+        let node = node_with(&environment, Arc::new(OneSecret(secret)), None);
+        node.offer(&snapshot_of(environment.as_str(), "1.7")).unwrap();
+        node
+    });
+    let site = Site::of(nodes.to_vec());
+    for (secret, environment) in [("one", "production"), ("two", "staging")] {
+        let headers = [("x-api-key", secret)];
+        let response = site.post(&format!("{BULK}/compat-boolean"), &headers, "{}").await;
+        let answer: Value = response.json().await.unwrap();
+        assert_eq!(answer["metadata"]["flagSetId"], environment);
+    }
+    site.stop().await;
+}
+
+#[actix_web::test]
+async fn browsers_may_ask_from_anywhere() {
+    let node = node_with(&production(), Arc::new(OneSecret("s3cret")), None);
+    let site = Site::of(vec![node]);
+    for path in [BULK, "/ofrep/v1/evaluate/flags/x", "/v1/events"] {
+        let preflight = site
+            .client
+            .request(Method::OPTIONS, format!("{}{path}?flagConfigEtag=1", site.url))
+            .header("origin", "https://shop.example")
+            .header("access-control-request-method", "POST")
+            .header(
+                "access-control-request-headers",
+                "authorization,content-type,if-none-match",
+            )
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(preflight.status().as_u16(), 204, "no token is asked for");
+        let refused = site.post(path, &[("origin", "https://shop.example")], "{}").await;
+        assert_eq!(refused.status().as_u16(), 401);
+        for response in [preflight, refused] {
+            let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+            assert_eq!(header("access-control-allow-origin"), "*");
+            assert_eq!(
+                header("access-control-allow-headers"),
+                "authorization, content-type, if-none-match, x-api-key"
+            );
+            assert_eq!(header("access-control-expose-headers"), "ETag, Retry-After");
+            assert!(header("access-control-max-age").parse::<u32>().unwrap() > 0);
+        }
+    }
+    site.stop().await;
+}
