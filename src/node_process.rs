@@ -29,7 +29,10 @@ async fn serve(args: NodeArgs) -> Result<(), Failure> {
         std::fs::read_to_string(&args.token_file).map_err(|error| refuse(&args.token_file, error))?;
     let upstream = HttpUpstream::new(args.upstream.as_str(), &args.environment, secret.trim())
         .map_err(|error| Failure::input("--upstream", error, "check the address and the token"))?;
-    let name = args.name.clone().unwrap_or_else(tidegate_node::default_name);
+    let name = args
+        .name
+        .clone()
+        .unwrap_or_else(|| tidegate_node::default_name(args.listen.port()));
     let settings = NodeSettings {
         name,
         environment: args.environment.clone(),

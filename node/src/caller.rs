@@ -49,7 +49,7 @@ fn refusal(admission: Admission, has_secret: bool, request: &HttpRequest) -> Pro
         ),
         (_, true) => Problem::new(
             Kind::Unauthenticated,
-            "the token is unknown, revoked or expired; create one with: tidegate token create --role client",
+            "the token is unknown, revoked or expired; create one with: tidegate token create NAME --role client",
         ),
         (_, false) => Problem::new(
             Kind::Unauthenticated,

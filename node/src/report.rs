@@ -39,6 +39,16 @@ pub(crate) struct Reporter {
     batches: u64,
     backoff: Backoff,
     last_failure: Option<&'static str>,
+    next: Next,
+}
+
+/// When the next report is due.
+enum Next {
+    AtOnce,
+    /// When there is something to say; this was the last report.
+    Occasion(Instant),
+    /// After this long, or when a new version is served.
+    Retry(Duration),
 }
 
 struct Batch {
@@ -56,26 +66,25 @@ impl Reporter {
             batches: 0,
             backoff: Backoff::default(),
             last_failure: None,
+            next: Next::AtOnce,
         }
     }
 
-    /// Says that it is there. Done before anything is pulled, so that nobody serves a snapshot
-    /// without being known: a rollback waits for those who are.
+    /// Says that the node is there, before it pulls anything: a rollback waits for the nodes that
+    /// are known, so none may serve a fresh snapshot unknown. Upstream being away is no reason to
+    /// wait: then there is nothing to pull either.
     pub(crate) async fn introduce(&mut self) {
-        if self.send().await.is_err() {
-            // Upstream is away; the first report that reaches it will do.
-        }
+        self.report().await;
     }
 
-    /// Never ends; may be dropped at any point without losing a batch.
+    /// Reports whenever there is something to say. Never ends; may be dropped at any point without
+    /// losing a batch.
     pub(crate) async fn run(&mut self) {
         loop {
-            self.draw_batches();
-            let sent = Instant::now();
-            match self.send().await {
-                Ok(()) if self.unacknowledged.is_empty() => self.next_occasion(sent).await,
-                Ok(()) => {}
-                Err(pause) => {
+            match self.next {
+                Next::AtOnce => {}
+                Next::Occasion(last) => self.occasion(last).await,
+                Next::Retry(pause) => {
                     // A new version is worth a try whatever happened before.
                     tokio::select! {
                         _ = self.served.changed() => {}
@@ -83,6 +92,7 @@ impl Reporter {
                     }
                 }
             }
+            self.report().await;
         }
     }
 
@@ -97,6 +107,16 @@ impl Reporter {
             let lost: usize = self.unacknowledged.iter().map(|batch| batch.tallies.len()).sum();
             tracing::warn!(node = %self.node.name(), lost, "stopped without handing in the last tallies");
         }
+    }
+
+    async fn report(&mut self) {
+        self.draw_batches();
+        let now = Instant::now();
+        self.next = match self.send().await {
+            Ok(()) if self.unacknowledged.is_empty() => Next::Occasion(now),
+            Ok(()) => Next::AtOnce,
+            Err(pause) => Next::Retry(pause),
+        };
     }
 
     /// Sends the oldest batch, or a mere sign of life. `Err` is how long to wait.
@@ -171,8 +191,8 @@ impl Reporter {
     }
 
     /// Waits for a new version, for something counted, or for the next sign of life.
-    async fn next_occasion(&mut self, sent: Instant) {
-        let sign_of_life = sent + SIGN_OF_LIFE;
+    async fn occasion(&mut self, last: Instant) {
+        let sign_of_life = last + SIGN_OF_LIFE;
         loop {
             tokio::select! {
                 _ = self.served.changed() => return,

@@ -51,7 +51,7 @@ pub enum HttpUpstreamError {
 }
 
 impl HttpUpstream {
-    /// The control plane at `url`, for example `http://127.0.0.1:7420`, asked with the secret of a token
+    /// The control plane at `url`, for example `http://127.0.0.1:7430`, asked with the secret of a token
     /// of the role node.
     ///
     /// # Errors

@@ -145,6 +145,16 @@ fn exposures(report: &NodeReport) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_is_known_before_it_serves_anything_fresh() {
+    let mut scene = Scene::new(&[]);
+    scene.publish("1.1");
+    scene.run(pending());
+    for serving in [None, Some(version("1.1"))] {
+        assert_eq!(scene.next().await.1.serving, serving);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_new_version_is_reported_at_once() {
     let mut scene = Scene::new(&[]);
     scene.run(pending());
