@@ -327,7 +327,8 @@ fn tests_do_not_sleep() {
         };
         tests.contains(concat!("sleep", "("))
             && !path.ends_with("tests/e2e/until.rs")
-            && path != "tests/tidy.rs" && path != "actors/src/world.rs"
+            && path != "tests/tidy.rs"
+            && path != "actors/src/world.rs"
     };
     let tests = with_extension("rs")
         .into_iter()

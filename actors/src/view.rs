@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tidegate_decide::refusal::Refusal;
 use tidegate_decide::rollout::Observed;
 use tidegate_model::Timestamp;
-use tidegate_model::because::Because;
+use tidegate_model::because::{Because, Decision};
 use tidegate_model::key::{
     EnvironmentKey, FlagKey, NodeName, PolicyName, Revision, RolloutId, RuleName, VariationKey,
 };
@@ -122,6 +122,7 @@ pub(crate) fn rollout(
 /// A rollout as the store has it.
 pub(crate) fn at_rest(rollout: &Rollout, revision: Revision) -> RolloutView {
     let start = &rollout.start;
+    let told = how_it_went(rollout);
     let stage = |stage: &tidegate_model::policy::Stage| StageView {
         name: stage.name.to_string(),
         percentage: stage.percentage,
@@ -151,14 +152,45 @@ pub(crate) fn at_rest(rollout: &Rollout, revision: Revision) -> RolloutView {
             .iter()
             .map(|(rule, memory)| (rule.clone(), memory.last.clone()))
             .collect(),
-        because: String::new(),
-        reasons: Vec::new(),
+        because: told.as_ref().map(ToString::to_string).unwrap_or_default(),
+        reasons: told
+            .iter()
+            .flat_map(|told| &told.reasons)
+            .map(ToString::to_string)
+            .collect(),
         confirmed: Vec::new(),
         waiting_for: Vec::new(),
         started: rollout.started,
         by: start.by.to_string(),
         quarantined: false,
     }
+}
+
+/// What can be told of a rollout without its actor: how it ended, or is about to, and why.
+fn how_it_went(rollout: &Rollout) -> Option<Because> {
+    let decision = match &rollout.phase {
+        Phase::Running { .. } => return None,
+        Phase::RollingBack { .. } => Decision::RollingBack,
+        Phase::Ended {
+            ending: Ending::Completed,
+            ..
+        } => Decision::Completed,
+        Phase::Ended {
+            ending: Ending::Aborted,
+            ..
+        } => Decision::Aborted,
+        Phase::Ended {
+            ending: Ending::RolledBack,
+            took,
+            ..
+        } => Decision::RolledBack {
+            took: took.unwrap_or_default(),
+        },
+    };
+    Some(Because {
+        decision,
+        reasons: rollout.cause.clone(),
+    })
 }
 
 /// Why a rollout that has ended does nothing any more.

@@ -1,6 +1,6 @@
 //! A control plane and its nodes, and what a client does with them.
 
-use crate::processes::{Running, free_port, tidegate};
+use crate::processes::{Running, client, free_port, tidegate};
 use crate::until::until;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ impl Plane {
             folder,
             port,
             prometheus,
-            client: reqwest::Client::new(),
+            client: client(),
             token: String::new(),
         };
         plane.wait_until_ready().await;
@@ -219,7 +219,7 @@ impl Plane {
             port,
             upstream,
             folder,
-            client: reqwest::Client::new(),
+            client: client(),
             token,
         };
         node.wait_until_ready().await;

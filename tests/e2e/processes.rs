@@ -78,3 +78,10 @@ pub(crate) fn free_port() -> u16 {
 pub(crate) fn tidegate() -> Command {
     Command::new(env!("CARGO_BIN_EXE_tidegate"))
 }
+
+/// What a client of the processes sends requests with.
+pub(crate) fn client() -> reqwest::Client {
+    // The test before this one may have made the same choice already.
+    let _first_choice = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}

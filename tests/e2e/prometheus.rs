@@ -1,6 +1,6 @@
 //! A real Prometheus.
 
-use crate::processes::{Running, free_port};
+use crate::processes::{Running, client, free_port};
 use crate::until::until;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,7 +27,7 @@ impl Prometheus {
             process,
             folder: folder.to_owned(),
             port,
-            client: reqwest::Client::new(),
+            client: client(),
         };
         prometheus.wait_for_a_scrape().await;
         prometheus
@@ -87,6 +87,13 @@ impl Prometheus {
 #[test]
 fn shipped_rules_are_rules() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/grafana/tidegate.rules.yml");
-    let checked = Command::new("promtool").args(["check", "rules", file]).output().expect("promtool runs");
-    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    let checked = Command::new("promtool")
+        .args(["check", "rules", file])
+        .output()
+        .expect("promtool runs");
+    assert!(
+        checked.status.success(),
+        "{}",
+        String::from_utf8_lossy(&checked.stderr)
+    );
 }

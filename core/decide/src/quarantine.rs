@@ -68,7 +68,10 @@ pub fn command(rollout: &Rollout, command: &RolloutCommand, by: &Author) -> Opti
 fn back(rollout: &Rollout, ending: Ending, reasons: Vec<Reason>) -> Step {
     step(
         rollout,
-        vec![RolloutChange::RollingBack { ending }],
+        vec![RolloutChange::RollingBack {
+            ending,
+            cause: reasons.clone(),
+        }],
         Decision::RollingBack,
         reasons,
     )

@@ -55,9 +55,18 @@ impl Catalog {
         }
         let keys = self.flags.keys().chain([flag.key()]);
         let edges = |key: &FlagKey| -> Vec<FlagKey> {
-            let one = if key == flag.key() { Some(flag) } else { self.flags.get(key) };
-            let prerequisites = one.map(|one| one.definition().prerequisites.as_slice()).unwrap_or_default();
-            prerequisites.iter().map(|prerequisite| prerequisite.flag.clone()).collect()
+            let one = if key == flag.key() {
+                Some(flag)
+            } else {
+                self.flags.get(key)
+            };
+            let prerequisites = one
+                .map(|one| one.definition().prerequisites.as_slice())
+                .unwrap_or_default();
+            prerequisites
+                .iter()
+                .map(|prerequisite| prerequisite.flag.clone())
+                .collect()
         };
         found.extend(chain_violation("prerequisites", flag.key(), keys, edges));
         found
@@ -74,9 +83,14 @@ impl Catalog {
         }
         let keys = self.segments.keys().chain([segment.key()]);
         let edges = |key: &SegmentKey| -> Vec<SegmentKey> {
-            let one = if key == segment.key() { Some(segment) } else { self.segments.get(key) };
+            let one = if key == segment.key() {
+                Some(segment)
+            } else {
+                self.segments.get(key)
+            };
             let when = one.and_then(|one| one.definition().when.as_ref());
-            when.map(|when| when.segments().into_iter().cloned().collect()).unwrap_or_default()
+            when.map(|when| when.segments().into_iter().cloned().collect())
+                .unwrap_or_default()
         };
         found.extend(chain_violation("when", segment.key(), keys, edges));
         found
@@ -140,7 +154,12 @@ fn chain_violation<'a, K: Ord + Clone + ToString + 'a>(
 ) -> Option<Violation> {
     if let Some(path) = path_back(changed, &edges) {
         let rule = format!("'{field}' does not lead back to where it started");
-        return Some(Violation::new(field, path, rule, "remove one of the names on this path"));
+        return Some(Violation::new(
+            field,
+            path,
+            rule,
+            "remove one of the names on this path",
+        ));
     }
     let start = start_of_long_chain(keys, edges)?;
     Some(Violation::new(
@@ -156,18 +175,26 @@ fn start_of_long_chain<'a, K: Ord + Clone + 'a>(
     keys: impl Iterator<Item = &'a K>,
     edges: impl Fn(&K) -> Vec<K>,
 ) -> Option<K> {
-    let named: BTreeMap<&K, Vec<K>> = keys.map(|key| (key, edges(key))).filter(|(_, names)| !names.is_empty()).collect();
+    let named: BTreeMap<&K, Vec<K>> = keys
+        .map(|key| (key, edges(key)))
+        .filter(|(_, names)| !names.is_empty())
+        .collect();
     let mut depths: BTreeMap<&K, usize> = BTreeMap::new();
     for _ in 0..=CHAIN_MAX {
         let beyond = |name: &K| depths.get(name).copied().unwrap_or_default() + 1;
-        let next: BTreeMap<&K, usize> =
-            named.iter().map(|(key, names)| (*key, names.iter().map(beyond).max().unwrap_or_default())).collect();
+        let next: BTreeMap<&K, usize> = named
+            .iter()
+            .map(|(key, names)| (*key, names.iter().map(beyond).max().unwrap_or_default()))
+            .collect();
         if next == depths {
             break;
         }
         depths = next;
     }
-    depths.into_iter().find(|(_, depth)| *depth > CHAIN_MAX).map(|(key, _)| key.clone())
+    depths
+        .into_iter()
+        .find(|(_, depth)| *depth > CHAIN_MAX)
+        .map(|(key, _)| key.clone())
 }
 
 /// The first path found that leads from `start` back to it, written as `a -> b -> a`.
@@ -254,7 +281,10 @@ mod tests {
         let link = |number: usize| {
             let needs = match number {
                 0 => String::new(),
-                _ => format!(r#","prerequisites":[{{"flag":"f{}","variations":["on"]}}]"#, number - 1),
+                _ => format!(
+                    r#","prerequisites":[{{"flag":"f{}","variations":["on"]}}]"#,
+                    number - 1
+                ),
             };
             flag(&format!(r#"{{"key":"f{number}","type":"boolean"{needs}}}"#))
         };
@@ -263,7 +293,10 @@ mod tests {
             catalog.flags.insert(link(number).key().clone(), link(number));
         }
         let one_more = catalog.violations_with_flag(&link(CHAIN_MAX + 1));
-        assert!(one_more[0].to_string().contains("at most 32 deep"), "{one_more:?}");
+        assert!(
+            one_more[0].to_string().contains("at most 32 deep"),
+            "{one_more:?}"
+        );
     }
 
     #[test]

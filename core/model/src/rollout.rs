@@ -1,6 +1,7 @@
 //! A rollout: a policy applied to one flag, and the one fold from changes to its state.
 
 use crate::access::{Author, Role};
+use crate::because::Reason;
 use crate::invalid::Violation;
 use crate::key::{
     EnvironmentKey, FlagKey, PolicyName, Revision, RolloutId, RuleName, StageName, VariationKey,
@@ -45,6 +46,9 @@ pub struct Rollout {
     pub retreated: bool,
     /// What is remembered of each rule's looks.
     pub rules: BTreeMap<RuleName, RuleMemory>,
+    /// Why it was rolled back or aborted; empty otherwise. Kept, because it is what people ask
+    /// long after the looks are gone.
+    pub cause: Vec<Reason>,
 }
 
 /// How a rollout began: everything that never changes.
@@ -300,6 +304,8 @@ pub enum RolloutChange {
     RollingBack {
         /// How it will end.
         ending: Ending,
+        /// Why.
+        cause: Vec<Reason>,
     },
     /// It ended.
     Ended {

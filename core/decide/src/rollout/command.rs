@@ -233,7 +233,11 @@ fn retreat(mut draft: Draft<'_>, by: &Author, reason: &str) -> Result<Step, Refu
 }
 
 fn roll_back(mut draft: Draft<'_>, by: &Author, reason: &str, ending: Ending) -> Step {
-    draft.change(RolloutChange::RollingBack { ending });
+    let cause = said(by, reason);
+    draft.change(RolloutChange::RollingBack {
+        ending,
+        cause: cause.clone(),
+    });
     draft.publish();
-    draft.alert(Decision::RollingBack, said(by, reason))
+    draft.alert(Decision::RollingBack, cause)
 }

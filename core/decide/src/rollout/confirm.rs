@@ -49,7 +49,9 @@ pub(super) fn rolling_back(mut draft: Draft<'_>) -> Step {
             took: Span::between(since, draft.now),
         },
     };
-    draft.decide(decision, vec![confirmed])
+    let mut reasons = vec![confirmed];
+    reasons.extend(draft.rollout.cause.clone());
+    draft.decide(decision, reasons)
 }
 
 fn is_published(rollout: &Rollout, observed: &Observed) -> bool {

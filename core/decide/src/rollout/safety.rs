@@ -127,6 +127,7 @@ pub(super) fn react(draft: &mut Draft<'_>, before: &Rollout) -> Option<(Decision
         }
         draft.change(RolloutChange::RollingBack {
             ending: Ending::RolledBack,
+            cause: reasons.clone(),
         });
         draft.publish();
         return Some((Decision::RollingBack, reasons));

@@ -30,6 +30,7 @@ pub(super) fn look(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Wa
                 reasons: [acknowledgement(rollout, &observed.fleet)]
                     .into_iter()
                     .chain((!observed.fleet.all_heard).then_some(Reason::NodesUnheard))
+                    .chain(rollout.cause.iter().cloned())
                     .collect(),
             };
         }

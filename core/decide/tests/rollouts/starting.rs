@@ -192,6 +192,7 @@ fn f26_a_new_attempt_needs_a_command_an_attempt_left_and_a_cool_head() {
     for change in [
         RolloutChange::RollingBack {
             ending: Ending::RolledBack,
+            cause: Vec::new(),
         },
         RolloutChange::Ended {
             ending: Ending::RolledBack,

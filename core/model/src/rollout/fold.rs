@@ -79,6 +79,7 @@ impl Rollout {
             proven_stage: None,
             retreated: false,
             rules: BTreeMap::new(),
+            cause: Vec::new(),
         })
     }
 
@@ -130,13 +131,14 @@ impl Rollout {
                     at,
                 });
             }
-            RolloutChange::RollingBack { ending } if *ending != Ending::Completed => {
+            RolloutChange::RollingBack { ending, cause } if *ending != Ending::Completed => {
                 self.phase = Phase::RollingBack {
                     since: at,
                     ending: *ending,
                 };
                 self.share = Share::ZERO;
                 self.split_revision = revision;
+                self.cause.clone_from(cause);
             }
             RolloutChange::Ended { ending } if self.next_stage().is_none() && effective.is_some() => {
                 let ending = Some(*ending).filter(|ending| *ending == Ending::Completed)?;
