@@ -291,4 +291,20 @@ mod tests {
             Kind::UnsupportedMediaType
         );
     }
+    #[actix_web::test]
+    async fn x04_a_body_that_does_not_arrive_is_not_waited_for() {
+        tokio::time::pause();
+        let request = TestRequest::put()
+            .insert_header(("content-type", "application/json"))
+            .to_http_request();
+        let payload = futures_util::stream::pending();
+        let mut payload = Payload::Stream {
+            payload: payload.boxed_local(),
+        };
+        let problem = JsonText::from_request(&request, &mut payload)
+            .await
+            .err()
+            .unwrap();
+        assert_eq!(problem.kind(), Kind::RequestTimeout);
+    }
 }

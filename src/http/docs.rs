@@ -16,7 +16,8 @@ static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
         .into()
 });
 
-static PAGES: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| Arc::new(Config::from("/openapi.json")));
+static PAGES: LazyLock<Arc<Config<'static>>> =
+    LazyLock::new(|| Arc::new(Config::from("/openapi.json").validator_url("none")));
 
 /// What the API offers, as an OpenAPI 3.1 document.
 #[utoipa::path(

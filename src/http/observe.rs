@@ -1,7 +1,7 @@
 //! What is done around every request: it gets a name, is counted, logged, and survives a panic.
 
 use crate::http::access::ApiState;
-use crate::http::problem::Problem;
+use crate::http::problem::{Kind, Problem};
 use crate::tokens::random_hex;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -90,8 +90,10 @@ fn record<B>(request: &HttpRequest, response: &ServiceResponse<B>, id: &str, too
         .error()
         .and_then(|error| error.as_error::<Problem>());
     let kind = problem.map_or("", |problem| problem.kind().slug());
+    // A probe that is told "not ready" has its answer; the reason was logged where it arose.
+    let failed = status.is_server_error() && problem.is_none_or(|problem| problem.kind() != Kind::NotReady);
     let status = status.as_u16();
-    if status >= 500 {
+    if failed {
         let cause = problem.and_then(Problem::cause).unwrap_or_default();
         tracing::error!(
             method,

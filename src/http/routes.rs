@@ -12,6 +12,7 @@ use actix_web::guard::fn_guard;
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder, web};
+use std::sync::LazyLock;
 
 /// One route.
 pub(crate) struct Route {
@@ -113,13 +114,19 @@ pub(crate) fn register(config: &mut web::ServiceConfig) {
     config.default_service(web::route().to(elsewhere).wrap(from_fn(observe)));
 }
 
+/// The paths of the table as patterns. Compiled once: a request that leads nowhere must be cheap.
+static PATTERNS: LazyLock<Vec<(ResourceDef, Vec<Method>)>> = LazyLock::new(|| {
+    let routes = table().into_iter();
+    routes
+        .map(|route| (ResourceDef::new(route.path), route.methods().collect()))
+        .collect()
+});
+
 /// What is no route: an unknown path, or a known one with another method.
 async fn elsewhere(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let path = request.path();
-    let here = table()
-        .into_iter()
-        .filter(|route| ResourceDef::new(route.path).is_match(path));
-    let methods: Vec<Method> = here.flat_map(|route| route.methods()).collect();
+    let here = PATTERNS.iter().filter(|(pattern, _)| pattern.is_match(path));
+    let methods: Vec<Method> = here.flat_map(|(_, methods)| methods.clone()).collect();
     if methods.is_empty() {
         let detail = "no route has this path; /docs lists them all, spelled exactly";
         return Err(Problem::new(Kind::NotFound, detail));

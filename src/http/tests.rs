@@ -1,3 +1,9 @@
-//! What holds for all routes together.
+//! The API over a real control plane, its store in memory.
 
+mod access;
+mod bad_input;
 mod document;
+mod nouns;
+mod rollouts;
+mod server;
+mod world;

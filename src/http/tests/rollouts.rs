@@ -1,0 +1,250 @@
+//! Policies and rollouts over HTTP: written, linted, started, commanded.
+
+use super::world::{Answer, World};
+use serde_json::{Value, json};
+
+const POLICY: &str = "/api/v1/production/policies/quick";
+const ROLLOUTS: &str = "/api/v1/production/rollouts";
+const ROLLOUT: &str = "/api/v1/production/rollouts/checkout.1";
+
+/// A policy that is judged by metric events, so that it needs no Prometheus.
+const QUICK: &str = "apiVersion: tidegate/v1
+kind: RolloutPolicy
+name: quick
+description: Half, then everybody, when somebody says so.
+
+schedule:
+  type: custom
+  stages:
+    - { name: half, percentage: 50, duration: 10m }
+    - { name: everyone, percentage: 100, duration: 10m, waitForApproval: { roles: [approver, admin] } }
+
+safety:
+  interval: 10s
+  rules:
+    - name: failures
+      events: { metric: checkout_failed, per: exposure }
+      window: 1m
+      comparison: greater_than
+      threshold: 5%
+      action: rollback
+
+blind: { after: 5m, do: pause }
+rollback: { to: safe, cooldown: 2m }
+";
+
+async fn world() -> World {
+    let world = World::new().await;
+    world.flag("checkout").await;
+    let saved = world.ask("PUT", POLICY).yaml(QUICK).send().await;
+    assert_eq!(
+        (saved.status, saved.header("etag")),
+        (200, "\"1\""),
+        "{}",
+        saved.text
+    );
+    world
+}
+
+async fn start(world: &World) -> Answer {
+    let body = json!({"flag": "checkout", "policy": "quick"}).to_string();
+    world
+        .ask("POST", ROLLOUTS)
+        .by("operator")
+        .json(&body)
+        .send()
+        .await
+}
+
+#[actix_web::test]
+async fn a_policy_is_text_and_is_shown_as_both() {
+    let world = world().await;
+    let shown = world.ask("GET", POLICY).send().await;
+    assert_eq!((shown.status, shown.header("vary")), (200, "accept"));
+    assert_eq!(shown.json["text"], QUICK);
+    assert_eq!(shown.json["policy"]["schedule"]["stages"][1]["name"], "everyone");
+    let text = world
+        .ask("GET", POLICY)
+        .header("accept", "application/yaml")
+        .send()
+        .await;
+    assert_eq!(
+        (text.text.as_str(), text.header("content-type")),
+        (QUICK, "application/yaml")
+    );
+    assert_eq!(text.header("etag"), shown.header("etag"));
+    let listed = world.ask("GET", "/api/v1/production/policies").send().await;
+    assert_eq!(listed.json["items"], json!([shown.json]));
+
+    let again = world.ask("PUT", POLICY).yaml(QUICK).send().await;
+    again.is_problem(428, "precondition-required", "policy quick exists already");
+    let tabs = world
+        .ask("PUT", POLICY)
+        .header("if-match", "\"1\"")
+        .yaml(QUICK)
+        .send()
+        .await;
+    assert_eq!(
+        (tabs.status, tabs.header("etag")),
+        (200, "\"1\""),
+        "{}",
+        tabs.text
+    );
+    let other = world
+        .ask("PUT", "/api/v1/production/policies/other")
+        .yaml(QUICK)
+        .send()
+        .await;
+    other.is_problem(422, "invalid", "saved under the name other");
+    assert_eq!(
+        world
+            .ask("DELETE", POLICY)
+            .header("if-match", "\"1\"")
+            .send()
+            .await
+            .status,
+        204
+    );
+    world
+        .ask("GET", POLICY)
+        .send()
+        .await
+        .is_problem(404, "not-found", "policy quick");
+}
+
+#[actix_web::test]
+async fn mistakes_in_a_policy_are_all_named_and_a_broken_text_replaces_nothing() {
+    let world = world().await;
+    let lint = async |text: &str| {
+        let ask = world.ask("POST", "/api/v1/production/policies/lint").by("viewer");
+        ask.yaml(text).send().await
+    };
+    let good = lint(QUICK).await;
+    assert_eq!(
+        (good.status, &good.json["valid"]),
+        (200, &Value::Bool(true)),
+        "{}",
+        good.text
+    );
+    let broken = QUICK
+        .replace("percentage: 100", "percentage: 20")
+        .replace("threshold", "treshold");
+    let found = lint(&broken).await;
+    assert_eq!(
+        (found.status, &found.json["valid"]),
+        (200, &Value::Bool(false)),
+        "{}",
+        found.text
+    );
+    let saved = world
+        .ask("PUT", POLICY)
+        .header("if-match", "*")
+        .yaml(&broken)
+        .send()
+        .await;
+    saved.is_problem(422, "invalid-policy", "threshold");
+    assert_eq!(saved.json["diagnostics"], found.json["diagnostics"]);
+    assert!(
+        saved.json["diagnostics"].as_array().unwrap().len() >= 2,
+        "{}",
+        saved.text
+    );
+    assert!(saved.json["diagnostics"][0]["line"].as_u64().unwrap() > 1);
+    assert_eq!(world.ask("GET", POLICY).send().await.json["text"], QUICK);
+}
+
+#[actix_web::test]
+async fn a_rollout_is_started_once_and_commanded_by_those_who_may() {
+    let world = world().await;
+    for (body, status, kind, says) in [
+        (
+            r#"{"flag":"nothing","policy":"quick"}"#,
+            404,
+            "not-found",
+            "flag nothing",
+        ),
+        (
+            r#"{"flag":"checkout","policy":"nothing"}"#,
+            404,
+            "not-found",
+            "policy nothing",
+        ),
+        (
+            r#"{"flag":"checkout","policy":"quick","candidate":"maybe"}"#,
+            422,
+            "invalid",
+            "candidate",
+        ),
+        (
+            r#"{"flag":"checkout","policy":"quick","arguments":{"x":"y"}}"#,
+            422,
+            "invalid",
+            "arguments",
+        ),
+    ] {
+        let refused = world.ask("POST", ROLLOUTS).json(body).send().await;
+        refused.is_problem(status, kind, says);
+    }
+    let started = start(&world).await;
+    assert_eq!(
+        (started.status, started.header("location")),
+        (201, ROLLOUT),
+        "{}",
+        started.text
+    );
+    assert_eq!(started.json["by"], "operator (operator)");
+    assert_eq!(world.ask("GET", ROLLOUT).send().await.json["id"], "checkout.1");
+    assert_eq!(
+        world.ask("GET", ROLLOUTS).send().await.json["items"][0]["id"],
+        "checkout.1"
+    );
+    start(&world).await.is_problem(409, "conflict", "");
+    world
+        .ask("GET", "/api/v1/staging/rollouts/checkout.1")
+        .send()
+        .await
+        .is_problem(404, "not-found", "");
+    let archive = world
+        .ask("DELETE", "/api/v1/production/flags/checkout")
+        .header("if-match", "*");
+    archive.send().await.is_problem(409, "conflict", "checkout.1");
+
+    let command = async |by: &str, body: &str, seen: Option<&str>| {
+        let ask = world
+            .ask_without_token("POST", &format!("{ROLLOUT}/commands"))
+            .by(by)
+            .json(body);
+        match seen {
+            Some(etag) => ask.header("if-match", etag).send().await,
+            None => ask.send().await,
+        }
+    };
+    let pause = r#"{"kind":"pause","reason":"lunch"}"#;
+    let paused = command("operator", pause, Some(started.header("etag"))).await;
+    assert_eq!(
+        (paused.status, &paused.json["status"]),
+        (200, &json!("paused")),
+        "{}",
+        paused.text
+    );
+    command("operator", pause, Some(started.header("etag")))
+        .await
+        .is_problem(412, "stale-revision", "read it again");
+    command("approver", r#"{"kind":"approve","stage":"half"}"#, None)
+        .await
+        .is_problem(409, "conflict", "");
+
+    let rolled = command("operator", r#"{"kind":"rollback","reason":"bad"}"#, None).await;
+    assert_eq!(rolled.status, 200, "{}", rolled.text);
+    assert!(
+        matches!(
+            rolled.json["status"].as_str(),
+            Some("rolling_back" | "rolled_back")
+        ),
+        "{}",
+        rolled.text
+    );
+    command("operator", r#"{"kind":"resume"}"#, None)
+        .await
+        .is_problem(409, "conflict", "");
+}
