@@ -9,7 +9,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// Names what is logged, for example `info,tidegate=debug`.
 const FILTER_VARIABLE: &str = "TIDEGATE_LOG";
-const FILTER_DEFAULT: &str = "info";
+/// Less of the server, which tells of each of its threads that starts and stops.
+const FILTER_DEFAULT: &str = "info,actix_server=warn";
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
