@@ -161,6 +161,38 @@ p/canary.yaml:3:7: warning: safety.rules[0].threshold: missing; for example 2%
     }
 
     #[test]
+    fn every_policy_in_the_repository_is_valid_without_a_warning() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folders = ["policies", "examples/shop/policies"].map(|folder| root.join(folder));
+        let checked = check(&folders).unwrap();
+        assert_eq!(mistakes(&checked), 0, "{}", findings_as_text(&checked));
+        let findings: usize = checked.iter().map(|file| file.diagnostics.len()).sum();
+        assert_eq!(findings, 0, "{}", findings_as_text(&checked));
+        assert!(checked.len() >= 7, "the folders were found");
+    }
+
+    #[test]
+    fn all_mistakes_of_a_file_are_found_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("broken.yaml");
+        let broken = "apiVersion: tidegate/v1\nkind: RolloutPolicy\nname: a b\nsaftey: {}\n";
+        std::fs::write(&file, broken).unwrap();
+        let checked = check(&[file]).unwrap();
+        let text = findings_as_text(&checked);
+        assert!(mistakes(&checked) >= 2, "{text}");
+        assert!(text.contains("broken.yaml:4:1: error"), "{text}");
+        let refused = refuse_mistakes(
+            Screen {
+                json: true,
+                ..Screen::PIPE
+            },
+            &checked,
+        )
+        .unwrap_err();
+        assert_eq!(refused.exit(), crate::cli::failure::Exit::Refused);
+    }
+
+    #[test]
     fn folders_stand_for_their_yaml_files() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["b.yaml", "a.yml", "README.md"] {
