@@ -375,3 +375,57 @@ impl fmt::Display for Figure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_as_short_as_people_need_them() {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.02, "0.02"),
+            (0.1 + 0.2, "0.3"),
+            (0.004_567_89, "0.004568"),
+            (-1234.56, "-1235"),
+            (1e12, "1e12"),
+            (1.0e-9, "1e-9"),
+            (100.0, "100"),
+        ] {
+            assert_eq!(Figure(value).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_rule_shows_its_value_against_its_threshold() {
+        let said = |verdict: Verdict, value: Option<f64>, bad: u32| {
+            Reason::Rule {
+                rule: RuleName::new("errors").unwrap(),
+                verdict,
+                value,
+                comparison: Comparison::GreaterThan,
+                threshold: 0.02,
+                bad,
+                need: 2,
+                detail: String::new(),
+            }
+            .to_string()
+        };
+        for (reason, text) in [
+            (
+                said(Verdict::Healthy, Some(0.004), 0),
+                "errors healthy: 0.004, bad is > 0.02",
+            ),
+            (
+                said(Verdict::Breached, Some(0.05), 1),
+                "errors breached: 0.05 > 0.02 (1 bad, 2 to trip)",
+            ),
+            (
+                said(Verdict::Unknown(UnknownReason::NoSeries), None, 0),
+                "errors unknown (no_series)",
+            ),
+        ] {
+            assert_eq!(reason, text);
+        }
+    }
+}

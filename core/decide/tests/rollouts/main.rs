@@ -6,6 +6,7 @@ mod judging;
 mod laws;
 mod nights;
 mod policy_text;
+mod shipped;
 mod simulation;
 mod starting;
 mod transcripts;

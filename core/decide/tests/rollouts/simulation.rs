@@ -39,13 +39,15 @@ pub(crate) fn flag() -> FlagState {
     }
 }
 
-/// A request to open [`flag`] by `policy`.
+/// A request to open [`flag`] by `policy`, with its examples for arguments.
 pub(crate) fn request(policy: &Policy) -> StartRollout {
     StartRollout {
         flag: FlagKey::new("checkout").unwrap(),
         policy: policy.name.clone(),
         candidate: None,
-        arguments: BTreeMap::new(),
+        arguments: (policy.arguments.iter())
+            .map(|(name, argument)| (name.clone(), argument.example.clone()))
+            .collect(),
     }
 }
 
