@@ -232,7 +232,10 @@ fn start_server(
     control: &ControlPlane,
     nodes: &[Node],
 ) -> Result<actix_web::dev::Server, Failure> {
-    let state = ApiState::new(control.clone()).map_err(|error| Failure::process("cannot measure", error))?;
+    let cannot_measure = |error: prometheus::Error| Failure::process("cannot measure", error);
+    let of_nodes = Box::new(tidegate_node::collector(nodes.to_vec()));
+    control.registry().register(of_nodes).map_err(cannot_measure)?;
+    let state = ApiState::new(control.clone()).map_err(cannot_measure)?;
     let routes = tidegate_node::routes(nodes.to_vec());
     let server = http::server::serve(listener, HTTP_WORKERS, move |config| {
         config.configure(routes.clone());

@@ -1,8 +1,7 @@
 //! What the control plane measures of itself, for Prometheus.
 
 use prometheus::{
-    CounterVec, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry,
+    GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 use tidegate_model::fleet::Tally;
 use tidegate_model::key::EnvironmentKey;
@@ -43,8 +42,14 @@ pub struct Measures {
     pub(crate) conflicts: IntCounter,
     pub(crate) repeated_batches: IntCounter,
     pub(crate) dropped_tallies: IntCounter,
-    events: IntCounterVec,
-    event_values: CounterVec,
+    events: Events,
+}
+
+/// What nodes handed in, by flag and variation.
+#[derive(Debug, Clone)]
+struct Events {
+    counts: IntCounterVec,
+    values: GaugeVec,
     exposures: IntCounterVec,
 }
 
@@ -56,7 +61,6 @@ impl Measures {
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
         let new = Make { registry: &registry };
-        let by_variation = ["environment", "flag", "variation"];
         Ok(Self {
             decisions: new.counters(
                 "tidegate_rollout_decisions_total",
@@ -116,21 +120,7 @@ impl Measures {
                 .counter("tidegate_repeated_batches_total", "Event batches that came again")?,
             dropped_tallies: new
                 .counter("tidegate_dropped_tallies_total", "Event tallies beyond the limit")?,
-            events: new.counters(
-                "tidegate_events_total",
-                "Metric events from nodes",
-                &["environment", "flag", "variation", "metric"],
-            )?,
-            event_values: new.float_counters(
-                "tidegate_event_values_total",
-                "Values of metric events from nodes, added up; negative values are left out",
-                &["environment", "flag", "variation", "metric"],
-            )?,
-            exposures: new.counters(
-                "tidegate_exposures_total",
-                "Evaluations that served a variation",
-                &by_variation,
-            )?,
+            events: Events::new(&new)?,
             registry,
         })
     }
@@ -147,19 +137,39 @@ impl Measures {
             tally.flag.as_str(),
             tally.variation.as_str(),
         );
+        let labels = [environment, flag, variation];
         match &tally.metric {
             None => self
+                .events
                 .exposures
-                .with_label_values(&[environment, flag, variation])
+                .with_label_values(&labels)
                 .inc_by(tally.count),
             Some(metric) => {
                 let labels = [environment, flag, variation, metric.as_str()];
-                self.events.with_label_values(&labels).inc_by(tally.count);
-                self.event_values
-                    .with_label_values(&labels)
-                    .inc_by(tally.sum.max(0.0));
+                self.events.counts.with_label_values(&labels).inc_by(tally.count);
+                self.events.values.with_label_values(&labels).add(tally.sum);
             }
         }
+    }
+}
+
+impl Events {
+    fn new(new: &Make<'_>) -> prometheus::Result<Self> {
+        let by_variation = ["environment", "flag", "variation"];
+        let by_metric = ["environment", "flag", "variation", "metric"];
+        Ok(Self {
+            counts: new.counters("tidegate_events_total", "Metric events from nodes", &by_metric)?,
+            values: new.gauges(
+                "tidegate_events_value_sum",
+                "Values of metric events from nodes, added up",
+                &by_metric,
+            )?,
+            exposures: new.counters(
+                "tidegate_exposures_total",
+                "Evaluations that served a variation",
+                &by_variation,
+            )?,
+        })
     }
 }
 
@@ -188,10 +198,6 @@ impl Make<'_> {
 
     fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
         self.keep(IntCounterVec::new(Opts::new(name, help), labels))
-    }
-
-    fn float_counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<CounterVec> {
-        self.keep(CounterVec::new(Opts::new(name, help), labels))
     }
 
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<GaugeVec> {

@@ -52,7 +52,7 @@ pub(crate) async fn readyz(node: web::Data<Node>) -> HttpResponse {
 
 /// The node's metrics in Prometheus' text format.
 pub(crate) async fn metrics(node: web::Data<Node>) -> HttpResponse {
-    match exposition(&[node.as_ref().clone()]) {
+    match exposition(&node) {
         Ok(text) => HttpResponse::Ok()
             .content_type("text/plain; version=0.0.4")
             .body(text),

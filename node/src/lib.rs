@@ -26,7 +26,7 @@ mod routes;
 
 pub use access::{Admission, ClientAccess, OpenAccess, TokenFile, TokenFileError};
 pub use contact::{StaleBecause, Standing};
-pub use metrics::exposition;
+pub use metrics::collector;
 pub use node::{Node, NodeError, NodeSettings, default_name};
 pub use routes::{probes, routes};
 pub use serving::{OfferRefusal, Served};

@@ -1,10 +1,9 @@
 //! What a node exports to Prometheus.
 
 use crate::node::Node;
-use prometheus::core::Collector;
-use prometheus::{
-    Encoder as _, Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
-};
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use tidegate_model::key::{EnvironmentKey, FlagKey, MetricName, VariationKey};
@@ -166,27 +165,45 @@ impl Make<'_> {
     }
 }
 
-/// The metrics of these nodes in Prometheus' text format, each name announced once.
+/// The metrics of nodes that live in another process's registry: a control plane's embedded ones.
+pub fn collector(nodes: Vec<Node>) -> impl Collector + 'static {
+    Embedded(nodes)
+}
+
+struct Embedded(Vec<Node>);
+
+impl Collector for Embedded {
+    /// None: which metrics there are depends on what was counted.
+    fn desc(&self) -> Vec<&Desc> {
+        Vec::new()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        families(&self.0)
+    }
+}
+
+/// The metrics of a node in Prometheus' text format.
 ///
 /// # Errors
 /// When the metrics contradict each other.
-pub fn exposition(nodes: &[Node]) -> Result<String, prometheus::Error> {
-    let mut families = BTreeMap::new();
+pub(crate) fn exposition(node: &Node) -> Result<String, prometheus::Error> {
+    TextEncoder::new().encode_to_string(&families(std::slice::from_ref(node)))
+}
+
+/// The metrics of these nodes, each name once.
+fn families(nodes: &[Node]) -> Vec<MetricFamily> {
+    let mut families: BTreeMap<String, MetricFamily> = BTreeMap::new();
     for node in nodes {
         node.note_serving();
         for mut family in node.counters().registry.gather() {
-            families
-                .entry(family.name().to_owned())
-                .and_modify(|known: &mut prometheus::proto::MetricFamily| {
-                    for metric in family.take_metric() {
-                        known.mut_metric().push(metric);
-                    }
-                })
-                .or_insert(family);
+            match families.get_mut(family.name()) {
+                Some(known) => known.mut_metric().extend(family.take_metric()),
+                None => {
+                    families.insert(family.name().to_owned(), family);
+                }
+            }
         }
     }
-    let families: Vec<_> = families.into_values().collect();
-    let mut text = Vec::new();
-    TextEncoder::new().encode(&families, &mut text)?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    families.into_values().collect()
 }

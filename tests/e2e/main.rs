@@ -4,6 +4,8 @@
 //! how long something takes; what takes long is printed.
 
 mod bad_starts;
+mod clients;
+mod demo;
 mod exporter;
 mod plane;
 mod processes;

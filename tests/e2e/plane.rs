@@ -53,6 +53,11 @@ impl Plane {
         self.wait_until_ready().await;
     }
 
+    /// Where it is.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     /// Its data folder.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
@@ -307,6 +312,13 @@ impl Client<'_> {
             .ok()?;
         let answer: Value = answer.json().await.ok()?;
         answer["variant"].as_str().map(str::to_owned)
+    }
+
+    /// Whether the node has this flag.
+    pub(crate) async fn knows(&self, flag: &str) -> bool {
+        let url = format!("http://127.0.0.1:{}/ofrep/v1/evaluate/flags/{flag}", self.port);
+        let request = self.client.post(url).bearer_auth(self.token).json(&json!({}));
+        request.send().await.is_ok_and(|answer| answer.status() != 404)
     }
 
     /// How many of a thousand units get `on`.
