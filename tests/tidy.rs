@@ -1,4 +1,5 @@
 //! The shape of the repository, checked: what the compiler and clippy do not see.
+#![expect(clippy::expect_used, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -204,6 +204,9 @@ impl Cast {
             &self.folder.join("client-token").display().to_string(),
             "--shoppers",
             "600",
+            // On a slow machine the shop shall be slow, not fall back to the old features.
+            "--patience",
+            "5000",
             "--search-failures",
             "0.5",
         ];

@@ -135,7 +135,9 @@ async fn watch_until_both_end(client: &Client, timeline: &Timeline) -> Result<Ve
                 .entries
                 .iter()
                 .find(|entry| entry.entity.kind() == Kind::Rollout);
-            if let (Some(entry), Some(because)) = (rollout, line.because) {
+            // Looks that are worth a line in the journal are not always worth one here.
+            let decision = line.because.filter(|because| !because.starts_with("holds"));
+            if let (Some(entry), Some(because)) = (rollout, decision) {
                 let feature = entry
                     .entity
                     .name()

@@ -20,22 +20,16 @@ fn demo(arguments: &[&str]) -> String {
     said
 }
 
+/// One after the other: each is a whole installation with generated traffic.
 #[test]
-fn the_demo_with_a_real_prometheus() {
+fn the_demo_with_a_real_prometheus_and_without() {
     let said = demo(&[]);
-    for part in [
-        "new-checkout  completed",
-        "new-search    rolled back",
-        "breach visible in Prometheus -> every node",
-    ] {
+    let ends = ["new-checkout  completed", "new-search    rolled back"];
+    for part in ends.iter().chain(&["breach visible in Prometheus -> every node"]) {
         assert!(said.contains(part), "missing {part:?} in:\n{said}");
     }
-}
-
-#[test]
-fn the_demo_without_prometheus() {
     let said = demo(&["--no-prometheus"]);
-    for part in ["new-checkout  completed", "new-search    rolled back"] {
+    for part in ends {
         assert!(said.contains(part), "missing {part:?} in:\n{said}");
     }
 }

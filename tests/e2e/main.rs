@@ -2,6 +2,12 @@
 //!
 //! Each test starts its own processes on free ports of 127.0.0.1 and ends them. Nothing here asserts
 //! how long something takes; what takes long is printed.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 mod bad_starts;
 mod clients;

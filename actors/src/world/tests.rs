@@ -64,7 +64,7 @@ async fn f44_rolled_back_only_when_every_live_node_confirmed() {
         ("rolling_back", Some(0.0)),
         "{view:?}"
     );
-    assert_eq!(view.waiting_for, [world.node.clone()]);
+    assert_eq!(view.waiting_for, std::slice::from_ref(&world.node));
     world.advance(Duration::from_secs(2)).await;
     let view = world.view(&id).await;
     assert_eq!(

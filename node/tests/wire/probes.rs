@@ -81,8 +81,19 @@ async fn several_nodes_share_one_exposition() {
     use tidegate_model::key::EnvironmentKey;
     let staging = EnvironmentKey::new("staging").unwrap();
     let other = node_with(&staging, Arc::new(tidegate_node::OpenAccess), None);
-    let text = tidegate_node::exposition(&[node(), other]).unwrap();
+    let text = exported(vec![node(), other]);
     let lines = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
     assert_eq!(lines("# HELP tidegate_node_snapshot_version "), 1);
     assert_eq!(lines("tidegate_node_snapshot_version{"), 2);
+}
+
+/// What a registry exports that these nodes are part of.
+pub(crate) fn exported(nodes: Vec<tidegate_node::Node>) -> String {
+    let registry = prometheus::Registry::new();
+    registry
+        .register(Box::new(tidegate_node::collector(nodes)))
+        .unwrap();
+    prometheus::TextEncoder::new()
+        .encode_to_string(&registry.gather())
+        .unwrap()
 }

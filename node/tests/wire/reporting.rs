@@ -234,7 +234,7 @@ async fn a_batch_that_is_refused_for_ever_does_not_hold_up_the_rest() {
     scene.serve(3);
     let (_, report) = scene.next().await;
     assert_eq!((report.batch, exposures(&report)), (2, 3));
-    let metrics = tidegate_node::exposition(&[scene.node.clone()]).unwrap();
+    let metrics = crate::probes::exported(vec![scene.node.clone()]);
     let dropped =
         "tidegate_node_dropped_tallies_total{cause=\"refused_upstream\",environment=\"production\"} 1\n";
     assert!(metrics.contains(dropped), "{metrics}");
