@@ -16,7 +16,6 @@ run: ## Build, then show the whole thing at work: control plane, node, shop, Pro
 .PHONY: test
 test: ## Install what the tests need if it is absent, then run every test
 	./tests/install
-	$(CARGO) build --locked -p tidegate -p tidegate-shop
 	$(CARGO) test --locked --workspace
 
 .PHONY: check

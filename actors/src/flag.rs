@@ -6,6 +6,7 @@ use crate::view::Revised;
 use actix::prelude::*;
 use std::sync::Arc;
 use tidegate_decide::definition;
+use tidegate_decide::refusal::Refusal;
 use tidegate_decide::start::{self, StartRollout};
 use tidegate_model::access::Author;
 use tidegate_model::because::{Because, Decision};
@@ -139,6 +140,15 @@ async fn start_rollout(
         Some(EntityState::Policy(policy)) => policy.policy,
         _ => return Err(not_found(format!("policy {}", request.policy))),
     };
+    if policy.asks_prometheus() && !shell.poller.has_prometheus() {
+        return Err(ControlError::Refused(Refusal::conflict(
+            format!(
+                "policy {} asks Prometheus, and this control plane has none to ask",
+                policy.name
+            ),
+            "start it with --prometheus URL, or use a policy whose rules look at events",
+        )));
+    }
     let latest = load_latest_rollout(shell.store.as_ref(), environment, key, flag.value.attempts).await?;
     let now = shell.clock.now();
     let (id, step) = start::start(

@@ -37,6 +37,11 @@ impl Poller {
         }
     }
 
+    /// Whether there is a Prometheus to ask.
+    pub(crate) fn has_prometheus(&self) -> bool {
+        self.source.is_some()
+    }
+
     /// What `rule` of the rollout `start` measures at `now`.
     pub(crate) async fn measure(
         &self,

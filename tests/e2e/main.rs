@@ -14,6 +14,7 @@ mod clients;
 mod demo;
 mod exporter;
 mod plane;
+mod policies;
 mod processes;
 mod prometheus;
 mod rollouts;

@@ -11,7 +11,7 @@ pub(crate) struct Plane {
     pub(crate) process: Running,
     pub(crate) folder: TempDir,
     port: u16,
-    prometheus: Option<String>,
+    arguments: Vec<String>,
     client: reqwest::Client,
     token: String,
 }
@@ -29,14 +29,23 @@ pub(crate) struct Node {
 impl Plane {
     /// Starts a control plane, and waits until it is ready.
     pub(crate) async fn start(prometheus: Option<String>) -> Self {
+        match prometheus {
+            Some(url) => Self::start_with(&["--prometheus", &url]).await,
+            None => Self::start_with(&[]).await,
+        }
+    }
+
+    /// The same with these arguments.
+    pub(crate) async fn start_with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         let port = free_port();
-        let process = Self::launch(folder.path(), port, prometheus.as_deref());
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let process = Self::launch(folder.path(), port, &arguments);
         let mut plane = Self {
             process,
             folder,
             port,
-            prometheus,
+            arguments,
             client: client(),
             token: String::new(),
         };
@@ -49,7 +58,7 @@ impl Plane {
 
     /// Starts it again on the same folder and port.
     pub(crate) async fn restart(&mut self) {
-        self.process = Self::launch(self.folder.path(), self.port, self.prometheus.as_deref());
+        self.process = Self::launch(self.folder.path(), self.port, &self.arguments);
         self.wait_until_ready().await;
     }
 
@@ -63,14 +72,12 @@ impl Plane {
         self.folder.path().join("data")
     }
 
-    fn launch(folder: &Path, port: u16, prometheus: Option<&str>) -> Running {
+    fn launch(folder: &Path, port: u16, arguments: &[String]) -> Running {
         let mut command = tidegate();
         command
             .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
             .arg(folder.join("data"));
-        if let Some(url) = prometheus {
-            command.args(["--prometheus", url]);
-        }
+        command.args(arguments);
         Running::start(&mut command, &folder.join("serve.log"))
     }
 

@@ -15,6 +15,10 @@ pub fn blind_action(rollout: &Rollout) -> Option<Step> {
     let Phase::Running { .. } = rollout.phase else {
         return None;
     };
+    if rollout.pauses.contains_key(&PauseOwner::Blind) {
+        // It was taken before, here or by the step function.
+        return None;
+    }
     let pause = RolloutChange::Paused {
         owner: PauseOwner::Blind,
         reason: "its actor failed too often and is kept apart".to_owned(),

@@ -45,6 +45,17 @@ impl Policy {
         Digest::of(&serde_json::to_vec(self).unwrap_or_default())
     }
 
+    /// Whether any of its rules asks a Prometheus.
+    pub fn asks_prometheus(&self) -> bool {
+        let queries = |rule: &Rule| matches!(rule.source, Source::Query(_));
+        let counts = |rule: &Rule| {
+            rule.minimum
+                .as_ref()
+                .is_some_and(|minimum| minimum.query.is_some())
+        };
+        self.safety.rules.iter().any(|rule| queries(rule) || counts(rule))
+    }
+
     /// The longest window of its rules: how long old measurements linger.
     pub fn longest_window(&self) -> Span {
         self.safety

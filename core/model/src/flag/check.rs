@@ -245,10 +245,10 @@ impl Names<'_> {
 }
 
 fn check_rest(flag: &FlagDefinition, found: &mut Vec<Violation>) {
-    if flag.percentage.is_some() {
+    if let Some(percentage) = flag.percentage {
         found.push(Violation::new(
             "percentage",
-            format!("{:?}", flag.percentage),
+            percentage,
             "'percentage' is for percentage flags, instead of 'fallback'",
             "use a split in 'fallback', or the type 'percentage'",
         ));

@@ -33,6 +33,9 @@ pub(super) fn read(at: Option<&Cursor<'_>>, rules: Option<&[&str]>) -> Option<Sc
         ScheduleType::Linear => linear(&schedule),
         ScheduleType::Exponential => exponential(&schedule),
     };
+    if let Some(stages) = &stages {
+        check_ends(at, stages);
+    }
     let pause = schedule.or("pauseBetweenStages", Span::ZERO, Cursor::span);
     let windows = schedule.or("windows", Vec::new(), window::read);
     Some(Schedule {
@@ -40,6 +43,31 @@ pub(super) fn read(at: Option<&Cursor<'_>>, rules: Option<&[&str]>) -> Option<Sc
         pause_between_stages: pause?,
         windows: windows?,
     })
+}
+
+/// A rollout that completes leaves the candidate to everybody, so its last stage has to be that; and
+/// nobody can be asked about the first stage, because the rollout begins in it.
+fn check_ends(at: &Cursor<'_>, stages: &[Stage]) {
+    let place = at.child_of("stages").or_else(|| at.child_of("to"));
+    let place = place.as_ref().unwrap_or(at);
+    if let Some(last) = stages.last().filter(|last| last.percentage < Share::ALL) {
+        place.error(
+            format!(
+                "the last stage opens {}, but a completed rollout is what everybody gets",
+                last.percentage
+            ),
+            "end with a stage of 100",
+        );
+    }
+    if let Some(first) = stages.first().filter(|first| first.wait_for_approval.is_some()) {
+        place.error(
+            format!(
+                "the rollout begins in stage {}, so nobody could approve it first",
+                first.name
+            ),
+            "let the second stage wait for approval; whoever starts the rollout approves the first",
+        );
+    }
 }
 
 fn default_stages() -> Vec<Stage> {
