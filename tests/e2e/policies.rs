@@ -27,7 +27,7 @@ async fn a_broken_file_never_replaces_a_good_one() {
     assert_eq!(duration_of(&plane).await, Some("1m".into()), "read at the start");
     write(&policy("101"));
     until("the mistake is told", || async {
-        plane.process.said().contains("filed.yaml:8:").then_some(())
+        plane.process.said().contains("filed.yaml:7:").then_some(())
     })
     .await;
     assert_eq!(duration_of(&plane).await, Some("1m".into()), "the good one stays");

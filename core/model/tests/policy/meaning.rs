@@ -156,22 +156,22 @@ fn ramps_end_exactly_where_they_should() {
     check("type: linear, from: 25, step: 25", &["25", "50", "75", "100"]);
     check("type: linear, from: 10, step: 40", &["10", "50", "90", "100"]);
     check(
-        "type: linear, from: 0.1, step: 0.1, to: 0.3",
-        &["0.1", "0.2", "0.3"],
+        "type: linear, from: 99.7, step: 0.1",
+        &["99.7", "99.8", "99.9", "100"],
     );
-    check("type: linear, from: 50, step: 10, to: 50", &["50"]);
+    check("type: linear, from: 100, step: 10", &["100"]);
     check(
         "type: exponential, from: 1",
         &["1", "2", "4", "8", "16", "32", "64", "100"],
     );
     check("type: exponential, from: 1, factor: 10", &["1", "10", "100"]);
     check(
-        "type: exponential, from: 2%, factor: 1.5, to: 5",
-        &["2", "3", "4.5", "5"],
+        "type: exponential, from: 30%, factor: 1.5",
+        &["30", "45", "67.5", "100"],
     );
     check(
-        "type: exponential, from: 0.001, factor: 1.2, to: 0.004",
-        &["0.001", "0.002", "0.003", "0.004"],
+        "type: exponential, from: 99.999, factor: 1.000001",
+        &["99.999", "100"],
     );
 }
 
@@ -179,12 +179,13 @@ fn ramps_end_exactly_where_they_should() {
 fn approvals_have_three_forms() {
     let approval = |written: &str| {
         let text = format!(
-            "schedule:\n  stages:\n    - {{ percentage: 5, duration: 1m, waitForApproval: {written} }}\n"
+            "schedule:\n  stages:\n    - {{ percentage: 5, duration: 1m }}\n    \
+             - {{ percentage: 100, duration: 1m, waitForApproval: {written} }}\n"
         );
         good(&completed(&text))
             .schedule
             .stages
-            .remove(0)
+            .remove(1)
             .wait_for_approval
     };
     assert_eq!(approval("false"), None);

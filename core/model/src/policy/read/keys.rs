@@ -45,13 +45,13 @@ pub const CUSTOM: Level = Level {
 pub const LINEAR: Level = Level {
     name: "linearSchedule",
     required: &["type", "from", "step", "duration"],
-    optional: &["to", "pauseBetweenStages", "windows"],
+    optional: &["pauseBetweenStages", "windows"],
 };
 /// `schedule` with `type: exponential`
 pub const EXPONENTIAL: Level = Level {
     name: "exponentialSchedule",
     required: &["type", "from", "duration"],
-    optional: &["to", "factor", "pauseBetweenStages", "windows"],
+    optional: &["factor", "pauseBetweenStages", "windows"],
 };
 /// `schedule.stages[]`
 pub const STAGE: Level = Level {

@@ -48,7 +48,7 @@ pub(super) fn read(at: Option<&Cursor<'_>>, rules: Option<&[&str]>) -> Option<Sc
 /// A rollout that completes leaves the candidate to everybody, so its last stage has to be that; and
 /// nobody can be asked about the first stage, because the rollout begins in it.
 fn check_ends(at: &Cursor<'_>, stages: &[Stage]) {
-    let place = at.child_of("stages").or_else(|| at.child_of("to"));
+    let place = at.child_of("stages");
     let place = place.as_ref().unwrap_or(at);
     if let Some(last) = stages.last().filter(|last| last.percentage < Share::ALL) {
         place.error(
@@ -97,25 +97,14 @@ pub(super) fn name_of(share: Share) -> Option<StageName> {
 /// What linear and exponential schedules have in common.
 struct Ramp {
     from: Share,
-    to: Share,
     duration: Span,
 }
 
 fn ramp(schedule: &Mapping<'_>) -> Option<Ramp> {
     let from = schedule.get("from").and_then(stage::open_share);
-    let to = schedule.or("to", Share::ALL, stage::open_share);
     let duration = schedule.get("duration").and_then(Cursor::span);
-    let (from, to) = (from?, to?);
-    if from > to {
-        schedule.at().error(
-            format!("the schedule begins at {from}, beyond its end at {to}"),
-            "make 'from' smaller than 'to'",
-        );
-        return None;
-    }
     Some(Ramp {
-        from,
-        to,
+        from: from?,
         duration: duration?,
     })
 }
@@ -148,15 +137,15 @@ fn exponential(schedule: &Mapping<'_>) -> Option<Vec<Stage>> {
 }
 
 impl Ramp {
-    /// Stages from the first share by `next` to the last, which is exactly the end.
+    /// Stages from the first share by `next` to the last, which is everybody.
     fn climb(&self, schedule: &Mapping<'_>, next: impl Fn(u32) -> u32) -> Option<Vec<Stage>> {
         let mut stages = Vec::new();
         let mut share = self.from;
-        while share < self.to {
+        while share < Share::ALL {
             stages.push(generated(share, self.duration)?);
             // A factor just above 1 may round to no progress at all.
             let parts = next(share.parts()).max(share.parts() + 1);
-            share = Share::of_parts(parts).unwrap_or(Share::ALL).min(self.to);
+            share = Share::of_parts(parts).unwrap_or(Share::ALL);
             if stages.len() >= LIST_MAX {
                 schedule.at().error(
                     format!("this makes more than {LIST_MAX} stages"),
@@ -165,7 +154,7 @@ impl Ramp {
                 return None;
             }
         }
-        stages.push(generated(self.to, self.duration)?);
+        stages.push(generated(Share::ALL, self.duration)?);
         Some(stages)
     }
 }
