@@ -71,15 +71,17 @@ fn text(evaluation: &Evaluation) -> String {
         Some(value) => format!("{} = {value}", evaluation.variant),
         None => "the caller's default".to_owned(),
     };
-    let mut lines = vec![
-        format!("{}  {served}", evaluation.key),
-        format!("  reason   {}", evaluation.reason),
-    ];
+    let mut facts = vec![("reason", evaluation.reason.clone())];
     for (name, value) in &evaluation.metadata {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        lines.push(format!("  {name:<8} {value}"));
+        facts.push((name, value));
     }
-    format!("{}\n", lines.join("\n"))
+    let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let mut text = format!("{}  {served}\n", evaluation.key);
+    for (name, value) in facts {
+        text.push_str(&format!("  {name:<width$}  {value}\n"));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -108,12 +110,12 @@ mod tests {
             "metadata": {"version": "1.42", "tidegateReason": "rollout"}});
         assert_eq!(
             text(&serde_json::from_value(on).unwrap()),
-            "new-checkout  on = true\n  reason   SPLIT\n  tidegateReason rollout\n  version  1.42\n"
+            "new-checkout  on = true\n  reason          SPLIT\n  tidegateReason  rollout\n  version         1.42\n"
         );
         let disabled = json!({"key": "old", "variant": "", "reason": "DISABLED", "metadata": {}});
         assert_eq!(
             text(&serde_json::from_value(disabled).unwrap()),
-            "old  the caller's default\n  reason   DISABLED\n"
+            "old  the caller's default\n  reason  DISABLED\n"
         );
     }
 }

@@ -154,9 +154,12 @@ fn changed(set: Set, before: Option<FlagDefinition>, client: &Client) -> Result<
     };
     if let Some(variation) = changes.variation {
         definition.fallback = Some(Serve::Variation(variation));
+        definition.percentage = None;
     }
+    // The control plane writes a percentage as a split in the fallback; one of the two is given.
     if changes.percentage.is_some() {
         definition.percentage = changes.percentage;
+        definition.fallback = None;
     }
     definition.status = changes.status.unwrap_or(definition.status);
     Ok(json!(definition))

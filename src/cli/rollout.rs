@@ -58,11 +58,14 @@ enum Verb {
   tidegate rollout resume new-checkout
   tidegate rollout resume new-checkout --owner rule:error-rate --reason 'the alert was a bad deploy elsewhere'")]
     Resume {
-        #[command(flatten)]
-        steer: Steer,
+        /// A flag, for its newest rollout, or a rollout's id
+        rollout: String,
         /// Whose pause: operator, blind, or rule:NAME
         #[arg(long, default_value = "operator", value_parser = owner)]
         owner: PauseOwner,
+        /// Why; needed where a failure left the pause
+        #[arg(long, short, default_value = "", hide_default_value = true)]
+        reason: String,
     },
     /// Let the next stage open
     #[command(after_help = "Example:\n  tidegate rollout approve new-checkout --stage half")]
@@ -83,7 +86,13 @@ enum Verb {
     Abort(Steer),
     /// Shut a rollout because something is wrong: everybody gets the safe variation, now
     #[command(after_help = "Example:\n  tidegate rollout rollback new-checkout")]
-    Rollback(Steer),
+    Rollback {
+        /// A flag, for its newest rollout, or a rollout's id
+        rollout: String,
+        /// Why, if there is time to say it
+        #[arg(long, short, default_value = "", hide_default_value = true)]
+        reason: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -105,13 +114,13 @@ struct Start {
     watch: bool,
 }
 
-/// Which rollout, and why.
+/// Which rollout, and why: whoever slows one says so to those who come after.
 #[derive(Debug, Args)]
 struct Steer {
     /// A flag, for its newest rollout, or a rollout's id
     rollout: String,
     /// Why; stands in the audit log
-    #[arg(long, short, default_value = "", hide_default_value = true)]
+    #[arg(long, short)]
     reason: String,
 }
 
@@ -135,12 +144,15 @@ pub(crate) async fn run(args: RolloutArgs) -> Result<(), Failure> {
         Verb::Pause(Steer { rollout, reason }) => {
             command(&client, screen, &rollout, RolloutCommand::Pause { reason }).await
         }
-        Verb::Resume { steer, owner } => {
-            let reason = steer.reason;
+        Verb::Resume {
+            rollout,
+            owner,
+            reason,
+        } => {
             command(
                 &client,
                 screen,
-                &steer.rollout,
+                &rollout,
                 RolloutCommand::Resume { owner, reason },
             )
             .await
@@ -151,7 +163,7 @@ pub(crate) async fn run(args: RolloutArgs) -> Result<(), Failure> {
         Verb::Abort(Steer { rollout, reason }) => {
             command(&client, screen, &rollout, RolloutCommand::Abort { reason }).await
         }
-        Verb::Rollback(Steer { rollout, reason }) => {
+        Verb::Rollback { rollout, reason } => {
             command(&client, screen, &rollout, RolloutCommand::Rollback { reason }).await
         }
     }
@@ -192,7 +204,7 @@ fn table(screen: Screen, views: &[RolloutView]) -> String {
             cell(view.share),
             cell(&view.policy),
             cell(screen::moment(view.started)),
-            cell(&view.because),
+            cell(show::because(view)),
         ]
     });
     screen.table(

@@ -38,7 +38,8 @@ fn lines_that_are_understood() {
         "tidegate rollout resume a --owner rule:errors --reason fixed",
         "tidegate rollout approve a --stage half",
         "tidegate rollout retreat a -r x",
-        "tidegate rollout abort a",
+        "tidegate rollout abort a --reason x",
+        "tidegate rollout resume a",
         "tidegate rollout rollback a",
         "tidegate policy lint a.yaml b.yaml --json",
         "tidegate policy list",
@@ -94,6 +95,7 @@ fn lines_that_are_refused_say_why() {
         "tidegate rollout resume a --owner me",
         "'operator', 'blind' or 'rule:<name>'",
     );
+    check("tidegate rollout pause a", "--reason");
     check("tidegate policy lint", "<FILES>");
     check("tidegate token create ci --role king", "viewer, editor");
     check("tidegate token create ci --role viewer --expires-in soon", "15m");

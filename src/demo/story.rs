@@ -9,6 +9,7 @@ use crate::cli::failure::Failure;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tidegate_actors::view::RolloutView;
 use tidegate_model::change::{EntityRef, Kind};
@@ -280,9 +281,12 @@ fn conclude(
 #[expect(clippy::print_stdout, reason = "this is what the command answers")]
 pub(super) fn tell_what_to_try(cast: &Cast) {
     let token = cast.folder.join("data/admin-token");
+    let folder = std::env::current_exe()
+        .ok()
+        .and_then(|program| program.parent().map(Path::to_owned));
     println!(
         "\nEverything keeps running until Ctrl-C. In another terminal, try:\n\n  \
-         export TIDEGATE_URL={} TIDEGATE_TOKEN=$(cat {})\n  \
+         export PATH={}:$PATH TIDEGATE_URL={} TIDEGATE_TOKEN=$(cat {})\n  \
          tidegate flag list\n  \
          tidegate rollout status {FAILING}\n  \
          tidegate rollout start {FAILING} --policy {}\n  \
@@ -291,6 +295,7 @@ pub(super) fn tell_what_to_try(cast: &Cast) {
          tidegate audit --limit 10\n\n  \
          {}docs/      the API, to click through\n  \
          {}          the shop\n",
+        folder.unwrap_or_default().display(),
         cast.plane,
         token.display(),
         if cast.prometheus.is_some() {

@@ -4,6 +4,7 @@
 use reqwest::Client;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -139,10 +140,22 @@ impl Tidegate {
         let was_reachable = self.0.reachable.swap(result.is_ok(), Ordering::Relaxed);
         match result {
             Err(error) if was_reachable => {
-                tracing::warn!(%error, "no answer from Tidegate; everybody gets the old variations");
+                tracing::warn!(
+                    "no answer from Tidegate, so it is the old variations: {}",
+                    cause(error)
+                );
             }
             Ok(_) if !was_reachable => tracing::info!("Tidegate answers again"),
             _ => {}
         }
     }
+}
+
+/// What lies at the bottom of an error.
+fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
 }

@@ -43,6 +43,23 @@ pub(super) fn headline(screen: Screen, view: &RolloutView) -> String {
     }
 }
 
+/// When it ended, and how long that took to reach every node; `None` while it goes on.
+pub(super) fn ended(view: &RolloutView) -> Option<String> {
+    let Phase::Ended { at, took, .. } = &view.phase else {
+        return None;
+    };
+    let took = took.map(|took| format!(", {took} from the decision to the last node"));
+    Some(format!("{}{}", moment(*at), took.unwrap_or_default()))
+}
+
+/// Why it is where it is, in one line.
+pub(super) fn because(view: &RolloutView) -> String {
+    match ended(view) {
+        Some(how) if view.because.is_empty() => format!("ended {how}"),
+        _ => view.because.clone(),
+    }
+}
+
 /// What a rule said last, in one line.
 pub(super) fn rule(screen: Screen, look: &Look) -> String {
     let verdict = screen.tinted(&look.verdict.to_string(), verdict_tone(look.verdict));
@@ -72,8 +89,11 @@ pub(super) fn whole(screen: Screen, view: &RolloutView) -> String {
             view.by
         ),
         format!("  stages   {}", stages(view)),
-        format!("  nodes    {}", nodes(view)),
     ];
+    match ended(view) {
+        Some(how) => lines.push(format!("  ended    {how}")),
+        None => lines.push(format!("  nodes    {}", nodes(view))),
+    }
     for (owner, pause) in &view.pauses {
         let reason = if pause.reason.is_empty() {
             "no reason given"
@@ -86,7 +106,9 @@ pub(super) fn whole(screen: Screen, view: &RolloutView) -> String {
             pause.by
         ));
     }
-    lines.push(format!("  because  {}", view.because));
+    if !view.because.is_empty() {
+        lines.push(format!("  because  {}", view.because));
+    }
     lines.extend(view.reasons.iter().map(|reason| format!("           - {reason}")));
     if !view.looks.is_empty() {
         let table = screen.table(
@@ -208,9 +230,16 @@ pub(super) mod tests {
 
         let ended =
             json!({"kind": "ended", "ending": "rolled_back", "at": "2026-11-22T09:10:00Z", "took": "400ms"});
-        let view = with(json!({"status": "rolled_back", "phase": ended, "stage": null, "share": 0}));
+        let view = json!({"status": "rolled_back", "phase": ended, "stage": null, "share": 0, "because": "", "reasons": []});
+        let view = with(view);
         assert_eq!(headline(Screen::PIPE, &view), "new-checkout.1  rolled back, 0 %");
         assert_eq!(tone(&view), Tone::Bad);
+        let shown = whole(Screen::PIPE, &view);
+        assert!(
+            shown.contains("  ended    2026-11-22 09:10:00 UTC, 400ms from the decision to the last node\n"),
+            "{shown}"
+        );
+        assert!(!shown.contains("because") && !shown.contains("nodes"), "{shown}");
         let quarantined = with(json!({"quarantined": true}));
         assert_eq!(status(&quarantined), "running, quarantined");
         assert_eq!(tone(&quarantined), Tone::Bad);

@@ -183,7 +183,7 @@ fn below(screen: Screen, view: &RolloutView) -> String {
     if !rules.is_empty() {
         lines.push(rules.join(", "));
     }
-    lines.push(view.because.clone());
+    lines.push(show::because(view));
     lines.join("\n    ")
 }
 
@@ -219,7 +219,7 @@ fn news(
         "{}  {}  {}\n",
         now.format("%H:%M:%S"),
         show::headline(screen, view),
-        view.because
+        show::because(view)
     );
     Some(line)
 }
