@@ -79,6 +79,8 @@ impl PrometheusSource {
             value.set_sensitive(true);
             headers.insert(header::AUTHORIZATION, value);
         }
+        // Without a choice of cryptography no client can be made. Only a second choice is refused.
+        let _first_choice = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .default_headers(headers)
             .timeout(DEADLINE)

@@ -65,7 +65,7 @@ pub(crate) fn filled_at_once(records: usize) -> TempDir {
     let (store, _) = EmbeddedStore::open(folder.path()).unwrap();
     let store = Arc::new(store);
     runtime().block_on(async {
-        commit(&store, 1).await;
+        commit(&store, 2).await;
         let commits = (0..records).map(|number| {
             let store = Arc::clone(&store);
             async move {

@@ -1,6 +1,6 @@
 //! Broken policies and what is said about them, word by word: `diagnostics.md` beside this file.
 //!
-//! Run with `REWRITE=1` to write down what is said now, then read the difference like code.
+//! Run with `TIDEGATE_BLESS=1` to write down what is said now, then read the difference like code.
 
 use crate::completed;
 use std::fmt::Write;
@@ -63,7 +63,7 @@ fn broken_policies_are_explained() {
         clippy::disallowed_methods,
         reason = "a test may be told to rewrite its expectation"
     )]
-    if std::env::var("REWRITE").is_ok() {
+    if std::env::var("TIDEGATE_BLESS").is_ok() {
         fs::write(&path, &now).unwrap();
     }
     assert!(different.is_empty(), "{different}");
