@@ -142,7 +142,7 @@ fn f53_a_view_that_is_merely_behind_catches_up() {
 
 #[test]
 fn f53_the_view_of_another_journal_is_given_up() {
-    let other = filled_at_once(9);
+    let other = filled_at_once(8);
     let report = check(|view| {
         fs::remove_dir_all(view).unwrap();
         fs::create_dir(view).unwrap();
