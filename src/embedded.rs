@@ -8,7 +8,8 @@ use tidegate_model::access::Permission;
 use tidegate_model::fleet::NodeReport;
 use tidegate_model::key::EnvironmentKey;
 use tidegate_model::snapshot::{Digest, Version};
-use tidegate_node::{Admission, ClientAccess, Upstream, UpstreamError};
+use tidegate_node::{Admission, ClientAccess};
+use tidegate_replica::{Upstream, UpstreamError};
 
 /// One environment of the control plane, as its embedded node sees it.
 pub(crate) struct Inside {

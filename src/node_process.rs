@@ -5,7 +5,8 @@ use crate::cli::node::NodeArgs;
 use crate::{http, signals, telemetry};
 use std::path::Path;
 use std::sync::Arc;
-use tidegate_node::{ClientAccess, HttpUpstream, Node, NodeSettings, OpenAccess, TokenFile};
+use tidegate_node::{ClientAccess, Node, OpenAccess, TokenFile};
+use tidegate_replica::{HttpUpstream, Replica, ReplicaSettings};
 
 /// Worker threads of the HTTP server.
 const HTTP_WORKERS: usize = 2;
@@ -33,13 +34,13 @@ async fn serve(args: NodeArgs) -> Result<(), Failure> {
         .name
         .clone()
         .unwrap_or_else(|| tidegate_node::default_name(args.listen.port()));
-    let settings = NodeSettings {
+    let replica = Replica::new(ReplicaSettings {
         name,
         environment: args.environment.clone(),
-        access,
         folder: Some(args.data.clone()),
-    };
-    let node = Node::new(settings).map_err(|error| Failure::process("cannot start the node", error))?;
+    });
+    let replica = replica.map_err(|error| Failure::process("cannot start the node", error))?;
+    let node = Node::new(replica, access);
 
     let (routes, probes) = (
         tidegate_node::routes(vec![node.clone()]),
@@ -49,7 +50,7 @@ async fn serve(args: NodeArgs) -> Result<(), Failure> {
         config.configure(probes.clone()).configure(routes.clone());
     });
     let server = server.map_err(|error| Failure::process("cannot serve", error))?;
-    tell(&args, &node);
+    tell(&args, node.replica());
     let handle = server.handle();
     let serving = actix_rt::spawn(server);
     node.run(Arc::new(upstream), signals::asked_to_stop()).await;
@@ -66,10 +67,10 @@ fn refuse(file: &Path, error: impl std::fmt::Display) -> Failure {
 
 /// The few lines that somebody who starts it by hand wants to see.
 #[expect(clippy::print_stdout, reason = "this is what the command answers")]
-fn tell(args: &NodeArgs, node: &Node) {
+fn tell(args: &NodeArgs, replica: &Replica) {
     println!(
         "tidegate node {} serves {} on http://{}",
-        node.name(),
+        replica.name(),
         args.environment,
         args.listen
     );

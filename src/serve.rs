@@ -16,7 +16,8 @@ use tidegate_actors::measures::Measures;
 use tidegate_actors::prometheus::{MetricSource, PrometheusSource};
 use tidegate_model::change::{EntityState, Kind};
 use tidegate_model::key::{EnvironmentKey, NodeName};
-use tidegate_node::{Node, NodeSettings};
+use tidegate_node::Node;
+use tidegate_replica::{Replica, ReplicaSettings};
 use tidegate_store::{EmbeddedStore, OpenReport, Store, StoreError, ViewReport};
 use tokio::sync::watch;
 
@@ -204,14 +205,13 @@ fn start_nodes(control: &ControlPlane, stopped: &watch::Receiver<bool>) -> Resul
             control: control.clone(),
             environment: environment.clone(),
         };
-        let settings = NodeSettings {
+        let replica = Replica::new(ReplicaSettings {
             name,
             environment: environment.clone(),
-            access: Arc::new(access),
             folder: None,
-        };
-        let node =
-            Node::new(settings).map_err(|error| Failure::process("cannot start the embedded node", error))?;
+        });
+        let replica = replica.map_err(|error| Failure::process("cannot start the embedded node", error))?;
+        let node = Node::new(replica, Arc::new(access));
         let upstream = Arc::new(Inside {
             control: control.clone(),
             environment: environment.clone(),
@@ -233,7 +233,8 @@ fn start_server(
     nodes: &[Node],
 ) -> Result<actix_web::dev::Server, Failure> {
     let cannot_measure = |error: prometheus::Error| Failure::process("cannot measure", error);
-    let of_nodes = Box::new(tidegate_node::collector(nodes.to_vec()));
+    let replicas = nodes.iter().map(|node| node.replica().clone()).collect();
+    let of_nodes = Box::new(tidegate_replica::collector(replicas));
     control.registry().register(of_nodes).map_err(cannot_measure)?;
     let state = ApiState::new(control.clone()).map_err(cannot_measure)?;
     let routes = tidegate_node::routes(nodes.to_vec());

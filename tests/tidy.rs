@@ -13,17 +13,21 @@ const NAMELESS: [&str; 11] = [
 ];
 
 /// Which of our own crates each crate may know. Everything points towards the model.
-const MAY_KNOW: [(&str, &[&str]); 9] = [
+const MAY_KNOW: [(&str, &[&str]); 10] = [
     ("core/model", &[]),
     ("core/eval", &["model"]),
     ("core/decide", &["model"]),
     ("store", &["model"]),
     ("actors", &["model", "decide", "eval", "store"]),
-    // Nodes never need the control plane to evaluate: they do not even link it.
-    ("node", &["model", "eval"]),
+    // Replicas and nodes never need the control plane to evaluate: they do not even link it.
+    ("replica", &["model", "eval"]),
+    ("node", &["model", "eval", "replica"]),
     ("bench", &["model", "eval"]),
     ("examples/shop", &[]),
-    (".", &["model", "eval", "decide", "store", "actors", "node"]),
+    (
+        ".",
+        &["model", "eval", "decide", "store", "actors", "replica", "node"],
+    ),
 ];
 
 /// Crates that would let the world into core.

@@ -35,7 +35,7 @@ pub(crate) async fn take_in(
 ) -> Result<HttpResponse, Problem> {
     let node = &caller.node;
     let parsed = parse(body)?;
-    let served = node.served().ok_or_else(|| {
+    let served = node.replica().served().ok_or_else(|| {
         let detail = "the node has no snapshot yet and knows no flag; send the events again";
         Problem::new(Kind::NotReady, detail)
     })?;
@@ -61,7 +61,7 @@ pub(crate) async fn take_in(
             },
         };
         taken.dropped += 1;
-        node.counters().dropped(cause, 1);
+        node.replica().counters().dropped(cause, 1);
     }
     Ok(HttpResponse::Accepted().json(taken))
 }

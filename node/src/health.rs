@@ -1,10 +1,9 @@
 //! Whether the node lives, and whether it can answer.
 
-use crate::contact::{StaleBecause, Standing};
-use crate::metrics::exposition;
 use crate::node::Node;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use tidegate_replica::{StaleBecause, Standing, exposition};
 
 /// The body of `/readyz`.
 #[derive(Serialize)]
@@ -28,14 +27,14 @@ pub(crate) async fn livez() -> HttpResponse {
 
 /// 503 until a snapshot is served. A stale node is ready: it answers, and says how old.
 pub(crate) async fn readyz(node: web::Data<Node>) -> HttpResponse {
-    let standing = node.standing();
+    let standing = node.replica().standing();
     let (version, because) = match standing {
         Standing::Blind => (None, None),
         Standing::Current { version, .. } => (Some(version), None),
         Standing::Stale { version, because, .. } => (Some(version), Some(because)),
     };
     let body = Readiness {
-        node: node.name().as_str(),
+        node: node.replica().name().as_str(),
         environment: node.environment().as_str(),
         state: standing.word(),
         because,
@@ -52,7 +51,7 @@ pub(crate) async fn readyz(node: web::Data<Node>) -> HttpResponse {
 
 /// The node's metrics in Prometheus' text format.
 pub(crate) async fn metrics(node: web::Data<Node>) -> HttpResponse {
-    match exposition(&node) {
+    match exposition(node.replica()) {
         Ok(text) => HttpResponse::Ok()
             .content_type("text/plain; version=0.0.4")
             .body(text),

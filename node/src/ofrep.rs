@@ -8,7 +8,6 @@ mod refusal;
 mod request;
 
 use crate::caller::Caller;
-use crate::serving::Served;
 use actix_web::http::header::{ETAG, HeaderMap, IF_NONE_MATCH};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
@@ -18,6 +17,7 @@ use tidegate_eval::{ErrorCode, Reason};
 use tidegate_model::context::Context;
 use tidegate_model::key::EnvironmentKey;
 use tidegate_model::snapshot::Digest;
+use tidegate_replica::Served;
 
 /// Length of an ETag, in hexadecimal digits: short, because browsers put it into URLs and ask again
 /// before each new URL.
@@ -32,19 +32,20 @@ pub(crate) async fn evaluate_one(
     let key = request.match_info().get("key").unwrap_or_default();
     let context = request::context(body).map_err(|refusal| refusal.about(key))?;
     let node = &caller.node;
-    let Some(served) = node.served() else {
-        node.counters().defaulted("blind");
+    let Some(served) = node.replica().served() else {
+        node.replica().counters().defaulted("blind");
         return Ok(HttpResponse::Ok().json(Answer::blind(key, node.environment().as_str())));
     };
     let evaluation = served.serve(key, &served.prepare(&context));
     if evaluation.value.is_none() {
-        node.counters()
+        node.replica()
+            .counters()
             .defaulted(answer::reason_in_detail(evaluation.reason));
     }
     if let Reason::Error(code) = evaluation.reason {
         return Err(Refusal::of(code).about(key));
     }
-    let standing = node.standing_of(&served);
+    let standing = node.replica().standing_of(&served);
     let version = served.version().to_string();
     let metadata = Metadata::new(node.environment().as_str(), &version, standing);
     Ok(HttpResponse::Ok().json(Answer::new(key, &evaluation, metadata)))
@@ -59,21 +60,22 @@ pub(crate) async fn evaluate_all(
     let context = request::context(body)?;
     let node = &caller.node;
     let environment = node.environment();
-    let Some(served) = node.served() else {
-        node.counters().defaulted("blind");
+    let Some(served) = node.replica().served() else {
+        node.replica().counters().defaulted("blind");
         return Ok(HttpResponse::Ok().json(Bulk::blind(environment.as_str())));
     };
     let etag = etag(environment, &served, &context);
     if matches(request.headers(), &etag) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, etag)).finish());
     }
-    let standing = node.standing_of(&served);
+    let standing = node.replica().standing_of(&served);
     let version = served.version().to_string();
     let prepared = served.prepare(&context);
     let flags = served.flag_keys().map(|key| {
         let evaluation = served.serve(key, &prepared);
         if evaluation.value.is_none() {
-            node.counters()
+            node.replica()
+                .counters()
                 .defaulted(answer::reason_in_detail(evaluation.reason));
         }
         match evaluation.reason {

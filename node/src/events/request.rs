@@ -1,14 +1,14 @@
 //! What a request of events says, with everything that is wrong with it named at once.
 
 use super::EVENTS_MAX;
-use crate::serving::Served;
-use crate::tally::FlagCounts;
 use serde_json::{Map, Value};
 use std::fmt;
 use tidegate_eval::{ErrorCode, Reason};
 use tidegate_model::context::Context;
 use tidegate_model::invalid::{Invalid, Violation, nearest};
 use tidegate_model::key::{MetricName, VariationKey};
+use tidegate_replica::FlagCounts;
+use tidegate_replica::Served;
 
 /// Largest value of an event on either side of nought. Sums of these stay finite for longer than
 /// any process lives.

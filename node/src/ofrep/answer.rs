@@ -1,10 +1,10 @@
 //! Evaluations as OFREP clients read them.
 
-use crate::contact::Standing;
 use crate::problem::OfrepMembers;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tidegate_eval::{ErrorCode, Evaluation, Reason};
+use tidegate_replica::Standing;
 
 /// One flag's answer.
 #[derive(Debug, Serialize)]

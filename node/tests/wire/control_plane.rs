@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidegate_model::fleet::NodeReport;
 use tidegate_model::snapshot::{Snapshot, Version};
-use tidegate_node::HttpUpstream;
+use tidegate_replica::HttpUpstream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::timeout;

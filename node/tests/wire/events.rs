@@ -6,7 +6,7 @@ const EVENTS: &str = "/v1/events";
 
 fn site() -> Site {
     let node = node();
-    node.offer(&snapshot("1.7")).unwrap();
+    node.replica().offer(&snapshot("1.7")).unwrap();
     Site::of(vec![node])
 }
 

@@ -23,7 +23,7 @@ impl ClientAccess for OneSecret {
 
 fn serving_node() -> Node {
     let node = node();
-    node.offer(&snapshot("1.7")).unwrap();
+    node.replica().offer(&snapshot("1.7")).unwrap();
     node
 }
 
@@ -326,7 +326,7 @@ async fn bulk_etags_identify_the_answer() {
             assert!(response.text().await.unwrap().is_empty());
         }
     }
-    node.offer(&snapshot("1.8")).unwrap();
+    node.replica().offer(&snapshot("1.8")).unwrap();
     let response = site.post(BULK, &[("if-none-match", &etag)], body("u1")).await;
     assert_eq!(
         response.status().as_u16(),
@@ -350,7 +350,7 @@ async fn a_blind_node_leaves_callers_their_defaults() {
 #[actix_web::test]
 async fn x01_x07_only_admitted_callers_reach_a_node() {
     let node = node_with(&production(), Arc::new(OneSecret("s3cret")), None);
-    node.offer(&snapshot("1.7")).unwrap();
+    node.replica().offer(&snapshot("1.7")).unwrap();
     let site = Site::of(vec![node]);
     let one = format!("{BULK}/compat-boolean");
     for (headers, status) in [
@@ -401,7 +401,9 @@ async fn the_token_chooses_the_environment() {
     let staging = EnvironmentKey::new("staging").unwrap();
     let nodes = [(production(), "one"), (staging, "two")].map(|(environment, secret)| {
         let node = node_with(&environment, Arc::new(OneSecret(secret)), None);
-        node.offer(&snapshot_of(environment.as_str(), "1.7")).unwrap();
+        node.replica()
+            .offer(&snapshot_of(environment.as_str(), "1.7"))
+            .unwrap();
         node
     });
     let site = Site::of(nodes.to_vec());

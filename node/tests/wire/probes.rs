@@ -15,7 +15,7 @@ async fn f63_a_blind_node_lives_but_is_not_ready() {
         json!({"node": "n1", "environment": "production", "state": "blind"})
     );
 
-    node.offer(&snapshot("1.7")).unwrap();
+    node.replica().offer(&snapshot("1.7")).unwrap();
     let (ready, body) = site.get("/readyz").await;
     assert_eq!(ready, 200);
     let body: Value = serde_json::from_str(&body).unwrap();
@@ -38,8 +38,8 @@ async fn metrics_tell_what_is_served_and_what_was_counted() {
             .unwrap()
             .is_nan()
     );
-    assert_eq!(node.offer(&snapshot("2.7")).unwrap(), version("2.7"));
-    node.offer(&snapshot("2.6")).unwrap_err();
+    assert_eq!(node.replica().offer(&snapshot("2.7")).unwrap(), version("2.7"));
+    node.replica().offer(&snapshot("2.6")).unwrap_err();
     assert_eq!(metric("tidegate_node_snapshot_version").await, Some(7.0));
     assert_eq!(metric("tidegate_node_snapshot_epoch").await, Some(2.0));
     assert!(metric("tidegate_node_snapshot_age_seconds").await.unwrap() >= 0.0);
@@ -89,9 +89,10 @@ async fn several_nodes_share_one_exposition() {
 
 /// What a registry exports that these nodes are part of.
 pub(crate) fn exported(nodes: Vec<tidegate_node::Node>) -> String {
+    let replicas = nodes.iter().map(|node| node.replica().clone()).collect();
     let registry = prometheus::Registry::new();
     registry
-        .register(Box::new(tidegate_node::collector(nodes)))
+        .register(Box::new(tidegate_replica::collector(replicas)))
         .unwrap();
     prometheus::TextEncoder::new()
         .encode_to_string(&registry.gather())

@@ -5,7 +5,8 @@ use futures_util::future::join_all;
 use serde_json::json;
 use std::future::pending;
 use std::sync::Arc;
-use tidegate_node::{HttpUpstream, Node, OpenAccess, StaleBecause, Standing};
+use tidegate_node::{Node, OpenAccess};
+use tidegate_replica::{HttpUpstream, StaleBecause, Standing};
 use tokio::task::JoinHandle;
 
 fn published(at: &str) -> Answer {
@@ -41,7 +42,7 @@ async fn a_node_follows_and_acknowledges_what_is_published() {
         assert_eq!(poll.if_none_match, Some(format!("\"{before}\"")));
         control.answers(published(now));
         control.acknowledged(version(now)).await;
-        assert!(matches!(node.standing(), Standing::Current { .. }));
+        assert!(matches!(node.replica().standing(), Standing::Current { .. }));
     }
 }
 
@@ -146,14 +147,14 @@ async fn f71_a_refused_credential_is_told_and_evaluation_goes_on() {
     control.poll().await;
     assert!(
         matches!(
-            node.standing(),
+            node.replica().standing(),
             Standing::Stale {
                 because: StaleBecause::Credential,
                 ..
             }
         ),
         "{:?}",
-        node.standing()
+        node.replica().standing()
     );
     assert!(serves_compat_boolean(&site).await);
     let (status, body) = site.get("/readyz").await;
@@ -161,7 +162,7 @@ async fn f71_a_refused_credential_is_told_and_evaluation_goes_on() {
     assert!(body.contains("\"because\":\"credential\""), "{body}");
     control.answers(published("1.2"));
     control.acknowledged(version("1.2")).await;
-    assert!(matches!(node.standing(), Standing::Current { .. }));
+    assert!(matches!(node.replica().standing(), Standing::Current { .. }));
     site.stop().await;
 }
 
@@ -187,7 +188,7 @@ async fn f63_a_node_starts_from_its_folder_without_a_control_plane() {
     let site = Site::of(vec![node.clone()]);
     assert!(serves_compat_boolean(&site).await);
     assert_eq!(site.get("/readyz").await.0, 200);
-    match node.standing() {
+    match node.replica().standing() {
         Standing::Stale {
             version: served,
             because,

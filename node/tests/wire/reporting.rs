@@ -13,7 +13,8 @@ use tidegate_model::context::Context;
 use tidegate_model::fleet::NodeReport;
 use tidegate_model::key::MetricName;
 use tidegate_model::snapshot::Version;
-use tidegate_node::{Node, Upstream, UpstreamError};
+use tidegate_node::Node;
+use tidegate_replica::{Upstream, UpstreamError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, advance};
@@ -132,7 +133,7 @@ impl Scene {
 
     /// Serves a flag this often.
     fn serve(&self, times: usize) {
-        let served = self.node.served().unwrap();
+        let served = self.node.replica().served().unwrap();
         let context = served.prepare(&Context::of_unit("u1"));
         for _ in 0..times {
             served.serve("compat-boolean", &context);
@@ -269,7 +270,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let scene = Scene::new(&fates);
-            scene.node.offer(&snapshot("1.1")).unwrap();
+            scene.node.replica().offer(&snapshot("1.1")).unwrap();
             scene.run(pending());
             let mut served = 0;
             for (times, millis) in steps {

@@ -6,7 +6,8 @@ use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 use tidegate_model::key::{EnvironmentKey, NodeName};
-use tidegate_node::{ClientAccess, Node, NodeSettings, OpenAccess};
+use tidegate_node::{ClientAccess, Node, OpenAccess};
+use tidegate_replica::{Replica, ReplicaSettings};
 
 /// Nodes on a server of their own.
 pub(crate) struct Site {
@@ -25,13 +26,12 @@ pub(crate) fn node_with(
     access: Arc<dyn ClientAccess>,
     folder: Option<&Path>,
 ) -> Node {
-    Node::new(NodeSettings {
+    let settings = ReplicaSettings {
         name: NodeName::new("n1").unwrap(),
         environment: environment.clone(),
-        access,
         folder: folder.map(Path::to_owned),
-    })
-    .unwrap()
+    };
+    Node::new(Replica::new(settings).unwrap(), access)
 }
 
 impl Site {

@@ -1,7 +1,7 @@
 //! Keeps asking upstream for a newer snapshot, for ever.
 
 use crate::backoff::{Backoff, LONGEST_AWAY, LONGEST_REFUSED, draw};
-use crate::node::Node;
+use crate::replica::Replica;
 use crate::serving::OfferRefusal;
 use crate::upstream::{Upstream, UpstreamError};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const SHORTEST_ROUND: Duration = Duration::from_millis(500);
 
 /// The loop that brings new snapshots.
 pub(crate) struct Pull {
-    node: Node,
+    replica: Replica,
     upstream: Arc<dyn Upstream>,
     backoff: Backoff,
     last_failure: Option<&'static str>,
@@ -32,9 +32,9 @@ enum Failure {
 }
 
 impl Pull {
-    pub(crate) fn new(node: Node, upstream: Arc<dyn Upstream>) -> Self {
+    pub(crate) fn new(replica: Replica, upstream: Arc<dyn Upstream>) -> Self {
         Self {
-            node,
+            replica,
             upstream,
             backoff: Backoff::default(),
             last_failure: None,
@@ -58,17 +58,17 @@ impl Pull {
 
     /// One question to upstream.
     async fn round(&self) -> Result<(), Failure> {
-        let after = self.node.served().map(|served| served.version());
+        let after = self.replica.served().map(|served| served.version());
         let answer = self.upstream.current(after, LONG_POLL).await;
         match answer.map_err(Failure::Upstream)? {
             Some(bytes) => {
-                let node = self.node.clone();
-                let offered = tokio::task::spawn_blocking(move || node.offer(&bytes)).await;
+                let replica = self.replica.clone();
+                let offered = tokio::task::spawn_blocking(move || replica.offer(&bytes)).await;
                 let offered = offered.unwrap_or_else(|panic| Err(refusal_of_panic(&panic)));
                 offered.map(drop).map_err(Failure::Refused)
             }
             None if after.is_some() => {
-                self.node.contact().confirmed(Instant::now());
+                self.replica.contact().confirmed(Instant::now());
                 Ok(())
             }
             // Nothing was ever published, so there is nothing to confirm.
@@ -79,7 +79,7 @@ impl Pull {
     fn succeeded(&mut self) {
         self.backoff.succeeded(Instant::now());
         if self.last_failure.take().is_some() {
-            tracing::info!(node = %self.node.name(), "the control plane is back");
+            tracing::info!(node = %self.replica.name(), "the control plane is back");
         }
     }
 
@@ -89,10 +89,10 @@ impl Pull {
             // Counted where it was refused.
             Failure::Refused(refusal) => (refusal.cause(), LONGEST_AWAY, refusal, None),
             Failure::Upstream(error) => {
-                self.node.counters().pull_failed(error.cause());
+                self.replica.counters().pull_failed(error.cause());
                 let longest = match error {
                     UpstreamError::Credential { .. } => {
-                        self.node.contact().credential_refused();
+                        self.replica.contact().credential_refused();
                         LONGEST_REFUSED
                     }
                     _ => LONGEST_AWAY,
@@ -103,9 +103,9 @@ impl Pull {
         let pause = self.backoff.failed(Instant::now(), longest, draw());
         let pause = pause.max(asked.unwrap_or_default());
         if self.last_failure.replace(cause) == Some(cause) {
-            tracing::debug!(node = %self.node.name(), error, ?pause, "still no newer snapshot");
+            tracing::debug!(node = %self.replica.name(), error, ?pause, "still no newer snapshot");
         } else {
-            tracing::warn!(node = %self.node.name(), error, ?pause,
+            tracing::warn!(node = %self.replica.name(), error, ?pause,
                 "cannot get a newer snapshot; what is served stays in force, retrying");
         }
         pause

@@ -165,17 +165,17 @@ impl Served {
     }
 
     /// The variation that a context gets, without counting it as served.
-    pub(crate) fn attribute(&self, flag: &str, context: &PreparedContext) -> Evaluation<'_> {
+    pub fn attribute(&self, flag: &str, context: &PreparedContext) -> Evaluation<'_> {
         self.compiled.evaluate(flag, context)
     }
 
     /// What the flag's events are counted on; `None` when there is no such flag.
-    pub(crate) fn counts(&self, flag: &str) -> Option<&FlagCounts> {
+    pub fn counts(&self, flag: &str) -> Option<&FlagCounts> {
         self.counts.get(flag)
     }
 
     /// The keys of all flags that events may name, archived ones included.
-    pub(crate) fn known_flags(&self) -> impl Iterator<Item = &str> {
+    pub fn known_flags(&self) -> impl Iterator<Item = &str> {
         self.counts.keys().map(String::as_str)
     }
 }

@@ -6,8 +6,8 @@
 //! tallies, whose size depends on flags and metrics, not on how long upstream is away.
 
 use crate::backoff::{Backoff, LONGEST_AWAY, LONGEST_REFUSED, draw};
-use crate::node::Node;
 use crate::pull::asked_to_wait;
+use crate::replica::Replica;
 use crate::serving::Served;
 use crate::upstream::{Upstream, UpstreamError};
 use std::collections::VecDeque;
@@ -32,7 +32,7 @@ const TALLIES_PER_REPORT: usize = 1000;
 
 /// The loop that reports.
 pub(crate) struct Reporter {
-    node: Node,
+    replica: Replica,
     upstream: Arc<dyn Upstream>,
     served: watch::Receiver<Option<Arc<Served>>>,
     unacknowledged: VecDeque<Batch>,
@@ -57,10 +57,10 @@ struct Batch {
 }
 
 impl Reporter {
-    pub(crate) fn new(node: Node, upstream: Arc<dyn Upstream>) -> Self {
+    pub(crate) fn new(replica: Replica, upstream: Arc<dyn Upstream>) -> Self {
         Self {
-            served: node.watch(),
-            node,
+            served: replica.watch(),
+            replica,
             upstream,
             unacknowledged: VecDeque::new(),
             batches: 0,
@@ -105,7 +105,7 @@ impl Reporter {
         };
         if !matches!(timeout(FAREWELL, all).await, Ok(true)) {
             let lost: usize = self.unacknowledged.iter().map(|batch| batch.tallies.len()).sum();
-            tracing::warn!(node = %self.node.name(), lost, "stopped without handing in the last tallies");
+            tracing::warn!(node = %self.replica.name(), lost, "stopped without handing in the last tallies");
         }
     }
 
@@ -128,8 +128,8 @@ impl Reporter {
             .map(|served| served.version());
         let batch = self.unacknowledged.front();
         let report = NodeReport {
-            node: self.node.name().clone(),
-            instance: self.node.instance().to_owned(),
+            node: self.replica.name().clone(),
+            instance: self.replica.instance().to_owned(),
             batch: batch.map_or(self.batches, |batch| batch.number),
             serving,
             tallies: batch.map_or_else(Vec::new, |batch| batch.tallies.clone()),
@@ -148,7 +148,7 @@ impl Reporter {
 
     fn failed(&mut self, error: &UpstreamError) -> Duration {
         let cause = error.cause();
-        self.node.counters().report_failed(cause);
+        self.replica.counters().report_failed(cause);
         if let UpstreamError::Refused {
             status: 400 | 413 | 422,
             ..
@@ -157,11 +157,11 @@ impl Reporter {
         {
             // It would be refused for ever, and all that follows would wait behind it.
             let lost = batch.tallies.len() as u64;
-            self.node.counters().dropped("refused_upstream", lost);
-            tracing::error!(node = %self.node.name(), error = error as &dyn std::error::Error, lost,
+            self.replica.counters().dropped("refused_upstream", lost);
+            tracing::error!(node = %self.replica.name(), error = error as &dyn std::error::Error, lost,
                 "upstream refuses a batch of tallies; it is dropped");
         } else if self.last_failure != Some(cause) {
-            tracing::warn!(node = %self.node.name(), error = error as &dyn std::error::Error,
+            tracing::warn!(node = %self.replica.name(), error = error as &dyn std::error::Error,
                 "cannot report; the tallies are kept, retrying");
         }
         self.last_failure = Some(cause);
@@ -178,7 +178,7 @@ impl Reporter {
         if !self.unacknowledged.is_empty() {
             return;
         }
-        let mut tallies = self.node.tallies().take();
+        let mut tallies = self.replica.tallies().take();
         while !tallies.is_empty() {
             let rest = tallies.split_off(tallies.len().min(TALLIES_PER_REPORT));
             self.batches += 1;

@@ -1,6 +1,6 @@
-//! What a node exports to Prometheus.
+//! What a replica exports to Prometheus.
 
-use crate::node::Node;
+use crate::replica::Replica;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
@@ -9,9 +9,9 @@ use std::time::Duration;
 use tidegate_model::key::{EnvironmentKey, FlagKey, MetricName, VariationKey};
 use tidegate_model::snapshot::Version;
 
-/// The counters of one node. All carry the label `environment`.
+/// The counters of one replica. All carry the label `environment`.
 #[derive(Debug)]
-pub(crate) struct Counters {
+pub struct Counters {
     registry: Registry,
     evaluations: IntCounterVec,
     defaults: IntCounterVec,
@@ -114,11 +114,13 @@ impl Counters {
         )
     }
 
-    pub(crate) fn defaulted(&self, reason: &str) {
+    /// An evaluation left the caller with its own default, for this reason.
+    pub fn defaulted(&self, reason: &str) {
         self.defaults.with_label_values(&[reason]).inc();
     }
 
-    pub(crate) fn dropped(&self, cause: &str, many: u64) {
+    /// So many events or tallies will not be counted upstream, for this cause.
+    pub fn dropped(&self, cause: &str, many: u64) {
         self.dropped.with_label_values(&[cause]).inc_by(many);
     }
 
@@ -136,6 +138,11 @@ impl Counters {
 
     pub(crate) fn shelf_failed(&self) {
         self.shelf_failures.inc();
+    }
+
+    /// Where to register what the surface over this replica counts; it gets the replica's labels.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// Notes what is served, right before the metrics are read.
@@ -165,12 +172,12 @@ impl Make<'_> {
     }
 }
 
-/// The metrics of nodes that live in another process's registry: a control plane's embedded ones.
-pub fn collector(nodes: Vec<Node>) -> impl Collector + 'static {
-    Embedded(nodes)
+/// The metrics of replicas as part of another registry: a control plane's embedded ones.
+pub fn collector(replicas: Vec<Replica>) -> impl Collector + 'static {
+    Embedded(replicas)
 }
 
-struct Embedded(Vec<Node>);
+struct Embedded(Vec<Replica>);
 
 impl Collector for Embedded {
     /// None: which metrics there are depends on what was counted.
@@ -183,20 +190,20 @@ impl Collector for Embedded {
     }
 }
 
-/// The metrics of a node in Prometheus' text format.
+/// The metrics of a replica in Prometheus' text format.
 ///
 /// # Errors
 /// When the metrics contradict each other.
-pub(crate) fn exposition(node: &Node) -> Result<String, prometheus::Error> {
-    TextEncoder::new().encode_to_string(&families(std::slice::from_ref(node)))
+pub fn exposition(replica: &Replica) -> Result<String, prometheus::Error> {
+    TextEncoder::new().encode_to_string(&families(std::slice::from_ref(replica)))
 }
 
-/// The metrics of these nodes, each name once.
-fn families(nodes: &[Node]) -> Vec<MetricFamily> {
+/// The metrics of these replicas, each name once.
+fn families(replicas: &[Replica]) -> Vec<MetricFamily> {
     let mut families: BTreeMap<String, MetricFamily> = BTreeMap::new();
-    for node in nodes {
-        node.note_serving();
-        for mut family in node.counters().registry.gather() {
+    for replica in replicas {
+        replica.note_serving();
+        for mut family in replica.counters().registry.gather() {
             match families.get_mut(family.name()) {
                 Some(known) => known.mut_metric().extend(family.take_metric()),
                 None => {

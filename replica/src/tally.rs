@@ -11,7 +11,7 @@ use tidegate_model::key::{FlagKey, MetricName, VariationKey};
 
 /// Most metric names that are counted for one flag. Names come from clients; without a bound a
 /// client that puts an id into one would fill the memory.
-pub(crate) const METRICS_PER_FLAG_MAX: usize = 200;
+pub const METRICS_PER_FLAG_MAX: usize = 200;
 
 /// What happened since the tallies were last taken, and since the start.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ struct EventTally {
 
 /// One flag's counts with the variations of one snapshot: what evaluation counts on, without a lock.
 #[derive(Debug)]
-pub(crate) struct FlagCounts {
+pub struct FlagCounts {
     counters: Arc<Counters>,
     tally: Arc<FlagTally>,
     variations: Vec<(VariationKey, Arc<ExposureTally>)>,
@@ -54,7 +54,7 @@ pub(crate) struct FlagCounts {
 
 /// The flag has as many metrics as are counted for one flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TooManyMetrics;
+pub struct TooManyMetrics;
 
 impl Tallies {
     pub(crate) fn new(counters: Arc<Counters>) -> Self {
@@ -141,7 +141,7 @@ impl FlagTally {
 
 impl FlagCounts {
     /// The variation's key, if the flag has it.
-    pub(crate) fn variation(&self, key: &str) -> Option<&VariationKey> {
+    pub fn variation(&self, key: &str) -> Option<&VariationKey> {
         self.variations
             .iter()
             .map(|(known, _)| known)
@@ -149,12 +149,12 @@ impl FlagCounts {
     }
 
     /// All variations' keys.
-    pub(crate) fn variations(&self) -> impl Iterator<Item = &VariationKey> {
+    pub fn variations(&self) -> impl Iterator<Item = &VariationKey> {
         self.variations.iter().map(|(key, _)| key)
     }
 
     /// Counts that a variation was served.
-    pub(crate) fn exposed(&self, variation: &str) {
+    pub fn exposed(&self, variation: &str) {
         if let Some((_, exposure)) = self
             .variations
             .iter()
@@ -171,7 +171,7 @@ impl FlagCounts {
     /// When the metric is new and the flag has [`METRICS_PER_FLAG_MAX`] already. The bound is the
     /// flag's, not the variation's: a metric is counted on all of them or on none, so that a bound
     /// reached cannot make one look better than another.
-    pub(crate) fn event(
+    pub fn event(
         &self,
         metric: &MetricName,
         variation: &VariationKey,

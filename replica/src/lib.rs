@@ -1,0 +1,27 @@
+//! The newest snapshot of one environment, kept and evaluated inside a process: pulled from upstream,
+//! kept on disk, swapped as a whole, counted.
+//!
+//! A replica never needs the control plane to evaluate. This crate knows neither the store nor the
+//! actors, so Cargo itself proves it: all that comes from above passes through [`Upstream`]. It has no
+//! server: the node puts HTTP and gRPC in front of it, an application may use it as it is.
+
+mod backoff;
+mod contact;
+mod metrics;
+mod serving;
+mod shelf;
+mod tally;
+
+mod pull;
+mod replica;
+mod report;
+mod upstream;
+
+pub use contact::{StaleBecause, Standing};
+pub use metrics::{Counters, collector, exposition};
+pub use replica::{Replica, ReplicaError, ReplicaSettings};
+pub use serving::{OfferRefusal, Served};
+pub use shelf::ShelfError;
+pub use tally::{FlagCounts, METRICS_PER_FLAG_MAX, TooManyMetrics};
+pub use upstream::http::{HttpUpstream, HttpUpstreamError};
+pub use upstream::{Upstream, UpstreamError};
