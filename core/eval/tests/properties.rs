@@ -101,6 +101,25 @@ fn units() -> impl Strategy<Value = Value> {
     prop::collection::vec(prop::sample::select(vec!["a", "b", "u1"]), 0..3).prop_map(Value::from)
 }
 
+fn experiment() -> impl Strategy<Value = Value> {
+    let (whole, share) = (|| 0..=100_u32, || prop::option::of(0..=100_u32));
+    let layer = prop::option::of((0..50_u32, 50..=100_u32));
+    let audience = prop::option::of(predicate());
+    (layer, share(), audience, whole(), whole()).prop_map(|(layer, holdout, audience, allocation, arm)| {
+        let mut experiment = json!({"key": "e", "allocation": allocation, "arms": split(arm)["split"]});
+        if let Some((from, to)) = layer {
+            experiment["layer"] = json!({"key": "l", "from": from, "to": to});
+        }
+        if let Some(share) = holdout {
+            experiment["holdout"] = json!({"key": "h", "share": share});
+        }
+        if let Some(audience) = audience {
+            experiment["audience"] = audience;
+        }
+        experiment
+    })
+}
+
 /// A flag `f<i>` that may need any other, itself and unknown ones apart.
 fn flag(i: usize) -> impl Strategy<Value = Value> {
     let rules = prop::collection::vec((predicate(), serve()), 0..3);
@@ -118,8 +137,8 @@ fn flag(i: usize) -> impl Strategy<Value = Value> {
     ]);
     let unit = prop::option::of(prop::sample::select(&ATTRIBUTES[..]));
     let share = prop::option::of(0..=100_u32);
-    (status, rules, needs, units(), serve(), unit, share).prop_map(
-        move |(status, rules, needs, individuals, fallback, unit, share)| {
+    (status, rules, needs, units(), serve(), unit, share, experiment()).prop_map(
+        move |(status, rules, needs, individuals, fallback, unit, share, experiment)| {
             let rules: Vec<Value> = (0..)
                 .zip(rules)
                 .map(|(n, (when, serve)): (u32, _)| json!({"name": format!("r{n}"), "when": when, "serve": serve}))
@@ -134,6 +153,7 @@ fn flag(i: usize) -> impl Strategy<Value = Value> {
             json!({"flag": {
                 "key": format!("f{i}"), "type": "boolean", "status": status, "rules": rules, "prerequisites": needs,
                 "individuals": [{"units": individuals, "variation": "on"}], "fallback": fallback, "unit": unit,
+                "experiment": experiment,
             }, "rollout": rollout})
         },
     )

@@ -23,10 +23,8 @@ impl Catalog {
     /// missing prerequisites, prerequisites that lead back to the flag.
     pub fn violations_with_flag(&self, flag: &Flag) -> Vec<Violation> {
         let mut found = Vec::new();
-        for (i, rule) in flag.definition().rules.iter().enumerate() {
-            for segment in rule.when.segments() {
-                self.check_segment(&format!("rules[{i}].when"), segment, &mut found);
-            }
+        for (field, segment) in flag.segments() {
+            self.check_segment(&field, segment, &mut found);
         }
         for (i, prerequisite) in flag.definition().prerequisites.iter().enumerate() {
             let path = format!("prerequisites[{i}]");
@@ -69,16 +67,48 @@ impl Catalog {
                 .collect()
         };
         found.extend(chain_violation("prerequisites", flag.key(), keys, edges));
+        found.extend(self.layer_violations(flag));
         found
+    }
+
+    /// Experiments of other flags that could share a unit with this flag's, though both are in one layer
+    /// to avoid it.
+    fn layer_violations(&self, flag: &Flag) -> Vec<Violation> {
+        let Some((own, layer)) = flag
+            .running_experiment()
+            .and_then(|own| Some((own, own.layer.as_ref()?)))
+        else {
+            return Vec::new();
+        };
+        let others = self.flags.values().filter(|other| other.key() != flag.key());
+        others
+            .filter_map(|other| {
+                let experiment = other.running_experiment().filter(|one| own.collides_with(one))?;
+                let taken = experiment.layer.as_ref()?;
+                Some(Violation::new(
+                    "experiment.layer",
+                    format!("from {} to {}", layer.from, layer.to),
+                    format!(
+                        "experiment {} of flag {} has layer {} from {} to {}, and two experiments share no part",
+                        experiment.key,
+                        other.key(),
+                        taken.key,
+                        taken.from,
+                        taken.to
+                    ),
+                    "choose another part of the layer, or end the other experiment first",
+                ))
+            })
+            .collect()
     }
 
     /// What would be wrong if this segment stood in the catalogue: unknown segments, and segments
     /// that lead back to it.
     pub fn violations_with_segment(&self, segment: &Segment) -> Vec<Violation> {
         let mut found = Vec::new();
-        for named in segment.definition().when.iter().flat_map(|when| when.segments()) {
+        for (field, named) in segment.segments() {
             if named != segment.key() {
-                self.check_segment("when", named, &mut found);
+                self.check_segment(&field, named, &mut found);
             }
         }
         let keys = self.segments.keys().chain([segment.key()]);
@@ -88,9 +118,8 @@ impl Catalog {
             } else {
                 self.segments.get(key)
             };
-            let when = one.and_then(|one| one.definition().when.as_ref());
-            when.map(|when| when.segments().into_iter().cloned().collect())
-                .unwrap_or_default()
+            let named = one.into_iter().flat_map(Segment::segments);
+            named.map(|(_, named)| named.clone()).collect()
         };
         found.extend(chain_violation("when", segment.key(), keys, edges));
         found
@@ -98,19 +127,9 @@ impl Catalog {
 
     /// Everything that names the segment: flags and segments that keep it from being deleted.
     pub fn users_of_segment(&self, key: &SegmentKey) -> Vec<String> {
-        let flags = self.flags.values().filter(|flag| {
-            flag.definition()
-                .rules
-                .iter()
-                .any(|rule| rule.when.segments().contains(&key))
-        });
-        let segments = self.segments.values().filter(|segment| {
-            segment
-                .definition()
-                .when
-                .as_ref()
-                .is_some_and(|when| when.segments().contains(&key))
-        });
+        let names = |segments: Vec<(String, &SegmentKey)>| segments.iter().any(|(_, named)| *named == key);
+        let flags = self.flags.values().filter(|flag| names(flag.segments()));
+        let segments = self.segments.values().filter(|segment| names(segment.segments()));
         flags
             .map(|flag| format!("flag {}", flag.key()))
             .chain(segments.map(|segment| format!("segment {}", segment.key())))
@@ -264,6 +283,10 @@ mod tests {
                 r#"{"key":"a","type":"boolean","prerequisites":[{"flag":"b","variations":["on"]}]}"#,
                 "a -> b -> a",
             ),
+            (
+                r#"{"key":"c","type":"boolean","experiment":{"key":"e","audience":{"segment":"stuff"},"arms":[{"variation":"on","weight":100}]}}"#,
+                "experiment.audience: there is no such segment",
+            ),
         ] {
             let found = catalog().violations_with_flag(&flag(json));
             assert!(
@@ -297,6 +320,66 @@ mod tests {
             one_more[0].to_string().contains("at most 32 deep"),
             "{one_more:?}"
         );
+    }
+
+    #[test]
+    fn experiments_of_one_layer_share_no_part() {
+        let experiment = |flag_key: &str, status: &str, key: &str, layer: &str, from: u32, to: u32| {
+            flag(&format!(
+                r#"{{"key":"{flag_key}","type":"boolean","status":"{status}","experiment":{{"key":"{key}","layer":{{"key":"{layer}","from":{from},"to":{to}}},"arms":[{{"variation":"on","weight":100}}]}}}}"#
+            ))
+        };
+        let mut catalog = Catalog::default();
+        for running in [
+            experiment("a", "experiment", "first", "l", 20, 40),
+            experiment("idle", "active", "later", "l", 40, 100),
+        ] {
+            catalog.flags.insert(running.key().clone(), running);
+        }
+        for (other, refused) in [
+            (experiment("b", "experiment", "second", "l", 30, 50), true),
+            (experiment("b", "experiment", "second", "l", 0, 100), true),
+            (experiment("b", "experiment", "second", "l", 40, 60), false),
+            (experiment("b", "experiment", "second", "m", 30, 50), false),
+            // Not running yet, so that it can be prepared while the other one still runs.
+            (experiment("b", "active", "second", "l", 30, 50), false),
+            // Another part of the same experiment.
+            (experiment("b", "experiment", "first", "l", 30, 50), false),
+            // The flag's own earlier definition.
+            (experiment("a", "experiment", "second", "l", 30, 50), false),
+        ] {
+            let found = catalog.violations_with_flag(&other);
+            assert_eq!(!found.is_empty(), refused, "{other:?}: {found:?}");
+            let named = found
+                .iter()
+                .all(|one| one.rule.contains("experiment first of flag a"));
+            assert!(named, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn scores_name_segments_too() {
+        let scored = |key: &str, named: &str| {
+            segment(&format!(
+                r#"{{"key":"{key}","score":{{"parts":[{{"when":{{"segment":"{named}"}},"weight":1}}],"atLeast":1}}}}"#
+            ))
+        };
+        for (segment, says) in [
+            (
+                scored("new", "stuff"),
+                "score.parts[0].when: there is no such segment",
+            ),
+            (scored("staff", "beta"), "staff -> beta -> staff"),
+        ] {
+            let found = catalog().violations_with_segment(&segment);
+            assert!(found[0].to_string().contains(says), "{found:?}");
+        }
+        let mut catalog = catalog();
+        let good = scored("new", "beta");
+        assert_eq!(catalog.violations_with_segment(&good), []);
+        catalog.segments.insert(good.key().clone(), good);
+        let beta = SegmentKey::new("beta").unwrap();
+        assert_eq!(catalog.users_of_segment(&beta), ["segment new"]);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Flags: variations, and who gets which.
 
 use crate::condition::Predicate;
+use crate::experiment::Experiment;
 use crate::invalid::{Invalid, Violation};
-use crate::key::{FlagKey, RolloutId, VariationKey};
+use crate::key::{FlagKey, RolloutId, SegmentKey, VariationKey};
 use crate::share::Share;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -48,7 +49,7 @@ pub enum FlagStatus {
     Inactive,
     /// Put away: callers get their own default, and nothing may be changed but the status.
     Archived,
-    /// Targeting decides, with an experiment in front of the fallback.
+    /// Targeting decides, with an experiment between the rules and the fallback.
     Experiment,
 }
 
@@ -205,6 +206,9 @@ pub struct FlagDefinition {
     /// Asked next, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<TargetingRule>,
+    /// Asked after the rules, while the status is `experiment`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<Box<Experiment>>,
     /// What everybody else gets, behind the rollout. Left out: the `off` variation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Serve>,
@@ -249,6 +253,14 @@ impl Flag {
         self.0.variations.iter().find(|variation| &variation.key == key)
     }
 
+    /// The experiment, while there is one running.
+    pub fn running_experiment(&self) -> Option<&Experiment> {
+        self.0
+            .experiment
+            .as_deref()
+            .filter(|_| self.0.status == FlagStatus::Experiment)
+    }
+
     /// What is put before the unit when it is bucketed.
     pub fn salt(&self) -> &str {
         self.0.salt.as_deref().unwrap_or(self.0.key.as_str())
@@ -268,6 +280,18 @@ impl Flag {
             fallback: Some(fallback),
             ..self.0.clone()
         })
+    }
+
+    /// Every segment it names, each with the field that does.
+    pub fn segments(&self) -> Vec<(String, &SegmentKey)> {
+        let rules = (0..).zip(&self.0.rules);
+        let rules = rules.map(|(i, rule): (usize, _)| (format!("rules[{i}].when"), &rule.when));
+        let audience = self.0.experiment.iter().filter_map(|one| one.audience.as_ref());
+        let audience = audience.map(|when| ("experiment.audience".to_owned(), when));
+        rules
+            .chain(audience)
+            .flat_map(|(field, when)| when.segments().into_iter().map(move |key| (field.clone(), key)))
+            .collect()
     }
 
     /// Names of everything that targeting can serve.

@@ -118,6 +118,21 @@ key!(
     "segment key"
 );
 key!(
+    /// Names an experiment inside its environment.
+    ExperimentKey,
+    "experiment key"
+);
+key!(
+    /// Names a layer, whose parts keep experiments from sharing units.
+    LayerKey,
+    "layer key"
+);
+key!(
+    /// Names a holdout: units that its experiments leave alone.
+    HoldoutKey,
+    "holdout key"
+);
+key!(
     /// Names a rollout policy inside its environment.
     PolicyName,
     "policy name"

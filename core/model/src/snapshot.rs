@@ -1,6 +1,7 @@
 //! What a node needs to know about one environment, and how it is carried there.
 
 use crate::flag::Flag;
+use crate::invalid::Violation;
 use crate::key::{EnvironmentKey, Revision, RolloutId, VariationKey};
 use crate::segment::Segment;
 use crate::share::Share;
@@ -97,9 +98,10 @@ impl std::str::FromStr for Version {
     }
 }
 
-/// SHA-256 of the bytes of a snapshot's content, in lower-case hexadecimal.
+/// SHA-256 of the bytes of a snapshot's content, or of a list's, in lower-case hexadecimal.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, pattern = "^[0-9a-f]{64}$")]
 pub struct Digest(String);
 
 impl Digest {
@@ -120,6 +122,35 @@ impl Digest {
     /// The first twelve digits, enough for people to tell two apart.
     pub fn short(&self) -> &str {
         self.0.get(..12).unwrap_or(&self.0)
+    }
+}
+
+impl std::str::FromStr for Digest {
+    type Err = Violation;
+    fn from_str(text: &str) -> Result<Self, Violation> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = Violation;
+    fn try_from(text: String) -> Result<Self, Violation> {
+        let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() == 64 && text.bytes().all(digit) {
+            return Ok(Self(text));
+        }
+        Err(Violation::new(
+            "digest",
+            &text,
+            "a digest has 64 digits, each one of 0-9 and a-f",
+            "copy the digest whole",
+        ))
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.0
     }
 }
 

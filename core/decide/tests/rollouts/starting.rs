@@ -168,7 +168,7 @@ fn f50_one_rollout_at_a_time() {
         ("archived", "is archived"),
     ] {
         let other = state(&format!(
-            r#"{{"key":"checkout","type":"boolean","status":"{status}"}}"#
+            r#"{{"key":"checkout","type":"boolean","status":"{status}","experiment":{{"key":"e","arms":[{{"variation":"on","weight":100}}]}}}}"#
         ));
         check_refused(&request(&policy), &other, &policy, &[says]);
     }

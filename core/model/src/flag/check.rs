@@ -1,6 +1,6 @@
 //! What must hold inside one flag.
 
-use super::{FlagDefinition, FlagType, NumberFormat, Serve, Variation, WeightedVariation};
+use super::{FlagDefinition, FlagStatus, FlagType, NumberFormat, Serve, Variation, WeightedVariation};
 use crate::invalid::{Violation, nearest};
 use crate::key::VariationKey;
 use crate::share::Share;
@@ -124,6 +124,18 @@ pub(super) fn violations(flag: &FlagDefinition) -> Vec<Violation> {
         );
         names.check_serve(&format!("{path}.serve"), &rule.serve, &mut found);
     }
+    if let Some(experiment) = &flag.experiment {
+        let inside = experiment.violations().into_iter();
+        found.extend(inside.map(|one| one.inside("experiment")));
+        names.check_parts("experiment.arms", &experiment.arms, &mut found);
+    } else if flag.status == FlagStatus::Experiment {
+        found.push(Violation::new(
+            "experiment",
+            "",
+            "a flag whose status is 'experiment' has an experiment",
+            "give it one under 'experiment', or set the status to active",
+        ));
+    }
     if let Some(fallback) = &flag.fallback {
         names.check_serve("fallback", fallback, &mut found);
     }
@@ -205,18 +217,20 @@ impl Names<'_> {
     }
 
     fn check_serve(&self, field: &str, serve: &Serve, found: &mut Vec<Violation>) {
-        let Serve::Split(parts) = serve else {
-            if let Serve::Variation(key) = serve {
-                self.check(&format!("{field}.variation"), key, found);
-            }
-            return;
-        };
+        match serve {
+            Serve::Variation(key) => self.check(&format!("{field}.variation"), key, found),
+            Serve::Split(parts) => self.check_parts(&format!("{field}.split"), parts, found),
+        }
+    }
+
+    fn check_parts(&self, field: &str, parts: &[WeightedVariation], found: &mut Vec<Violation>) {
         let mut seen = BTreeSet::new();
         for (i, part) in parts.iter().enumerate() {
-            self.check(&format!("{field}.split[{i}].variation"), &part.variation, found);
+            let variation = format!("{field}[{i}].variation");
+            self.check(&variation, &part.variation, found);
             if !seen.insert(&part.variation) {
                 found.push(Violation::new(
-                    format!("{field}.split[{i}].variation"),
+                    variation,
                     &part.variation,
                     "a split names each variation once",
                     "add the weights up into one entry",
@@ -231,7 +245,7 @@ impl Names<'_> {
             )]
             let percent = sum as f64 / 1000.0;
             found.push(Violation::new(
-                format!("{field}.split"),
+                field,
                 format!("{percent} %"),
                 "the weights of a split add up to exactly 100 %",
                 format!(
@@ -303,6 +317,13 @@ mod tests {
         serde_json::to_string(&flag).map_err(|error| error.to_string())
     }
 
+    fn assert_named(json: &str, says: &[&str]) {
+        let error = check(json).unwrap_err();
+        for part in says {
+            assert!(error.contains(part), "{json}\nmissing {part:?} in {error}");
+        }
+    }
+
     #[test]
     fn what_is_left_out_is_filled_in() {
         for (given, complete) in [
@@ -317,6 +338,10 @@ mod tests {
             (
                 r#"{"key":"a","type":"number","variations":[{"key":"s","value":10},{"key":"l","value":0.5}]}"#,
                 r#"{"key":"a","type":"number","numberFormat":"float","status":"active","variations":[{"key":"s","value":10.0},{"key":"l","value":0.5}]}"#,
+            ),
+            (
+                r#"{"key":"a","type":"boolean","status":"experiment","experiment":{"key":"e","allocation":100,"holdout":{"key":"h","share":5},"layer":{"key":"l","from":0,"to":50},"arms":[{"variation":"on","weight":50},{"variation":"off","weight":50}]}}"#,
+                r#"{"key":"a","type":"boolean","status":"experiment","variations":[{"key":"on","value":true},{"key":"off","value":false}],"off":"off","experiment":{"key":"e","layer":{"key":"l","from":0,"to":50},"holdout":{"key":"h","share":5},"arms":[{"variation":"on","weight":50},{"variation":"off","weight":50}]},"fallback":{"variation":"off"}}"#,
             ),
         ] {
             assert_eq!(check(given).unwrap(), complete);
@@ -375,10 +400,34 @@ mod tests {
                 vec!["a whole number"],
             ),
         ] {
-            let error = check(json).unwrap_err();
-            for part in says {
-                assert!(error.contains(part), "{json}\nmissing {part:?} in {error}");
-            }
+            assert_named(json, &says);
+        }
+    }
+
+    #[test]
+    fn everything_wrong_with_an_experiment_is_named() {
+        for (json, says) in [
+            (
+                r#"{"key":"a","type":"boolean","status":"experiment"}"#,
+                vec!["experiment: a flag whose status is 'experiment' has an experiment"],
+            ),
+            (
+                r#"{"key":"a","type":"boolean","experiment":{"key":"e","salt":"","layer":{"key":"l","from":50,"to":50},"audience":{"all":[]},"arms":[{"variation":"on","weight":50},{"variation":"of","weight":40}]}}"#,
+                vec![
+                    "experiment.salt: 'salt' has 1 to 255 bytes",
+                    "experiment.layer: a part of a layer begins before it ends",
+                    "experiment.audience.all",
+                    "experiment.arms[1].variation",
+                    "did you mean 'off'?",
+                    "experiment.arms: the weights of a split add up to exactly 100 %",
+                ],
+            ),
+            (
+                r#"{"key":"a","type":"boolean","experiment":{"key":"e","arms":[{"variation":"on","weight":50},{"variation":"on","weight":50}]}}"#,
+                vec!["experiment.arms[1].variation: a split names each variation once"],
+            ),
+        ] {
+            assert_named(json, &says);
         }
     }
 }
