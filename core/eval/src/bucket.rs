@@ -4,9 +4,32 @@
 //! `docs/decisions/2026-11-22-bucketing.md` says why it cannot change.
 
 mod murmur3;
+mod unit_text;
 
 use murmur3::Murmur3;
 use tidegate_model::share::Share;
+pub(crate) use unit_text::UnitText;
+
+/// What is put before the units of one flag, layer or experiment.
+#[derive(Debug)]
+pub(crate) struct Salt(Box<str>);
+
+impl Salt {
+    /// This salt.
+    pub(crate) fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// As text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The bucket of a unit: [`bucket`].
+    pub(crate) fn bucket(&self, unit: &str) -> u32 {
+        bucket(&self.0, unit)
+    }
+}
 
 /// The bucket of `unit` under `salt`, 0 to 99,999: MurmurHash3 x86 32 (seed 0) over the canonical
 /// CBOR of the text `<salt>.<unit>`, scaled by `(hash * 100,000) >> 32`.

@@ -11,7 +11,6 @@ use crate::snapshot::CompiledSnapshot;
 use crate::vocabulary::{Table, Vocabulary};
 use std::collections::BTreeMap;
 use tidegate_model::catalog::CHAIN_MAX;
-use tidegate_model::context::Context;
 use tidegate_model::flag::Flag;
 use tidegate_model::invalid::{Invalid, Violation, nearest};
 use tidegate_model::key::{FlagKey, SegmentKey};
@@ -25,6 +24,7 @@ pub const SEGMENT_DEPTH_MAX: usize = CHAIN_MAX;
 
 /// What has been resolved so far, and what is wrong.
 struct Compiler<'a> {
+    version: Version,
     vocabulary: Vocabulary,
     /// Sorted by key, as in the compiled snapshot.
     flags: Vec<&'a Flag>,
@@ -40,7 +40,8 @@ pub(crate) fn compile(content: &SnapshotContent, version: Version) -> Result<Com
     let mut sources: Vec<&SnapshotFlag> = content.flags.iter().collect();
     sources.sort_by_key(|source| source.flag.key());
     let mut compiler = Compiler {
-        vocabulary: Vocabulary::new(Context::TARGETING_KEY),
+        version,
+        vocabulary: Vocabulary::new(),
         flags: sources.iter().map(|source| &source.flag).collect(),
         flag_places: Table::default(),
         segment_places: Table::default(),
@@ -55,14 +56,17 @@ pub(crate) fn compile(content: &SnapshotContent, version: Version) -> Result<Com
         .map(|segment| compiler.segment(segment))
         .collect();
     let flags: Box<[CompiledFlag]> = sources.iter().map(|source| compiler.flag(source)).collect();
+    // A snapshot has at most 32 MiB, far fewer than 2^32 of either.
+    let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
     let memos = MemoCounts {
-        segments: segments.len(),
-        prerequisites: compiler.prerequisites.len(),
+        segments: count(segments.len()),
+        prerequisites: count(compiler.prerequisites.len()),
     };
     let snapshot = CompiledSnapshot {
         version,
         vocabulary: compiler.vocabulary,
         flags,
+        nothing: CompiledFlag::nothing(version),
         places: compiler.flag_places,
         segments,
         memos,

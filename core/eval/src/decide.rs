@@ -1,112 +1,95 @@
 //! The order in which a flag's targeting is asked. `docs/evaluation.md` is this file in prose.
 
-use crate::evaluation::{ErrorCode, Reason};
-use crate::flag::{CompiledFlag, Prerequisite, Serve, Variation};
+use crate::flag::{CompiledFlag, Prerequisite, Serve};
+use crate::outcome::{Cause, Outcome};
 use crate::prepared::PreparedContext;
 use crate::snapshot::CompiledSnapshot;
 use tidegate_model::flag::FlagStatus;
 
-/// What was decided for one flag and context.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Decision<'a> {
-    pub(crate) variation: Option<&'a Variation>,
-    pub(crate) reason: Reason<'a>,
-}
-
 impl CompiledSnapshot {
     /// Decides one flag. Prerequisites lead into other flags, at most
     /// [`PREREQUISITE_DEPTH_MAX`](crate::PREREQUISITE_DEPTH_MAX) deep.
-    pub(crate) fn decide<'a>(&'a self, flag: &'a CompiledFlag, context: &PreparedContext) -> Decision<'a> {
-        let off = |reason| Decision {
-            variation: flag.off.as_deref(),
-            reason,
-        };
-        match flag.status {
-            FlagStatus::Archived => {
-                return Decision {
-                    variation: None,
-                    reason: Reason::Disabled,
-                };
-            }
-            FlagStatus::Inactive => return off(Reason::Disabled),
-            FlagStatus::Active | FlagStatus::Experiment => {}
+    #[inline]
+    pub(crate) fn decide(&self, flag: &CompiledFlag, context: &PreparedContext<'_>) -> Outcome {
+        match flag.fixed {
+            Some(fixed) => fixed,
+            None => self.decide_for(flag, context),
         }
-        for prerequisite in &flag.prerequisites {
+    }
+
+    /// Decides a flag that does not give everybody the same.
+    fn decide_for(&self, flag: &CompiledFlag, context: &PreparedContext<'_>) -> Outcome {
+        for (place, prerequisite) in (0..).zip(&flag.prerequisites) {
             if !self.is_met(prerequisite, context) {
-                let flag = self.flag_key(prerequisite.flag);
-                return off(Reason::PrerequisiteFailed { flag });
+                return Outcome::new(flag.off, Cause::PrerequisiteFailed).at(place);
             }
         }
-        let unit = context.targeting_key();
-        if let Some(individual) = flag.individuals.iter().find(|one| one.units.contains(unit)) {
-            return Decision {
-                variation: Some(&individual.variation),
-                reason: Reason::IndividualOverride,
-            };
+        if !flag.individuals.is_empty() {
+            let unit = context.targeting_key();
+            if let Some(individual) = flag.individuals.iter().find(|one| one.units.contains(unit)) {
+                return Outcome::new(Some(individual.variation), Cause::IndividualOverride);
+            }
         }
-        for rule in &flag.rules {
+        for (place, rule) in (0..).zip(&flag.rules) {
             if rule.when.holds(&self.segments, context) {
-                let split = rule.serve.is_split();
-                let rule_name = &rule.name;
-                return serve(
-                    flag,
-                    &rule.serve,
-                    context,
-                    Reason::TargetingMatch {
-                        rule: rule_name,
-                        split,
-                    },
-                );
+                return serve(flag, &rule.serve, context, Cause::TargetingMatch).at(place);
             }
         }
         if let Some(rollout) = &flag.rollout {
-            let id = rollout.id.as_str();
-            return serve(flag, &rollout.serve, context, Reason::Rollout { rollout: id });
+            return serve(flag, rollout, context, Cause::Rollout);
         }
         match &flag.fallback {
-            Some(fallback) => serve(flag, fallback, context, fallback_reason(flag, fallback)),
-            None => Decision {
-                variation: None,
-                reason: Reason::Default,
-            },
+            Some(fallback) => serve(flag, fallback, context, fallback_cause(flag, fallback)),
+            None => Outcome::new(None, Cause::Default),
         }
     }
 
     /// Whether the other flag serves one of the variations that will do.
-    fn is_met(&self, prerequisite: &Prerequisite, context: &PreparedContext) -> bool {
+    fn is_met(&self, prerequisite: &Prerequisite, context: &PreparedContext<'_>) -> bool {
         let served = context.serves(prerequisite.memo, || {
             let other = self.flags.get(prerequisite.flag as usize)?;
-            Some(self.decide(other, context).variation?.place)
+            self.decide(other, context).variation()
         });
         served.is_some_and(|place| prerequisite.accepted.contains(&place))
     }
 }
 
+impl CompiledFlag {
+    /// What everybody gets, if the context does not matter.
+    pub(crate) fn find_fixed(&self) -> Option<Outcome> {
+        match self.status {
+            FlagStatus::Archived => return Some(Outcome::new(None, Cause::Disabled)),
+            FlagStatus::Inactive => return Some(Outcome::new(self.off, Cause::Disabled)),
+            FlagStatus::Active | FlagStatus::Experiment => {}
+        }
+        match &self.fallback {
+            _ if !self.is_untargeted() => None,
+            Some(Serve::Split(_)) => None,
+            Some(Serve::One(variation)) => Some(Outcome::new(Some(*variation), Cause::Static)),
+            None => Some(Outcome::new(None, Cause::Default)),
+        }
+    }
+}
+
 /// Why the fallback decided, if it did.
-pub(crate) fn fallback_reason<'a>(flag: &CompiledFlag, fallback: &Serve) -> Reason<'a> {
-    let split = fallback.is_split();
-    if flag.is_untargeted() && !split {
-        Reason::Static
+pub(crate) fn fallback_cause(flag: &CompiledFlag, fallback: &Serve) -> Cause {
+    if flag.is_untargeted() && !fallback.is_split() {
+        Cause::Static
     } else {
-        Reason::Fallback { split }
+        Cause::Fallback
     }
 }
 
 /// The variation served, or that there is no unit to choose one for.
-fn serve<'a>(
+#[inline]
+pub(crate) fn serve(
     flag: &CompiledFlag,
-    serve: &'a Serve,
-    context: &PreparedContext,
-    reason: Reason<'a>,
-) -> Decision<'a> {
-    match serve.variation(|| flag.bucket(context)) {
-        Some(variation) => Decision {
-            variation: Some(variation),
-            reason,
-        },
-        None => Decision {
-            variation: None,
-            reason: Reason::Error(ErrorCode::TargetingKeyMissing),
-        },
+    serve: &Serve,
+    context: &PreparedContext<'_>,
+    cause: Cause,
+) -> Outcome {
+    match serve.variation(|| context.bucket(flag.unit, &flag.salt)) {
+        Some(variation) => Outcome::new(Some(variation), cause).split(serve.is_split()),
+        None => Outcome::new(None, Cause::TargetingKeyMissing),
     }
 }

@@ -1,24 +1,19 @@
 //! What an evaluation answers.
 
-use serde::Serialize;
+use crate::flag::{CompiledFlag, Variation};
+use crate::outcome::Outcome;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use std::fmt;
 use tidegate_model::snapshot::Version;
 
-/// The answer for one flag and one context, borrowed from the snapshot.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+/// The answer for one flag and one context, borrowed from the snapshot. Two words: what was decided is
+/// put into names and values only where it is asked for.
+#[derive(Clone, Copy)]
 pub struct Evaluation<'a> {
-    /// The value as parsed; `None` is "use the caller's default".
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub value: Option<&'a serde_json::Value>,
-    /// The value as JSON text, written once when the snapshot was compiled.
-    #[serde(skip)]
-    pub json: Option<&'a str>,
-    /// The variation; empty when there is none.
-    pub variation: &'a str,
-    /// Why.
-    pub reason: Reason<'a>,
-    /// The snapshot it came from.
-    pub version: Version,
+    pub(crate) flag: &'a CompiledFlag,
+    pub(crate) outcome: Outcome,
 }
 
 /// Why a context got what it got.
@@ -67,4 +62,91 @@ pub enum ErrorCode {
     FlagNotFound,
     /// The decision needs a unit to bucket and the context has none.
     TargetingKeyMissing,
+}
+
+impl<'a> Evaluation<'a> {
+    /// The flag's key; empty when there is no such flag.
+    pub fn flag(&self) -> &'a str {
+        &self.flag.cold.key
+    }
+
+    /// The value as parsed; `None` is "use the caller's default".
+    #[inline]
+    pub fn value(&self) -> Option<&'a Value> {
+        self.served().map(|variation| &variation.value)
+    }
+
+    /// The value as JSON text, written once when the snapshot was compiled.
+    pub fn json(&self) -> Option<&'a str> {
+        self.served().map(|variation| &*variation.json)
+    }
+
+    /// The variation; empty when there is none.
+    pub fn variation(&self) -> &'a str {
+        self.served().map_or("", |variation| variation.key.as_str())
+    }
+
+    /// The variation's place in the flag's definition, counted from 0; `None` when there is none.
+    #[inline]
+    pub fn variation_place(&self) -> Option<usize> {
+        self.outcome.variation().map(usize::from)
+    }
+
+    /// Why.
+    pub fn reason(&self) -> Reason<'a> {
+        self.outcome.reason(self.flag)
+    }
+
+    /// The name of the rule that matched.
+    pub fn rule(&self) -> Option<&'a str> {
+        match self.reason() {
+            Reason::TargetingMatch { rule, .. } => Some(rule),
+            _ => None,
+        }
+    }
+
+    /// The snapshot it came from.
+    pub fn version(&self) -> Version {
+        self.flag.cold.version
+    }
+
+    #[inline]
+    fn served(&self) -> Option<&'a Variation> {
+        self.flag.variations.get(self.outcome.variation()? as usize)
+    }
+}
+
+/// The same answer, from whichever compiled copy of the snapshot.
+impl PartialEq for Evaluation<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.version(), self.flag(), self.variation()) == (other.version(), other.flag(), other.variation())
+            && self.value() == other.value()
+            && self.reason() == other.reason()
+    }
+}
+
+impl fmt::Debug for Evaluation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Evaluation")
+            .field("flag", &self.flag())
+            .field("value", &self.value())
+            .field("variation", &self.variation())
+            .field("reason", &self.reason())
+            .field("version", &self.version())
+            .finish()
+    }
+}
+
+impl Serialize for Evaluation<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut written = serializer.serialize_struct("Evaluation", 4)?;
+        match self.value() {
+            Some(value) => written.serialize_field("value", value)?,
+            None => written.skip_field("value")?,
+        }
+        written.serialize_field("variation", self.variation())?;
+        written.serialize_field("reason", &self.reason())?;
+        written.serialize_field("version", &self.version())?;
+        written.end()
+    }
 }

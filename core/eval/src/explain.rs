@@ -3,9 +3,10 @@
 //! Written apart from [`decide`](crate::decide), because it looks at everything where evaluating stops
 //! at the first thing that decides. A property test proves that both come to the same end.
 
-use crate::decide::fallback_reason;
-use crate::evaluation::{ErrorCode, Evaluation, Reason};
-use crate::flag::{CompiledFlag, Prerequisite, Serve, Variation};
+use crate::decide::fallback_cause;
+use crate::evaluation::Evaluation;
+use crate::flag::{CompiledFlag, Individual, Prerequisite, Serve};
+use crate::outcome::{Cause, Outcome};
 use crate::predicate::{Condition, Predicate, Segment};
 use crate::prepared::PreparedContext;
 use crate::snapshot::CompiledSnapshot;
@@ -124,7 +125,7 @@ pub enum Finding<'a> {
         /// With what, as JSON, shortened.
         operand: &'a str,
         /// What the context has there.
-        seen: Option<&'a Value>,
+        seen: Option<Value>,
         /// Whether the condition holds.
         holds: bool,
     },
@@ -162,90 +163,90 @@ impl Finding<'_> {
 impl CompiledSnapshot {
     /// Evaluates like [`evaluate`](Self::evaluate) and tells every step. Allocates, and takes
     /// thousands of times as long.
-    pub fn explain<'a>(&'a self, flag: &'a str, context: &'a PreparedContext) -> Explanation<'a> {
+    pub fn explain<'a>(&'a self, flag: &'a str, context: &'a PreparedContext<'_>) -> Explanation<'a> {
         let mut trace = Trace {
             snapshot: self,
             context,
             steps: Vec::new(),
             told: vec![None; self.segments.len()],
         };
-        let (variation, reason) = match self.flag(flag) {
-            Some(compiled) => trace.flag(compiled),
-            None => (None, Reason::Error(ErrorCode::FlagNotFound)),
+        let (compiled, outcome) = match self.find(flag) {
+            Some(compiled) => (compiled, trace.flag(compiled)),
+            None => (&self.nothing, Outcome::new(None, Cause::FlagNotFound)),
         };
         Explanation {
             flag,
-            evaluation: self.evaluation(variation, reason),
+            evaluation: Evaluation {
+                flag: compiled,
+                outcome,
+            },
             steps: trace.steps,
         }
     }
 }
 
-type Outcome<'a> = (Option<&'a Variation>, Reason<'a>);
-
 /// An explanation that is being written.
 struct Trace<'a> {
     snapshot: &'a CompiledSnapshot,
-    context: &'a PreparedContext,
+    context: &'a PreparedContext<'a>,
     steps: Vec<Step<'a>>,
     /// Segments that have been told already: segments within segments could fill the world.
     told: Vec<Option<bool>>,
 }
 
 impl<'a> Trace<'a> {
-    fn flag(&mut self, flag: &'a CompiledFlag) -> Outcome<'a> {
-        let off = flag.off.as_deref();
+    fn flag(&mut self, flag: &'a CompiledFlag) -> Outcome {
         self.steps.push(Step::Status { status: flag.status });
         match flag.status {
-            FlagStatus::Archived => return (None, Reason::Disabled),
-            FlagStatus::Inactive => return (off, Reason::Disabled),
+            FlagStatus::Archived => return Outcome::new(None, Cause::Disabled),
+            FlagStatus::Inactive => return Outcome::new(flag.off, Cause::Disabled),
             FlagStatus::Active | FlagStatus::Experiment => {}
         }
-        for prerequisite in &flag.prerequisites {
-            if let Some(flag) = self.unmet(prerequisite) {
-                return (off, Reason::PrerequisiteFailed { flag });
+        for (place, prerequisite) in (0..).zip(&flag.prerequisites) {
+            if !self.is_met(prerequisite) {
+                return Outcome::new(flag.off, Cause::PrerequisiteFailed).at(place);
             }
         }
-        if let Some(variation) = self.individual(flag) {
-            return (Some(variation), Reason::IndividualOverride);
+        if let Some(individual) = self.individual(flag) {
+            return Outcome::new(Some(individual.variation), Cause::IndividualOverride);
         }
-        for rule in &flag.rules {
+        for (place, (rule, name)) in (0..).zip(flag.rules.iter().zip(&flag.cold.rule_names)) {
             let when = self.finding(&rule.when);
             let matched = when.holds();
-            let name = &*rule.name;
             self.steps.push(Step::Rule { rule: name, when });
             if matched {
-                let split = rule.serve.is_split();
-                return self.serve(flag, &rule.serve, Reason::TargetingMatch { rule: name, split });
+                return self.serve(flag, &rule.serve, Cause::TargetingMatch).at(place);
             }
         }
-        if let Some(rollout) = &flag.rollout {
+        if let (Some(serve), Some(rollout)) = (&flag.rollout, &flag.cold.rollout) {
             let (id, share) = (rollout.id.as_str(), rollout.share);
             self.steps.push(Step::Rollout { rollout: id, share });
-            return self.serve(flag, &rollout.serve, Reason::Rollout { rollout: id });
+            return self.serve(flag, serve, Cause::Rollout);
         }
         let present = flag.fallback.is_some();
         self.steps.push(Step::Fallback { present });
         match &flag.fallback {
-            Some(fallback) => self.serve(flag, fallback, fallback_reason(flag, fallback)),
-            None => (None, Reason::Default),
+            Some(fallback) => self.serve(flag, fallback, fallback_cause(flag, fallback)),
+            None => Outcome::new(None, Cause::Default),
         }
     }
 
-    fn unmet(&mut self, prerequisite: &'a Prerequisite) -> Option<&'a str> {
-        let other = self.snapshot.flags.get(prerequisite.flag as usize)?;
-        let served = self.snapshot.decide(other, self.context).variation;
-        let holds = served.is_some_and(|variation| prerequisite.accepted.contains(&variation.place));
-        let flag = other.key.as_str();
+    fn is_met(&mut self, prerequisite: &'a Prerequisite) -> bool {
+        let other = self.snapshot.flags.get(prerequisite.flag as usize);
+        let served = other.and_then(|other| {
+            let variation = self.snapshot.decide(other, self.context).variation()?;
+            Some((other, variation))
+        });
+        let holds = served.is_some_and(|(_, variation)| prerequisite.accepted.contains(&variation));
         self.steps.push(Step::Prerequisite {
-            flag,
-            serves: served.map(|variation| variation.key.as_str()),
+            flag: prerequisite.key.as_str(),
+            serves: served.and_then(|(other, variation)| other.variation_key(variation)),
             holds,
         });
-        (!holds).then_some(flag)
+        holds
     }
 
-    fn individual(&mut self, flag: &'a CompiledFlag) -> Option<&'a Variation> {
+    fn individual(&mut self, flag: &'a CompiledFlag) -> Option<&'a Individual> {
         if flag.individuals.is_empty() {
             return None;
         }
@@ -253,23 +254,23 @@ impl<'a> Trace<'a> {
         let individual = flag.individuals.iter().find(|one| one.units.contains(unit));
         let listed = individual.is_some();
         self.steps.push(Step::Individuals { listed });
-        individual.map(|one| &*one.variation)
+        individual
     }
 
-    fn serve(&mut self, flag: &'a CompiledFlag, serve: &'a Serve, reason: Reason<'a>) -> Outcome<'a> {
-        if !serve.is_split() {
-            return (serve.variation(|| None), reason);
+    fn serve(&mut self, flag: &'a CompiledFlag, serve: &'a Serve, cause: Cause) -> Outcome {
+        let split = serve.is_split();
+        let mut bucket = None;
+        if split {
+            bucket = self.context.bucket(flag.unit, &flag.salt);
+            self.steps.push(Step::Bucket {
+                attribute: self.snapshot.vocabulary.name(flag.unit),
+                salt: flag.salt.as_str(),
+                bucket,
+            });
         }
-        let bucket = flag.bucket(self.context);
-        let names = self.snapshot.vocabulary.attribute_names();
-        self.steps.push(Step::Bucket {
-            attribute: names.get(flag.unit.0 as usize).map_or("", |name| &**name),
-            salt: &flag.salt,
-            bucket,
-        });
         match serve.variation(|| bucket) {
-            Some(variation) => (Some(variation), reason),
-            None => (None, Reason::Error(ErrorCode::TargetingKeyMissing)),
+            Some(variation) => Outcome::new(Some(variation), cause).split(split),
+            None => Outcome::new(None, Cause::TargetingKeyMissing),
         }
     }
 
@@ -296,15 +297,12 @@ impl<'a> Trace<'a> {
     }
 
     fn condition(&self, condition: &'a Condition) -> Finding<'a> {
-        let names = self.snapshot.vocabulary.attribute_names();
         let attribute = self.context.attribute(condition.attribute);
         Finding::Condition {
-            attribute: names
-                .get(condition.attribute.0 as usize)
-                .map_or("", |name| &**name),
+            attribute: self.snapshot.vocabulary.name(condition.attribute),
             operator: condition.operator,
             operand: &condition.operand,
-            seen: Some(&attribute.value).filter(|value| !value.is_null()),
+            seen: attribute.seen.to_json(),
             holds: condition.holds(attribute),
         }
     }

@@ -1,38 +1,56 @@
 //! A flag, compiled.
 
-use crate::bucket::bucket;
+use crate::bucket::Salt;
+use crate::constant_set::ConstantSet;
+use crate::outcome::{Cause, Outcome};
 use crate::predicate::Predicate;
-use crate::prepared::PreparedContext;
-use crate::vocabulary::{AttributeId, ConstantSet};
+use crate::vocabulary::AttributeId;
 use serde_json::Value;
-use std::sync::Arc;
 use tidegate_model::flag::FlagStatus;
 use tidegate_model::key::{FlagKey, RolloutId, VariationKey};
 use tidegate_model::share::Share;
+use tidegate_model::snapshot::Version;
 
-/// A flag, compiled. Everything it names is resolved: variations are shared, other flags and segments
-/// are places in the snapshot.
+/// A flag, compiled. Everything it names is resolved: variations are places in the flag, other flags
+/// and segments are places in the snapshot.
+///
+/// What deciding needs lies in front, what only names the decision is apart in [`Cold`].
 #[derive(Debug)]
 pub(crate) struct CompiledFlag {
-    pub(crate) key: FlagKey,
+    /// What everybody gets, if everybody gets the same.
+    pub(crate) fixed: Option<Outcome>,
     pub(crate) status: FlagStatus,
-    pub(crate) off: Option<Arc<Variation>>,
-    pub(crate) prerequisites: Box<[Prerequisite]>,
-    pub(crate) individuals: Box<[Individual]>,
+    /// In the order of the definition.
+    pub(crate) variations: Box<[Variation]>,
     pub(crate) rules: Box<[Rule]>,
-    pub(crate) rollout: Option<Rollout>,
+    /// The running rollout's split, which stands in front of the fallback.
+    pub(crate) rollout: Option<Serve>,
     pub(crate) fallback: Option<Serve>,
+    pub(crate) individuals: Box<[Individual]>,
+    pub(crate) prerequisites: Box<[Prerequisite]>,
+    /// The variation served while inactive and when a prerequisite fails.
+    pub(crate) off: Option<u16>,
     pub(crate) unit: AttributeId,
-    pub(crate) salt: Box<str>,
+    pub(crate) salt: Salt,
+    pub(crate) cold: Box<Cold>,
+}
+
+/// What a flag's decisions are called.
+#[derive(Debug)]
+pub(crate) struct Cold {
+    /// Empty where there is no flag.
+    pub(crate) key: Box<str>,
+    /// The snapshot's.
+    pub(crate) version: Version,
+    pub(crate) rule_names: Box<[Box<str>]>,
+    pub(crate) rollout: Option<Rollout>,
 }
 
 /// One of a flag's values.
 #[derive(Debug)]
 pub(crate) struct Variation {
-    /// Its place in the flag, counted from 0; a flag has at most 256.
-    pub(crate) place: u16,
-    pub(crate) key: VariationKey,
     pub(crate) value: Value,
+    pub(crate) key: VariationKey,
     /// The value as JSON text.
     pub(crate) json: Box<str>,
 }
@@ -46,80 +64,108 @@ pub(crate) struct Prerequisite {
     pub(crate) memo: u32,
     /// Places of the variations that will do.
     pub(crate) accepted: Box<[u16]>,
+    /// The other flag's name.
+    pub(crate) key: FlagKey,
 }
 
 /// Units that get a variation whatever the rules say.
 #[derive(Debug)]
 pub(crate) struct Individual {
     pub(crate) units: ConstantSet,
-    pub(crate) variation: Arc<Variation>,
+    pub(crate) variation: u16,
 }
 
 /// Contexts that get something else than the fallback.
 #[derive(Debug)]
 pub(crate) struct Rule {
-    pub(crate) name: Box<str>,
     pub(crate) when: Predicate,
     pub(crate) serve: Serve,
 }
 
-/// The running rollout in front of the fallback.
+/// The name of the running rollout, and how far it is open.
 #[derive(Debug)]
 pub(crate) struct Rollout {
     pub(crate) id: RolloutId,
     pub(crate) share: Share,
-    pub(crate) serve: Serve,
 }
 
-/// One variation, or several by bucket.
+/// One variation, or several by bucket. Variations are places in the flag.
 #[derive(Debug)]
 pub(crate) enum Serve {
-    One(Arc<Variation>),
-    /// Each variation with the end of its buckets, ascending; the last ends at [`Share::TOTAL`].
-    Split(Box<[(u32, Arc<Variation>)]>),
+    One(u16),
+    Split(Box<[Part]>),
+}
+
+/// A variation's part of the buckets.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// Where its buckets end; they begin where the part before ends. The last ends at [`Share::TOTAL`].
+    end: u32,
+    variation: u16,
 }
 
 impl Serve {
     /// What the weights lead to: a weight of 100 % is no split, and needs no unit.
-    pub(crate) fn of_weights(parts: impl IntoIterator<Item = (Share, Arc<Variation>)>) -> Option<Self> {
+    pub(crate) fn of_weights(parts: impl IntoIterator<Item = (Share, u16)>) -> Option<Self> {
         let mut end = 0_u32;
-        let split: Box<[_]> = parts
+        let split: Box<[Part]> = parts
             .into_iter()
             .filter(|(weight, _)| *weight != Share::ZERO)
             .map(|(weight, variation)| {
                 end = end.saturating_add(weight.parts());
-                (end, variation)
+                Part { end, variation }
             })
             .collect();
         match &*split {
             [] => None,
-            [(_, only)] => Some(Self::One(Arc::clone(only))),
+            [only] => Some(Self::One(only.variation)),
             _ => Some(Self::Split(split)),
         }
     }
 
     /// Whether it takes a bucket to decide.
+    #[inline]
     pub(crate) fn is_split(&self) -> bool {
         matches!(self, Self::Split(_))
     }
 
     /// The variation for a bucket that is only computed when it is needed.
-    pub(crate) fn variation(&self, bucket: impl FnOnce() -> Option<u32>) -> Option<&Variation> {
+    #[inline]
+    pub(crate) fn variation(&self, bucket: impl FnOnce() -> Option<u32>) -> Option<u16> {
         match self {
-            Self::One(variation) => Some(variation),
+            Self::One(variation) => Some(*variation),
             Self::Split(parts) => {
                 let bucket = bucket()?;
-                let part = parts.iter().find(|(end, _)| bucket < *end);
-                part.map(|(_, variation)| &**variation)
+                // Counted, not searched: no processor can guess where a bucket falls.
+                let place: usize = parts.iter().map(|part| usize::from(bucket >= part.end)).sum();
+                parts.get(place).map(|part| part.variation)
             }
         }
     }
 }
 
 impl CompiledFlag {
-    /// The bucket of the context's unit in this flag; `None` when it has no unit.
-    pub(crate) fn bucket(&self, context: &PreparedContext) -> Option<u32> {
-        context.unit(self.unit).map(|unit| bucket(&self.salt, unit))
+    /// What stands for every flag that does not exist.
+    pub(crate) fn nothing(version: Version) -> Self {
+        Self {
+            fixed: Some(Outcome::new(None, Cause::FlagNotFound)),
+            status: FlagStatus::Archived,
+            variations: Box::default(),
+            rules: Box::default(),
+            rollout: None,
+            fallback: None,
+            individuals: Box::default(),
+            prerequisites: Box::default(),
+            off: None,
+            unit: AttributeId::TARGETING_KEY,
+            salt: Salt::new(""),
+            cold: Box::new(Cold {
+                key: Box::default(),
+                version,
+                rule_names: Box::default(),
+                rollout: None,
+            }),
+        }
     }
 
     /// Whether everybody gets the fallback.
@@ -128,5 +174,11 @@ impl CompiledFlag {
             && self.individuals.is_empty()
             && self.rules.is_empty()
             && self.rollout.is_none()
+    }
+
+    /// The name of a variation.
+    pub(crate) fn variation_key(&self, place: u16) -> Option<&str> {
+        let variation = self.variations.get(place as usize);
+        variation.map(|variation| variation.key.as_str())
     }
 }

@@ -4,13 +4,16 @@
 //! are evaluated by walking what was compiled: [`CompiledSnapshot::compile`],
 //! [`CompiledSnapshot::prepare`], [`CompiledSnapshot::evaluate`].
 
+mod attribute;
 pub mod bucket;
 mod compile;
+mod constant_set;
 mod decide;
 mod evaluation;
 mod explain;
 mod flag;
 mod number;
+mod outcome;
 mod pattern;
 mod predicate;
 mod prepared;
@@ -20,5 +23,5 @@ mod vocabulary;
 pub use compile::{PREREQUISITE_DEPTH_MAX, SEGMENT_DEPTH_MAX};
 pub use evaluation::{ErrorCode, Evaluation, Reason};
 pub use explain::{Explanation, Finding, Membership, Step};
-pub use prepared::PreparedContext;
+pub use prepared::{Filling, PreparedContext, Space};
 pub use snapshot::CompiledSnapshot;

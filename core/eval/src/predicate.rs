@@ -1,10 +1,11 @@
 //! Conditions and their nesting, compiled.
 
+use crate::attribute::{Attribute, Seen};
+use crate::constant_set::ConstantSet;
 use crate::number::Number;
 use crate::pattern::Pattern;
-use crate::prepared::{Attribute, PreparedContext};
-use crate::vocabulary::{AttributeId, Constant, ConstantSet};
-use serde_json::Value;
+use crate::prepared::PreparedContext;
+use crate::vocabulary::{AttributeId, Constant};
 use tidegate_model::condition::Operator;
 use tidegate_model::key::SegmentKey;
 
@@ -28,7 +29,7 @@ impl Predicate {
 
     /// Whether it holds for the context.
     #[inline]
-    pub(crate) fn holds(&self, segments: &[Segment], context: &PreparedContext) -> bool {
+    pub(crate) fn holds(&self, segments: &[Segment], context: &PreparedContext<'_>) -> bool {
         // Most rules are one condition. It is asked here, in the caller's loop, without a call.
         match self {
             Self::Condition(condition) => condition.holds(context.attribute(condition.attribute)),
@@ -36,7 +37,7 @@ impl Predicate {
         }
     }
 
-    fn nested_holds(&self, segments: &[Segment], context: &PreparedContext) -> bool {
+    fn nested_holds(&self, segments: &[Segment], context: &PreparedContext<'_>) -> bool {
         match self {
             Self::Condition(condition) => condition.holds(context.attribute(condition.attribute)),
             Self::All(inner) => inner.iter().all(|one| one.holds(segments, context)),
@@ -61,7 +62,7 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    fn contains(&self, segments: &[Self], context: &PreparedContext) -> bool {
+    fn contains(&self, segments: &[Self], context: &PreparedContext<'_>) -> bool {
         let unit = context.targeting_key();
         !self.excluded.contains(unit)
             && (self.included.contains(unit)
@@ -100,7 +101,7 @@ impl Condition {
     /// Whether it holds for this value. A missing value passes no test, so it is left with the
     /// negative operators.
     #[inline]
-    pub(crate) fn holds(&self, attribute: &Attribute) -> bool {
+    pub(crate) fn holds(&self, attribute: &Attribute<'_>) -> bool {
         let negative = matches!(
             self.operator,
             Operator::NotEquals | Operator::NotIn | Operator::NotExists
@@ -111,28 +112,21 @@ impl Condition {
 
 impl Test {
     #[inline]
-    fn passes(&self, attribute: &Attribute) -> bool {
-        let value = &attribute.value;
+    fn passes(&self, attribute: &Attribute<'_>) -> bool {
+        let seen = &attribute.seen;
         match self {
             Self::Equals(wanted) => attribute.constant == *wanted,
             Self::In(wanted) => wanted.contains(attribute.constant),
-            Self::Greater(bound) => number(value).is_some_and(|number| number > *bound),
-            Self::Less(bound) => number(value).is_some_and(|number| number < *bound),
-            Self::Contains(part) => match value {
-                Value::Array(list) => list.iter().any(|one| one.as_str() == Some(part)),
-                _ => value.as_str().is_some_and(|text| text.contains(&**part)),
+            Self::Greater(bound) => seen.number().is_some_and(|number| number > *bound),
+            Self::Less(bound) => seen.number().is_some_and(|number| number < *bound),
+            Self::Contains(part) => match seen {
+                Seen::List(list) => list.iter().any(|one| one.as_str() == Some(part)),
+                _ => seen.text().is_some_and(|text| text.contains(&**part)),
             },
-            Self::StartsWith(part) => value.as_str().is_some_and(|text| text.starts_with(&**part)),
-            Self::EndsWith(part) => value.as_str().is_some_and(|text| text.ends_with(&**part)),
-            Self::Matches(pattern) => value.as_str().is_some_and(|text| pattern.is_found_in(text)),
-            Self::Exists => !value.is_null(),
+            Self::StartsWith(part) => seen.text().is_some_and(|text| text.starts_with(&**part)),
+            Self::EndsWith(part) => seen.text().is_some_and(|text| text.ends_with(&**part)),
+            Self::Matches(pattern) => seen.text().is_some_and(|text| pattern.is_found_in(text)),
+            Self::Exists => !seen.is_missing(),
         }
-    }
-}
-
-fn number(value: &Value) -> Option<Number> {
-    match value {
-        Value::Number(number) => Number::of(number),
-        _ => None,
     }
 }

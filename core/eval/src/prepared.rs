@@ -1,85 +1,193 @@
 //! A context prepared for one snapshot.
 
+use crate::attribute::{Attribute, Seen};
+use crate::bucket::{Salt, UnitText};
 use crate::number::Number;
+use crate::snapshot::CompiledSnapshot;
 use crate::vocabulary::{AttributeId, Constant, Vocabulary};
 use serde_json::Value;
 use std::fmt;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
+use tidegate_model::Timestamp;
 use tidegate_model::context::Context;
 
 /// A context prepared for one compiled snapshot; evaluates any number of its flags, from any number
-/// of threads. Of no use to another snapshot: prepare the context again after a new one arrived.
-pub struct PreparedContext {
-    attributes: Box<[Attribute]>,
-    /// The texts of numbers and booleans, which may serve as units.
-    unit_texts: Vec<(AttributeId, Box<str>)>,
-    memberships: Box<[Memo<AtomicU8>]>,
-    served: Box<[Memo<AtomicU32>]>,
+/// of threads. Borrows its texts. Of no use to another snapshot: prepare the context again after a new
+/// one arrived.
+pub struct PreparedContext<'c> {
+    /// By their numbers in the vocabulary.
+    attributes: Vec<Attribute<'c>>,
+    /// What was found out about segments, then about prerequisites.
+    memos: Vec<Memo>,
+    segments: u32,
+    at: Timestamp,
 }
 
-/// The context's value of one attribute of the vocabulary.
-#[derive(Debug, Clone)]
-pub(crate) struct Attribute {
-    /// The value; null when the context does not have it.
-    pub(crate) value: Value,
-    /// Which constant of the vocabulary it equals.
-    pub(crate) constant: Constant,
+/// The memory of a prepared context that is no longer needed, for preparing the next one in:
+/// [`PreparedContext::into_space`], [`CompiledSnapshot::fill`].
+#[derive(Debug, Default)]
+pub struct Space {
+    /// Empty.
+    attributes: Vec<Attribute<'static>>,
+    /// Empty.
+    memos: Vec<Memo>,
 }
 
-impl Attribute {
-    const MISSING: Self = Self {
-        value: Value::Null,
-        constant: Constant::OTHER,
-    };
+/// A context that is being prepared, attribute by attribute, without a [`Context`] in between.
+///
+/// An attribute that nothing asks for costs one look-up of its name. If one is given twice, the later
+/// one counts. Attributes inside objects have dotted names, as in `location.country`.
+#[derive(Debug)]
+pub struct Filling<'s, 'c> {
+    vocabulary: &'s Vocabulary,
+    context: PreparedContext<'c>,
 }
 
 /// An answer that is found at most a few times per context. Two threads may both find it, and find
-/// the same, so nothing has to be ordered or locked.
+/// the same, so nothing has to be ordered or locked. 0 is "not known yet".
 #[derive(Debug, Default)]
-struct Memo<T>(T);
+struct Memo(AtomicU32);
 
 /// How many answers a prepared context has to remember.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct MemoCounts {
     /// Of segments.
-    pub(crate) segments: usize,
+    pub(crate) segments: u32,
     /// Of flags that are prerequisites of others.
-    pub(crate) prerequisites: usize,
+    pub(crate) prerequisites: u32,
 }
 
-impl PreparedContext {
-    /// Looks up every attribute that the vocabulary knows.
-    pub(crate) fn new(vocabulary: &Vocabulary, context: &Context, memos: MemoCounts) -> Self {
-        let mut attributes = vec![Attribute::MISSING; vocabulary.attribute_names().len()];
-        let mut unit_texts = Vec::new();
-        let mut put = |id: AttributeId, value: Value| {
-            let constant = vocabulary.constant(&value);
-            if let Some(text) = unit_text(&value) {
-                unit_texts.push((id, text));
-            }
-            if let Some(slot) = attributes.get_mut(id.0 as usize) {
-                *slot = Attribute { value, constant };
-            }
-        };
+impl CompiledSnapshot {
+    /// Looks up the context's attributes once for any number of evaluations. `at` is the moment that
+    /// conditions on time compare with.
+    pub fn prepare<'c>(&self, context: &'c Context, at: Timestamp) -> PreparedContext<'c> {
+        self.prepare_in(Space::default(), context, at)
+    }
+
+    /// Like [`prepare`](Self::prepare), in memory that an earlier context left: allocates nothing once
+    /// the space has grown to the snapshot's size.
+    pub fn prepare_in<'c>(&self, space: Space, context: &'c Context, at: Timestamp) -> PreparedContext<'c> {
+        let mut filling = self.fill(space, at);
         for (name, value) in context.attributes() {
-            if let Some(id) = vocabulary.attribute(name) {
-                put(id, value.clone());
-            }
+            filling.json(name, value);
         }
         if let Some(key) = context.targeting_key() {
-            put(AttributeId::TARGETING_KEY, key.into());
+            filling.targeting_key(key);
         }
-        Self {
-            attributes: attributes.into(),
-            unit_texts,
-            memberships: (0..memos.segments).map(|_| Memo::default()).collect(),
-            served: (0..memos.prerequisites).map(|_| Memo::default()).collect(),
+        filling.finish()
+    }
+
+    /// Begins a prepared context that is given its attributes one by one. The fastest way from raw
+    /// attributes to evaluations: what is given is looked at in place, nothing is copied.
+    pub fn fill<'c>(&self, space: Space, at: Timestamp) -> Filling<'_, 'c> {
+        let Space {
+            mut attributes,
+            mut memos,
+        } = space;
+        attributes.resize(self.vocabulary.len(), Attribute::MISSING);
+        let memo_count = self.memos.segments + self.memos.prerequisites;
+        memos.resize_with(memo_count as usize, Memo::default);
+        let mut filling = Filling {
+            vocabulary: &self.vocabulary,
+            context: PreparedContext {
+                attributes,
+                memos,
+                segments: self.memos.segments,
+                at,
+            },
+        };
+        filling.put(
+            AttributeId::TIMESTAMP,
+            Seen::Number(Number::Whole(at.timestamp())),
+        );
+        filling
+    }
+}
+
+impl<'c> Filling<'_, 'c> {
+    /// The unit that is bucketed, unless a flag names another attribute for it.
+    pub fn targeting_key(&mut self, key: &'c str) -> &mut Self {
+        self.put(AttributeId::TARGETING_KEY, Seen::Text(key));
+        self
+    }
+
+    /// An attribute that is a text.
+    pub fn text(&mut self, name: &str, text: &'c str) -> &mut Self {
+        self.set(name, Seen::Text(text))
+    }
+
+    /// An attribute that is a whole number.
+    pub fn integer(&mut self, name: &str, number: i64) -> &mut Self {
+        self.set(name, Seen::Number(Number::Whole(number)))
+    }
+
+    /// An attribute that is a number; one that is infinite or not a number is missing.
+    pub fn float(&mut self, name: &str, number: f64) -> &mut Self {
+        let number = Number::of_float(number);
+        self.set(name, number.map_or(Seen::Missing, Seen::Number))
+    }
+
+    /// An attribute that is true or false.
+    pub fn boolean(&mut self, name: &str, truth: bool) -> &mut Self {
+        self.set(name, Seen::Boolean(truth))
+    }
+
+    /// An attribute of any JSON type but an object. Null is missing.
+    pub fn json(&mut self, name: &str, value: &'c Value) -> &mut Self {
+        if let Some(id) = self.vocabulary.attribute(name) {
+            self.put(id, Seen::of(value));
+        }
+        self
+    }
+
+    /// The context, prepared.
+    pub fn finish(self) -> PreparedContext<'c> {
+        self.context
+    }
+
+    #[inline]
+    fn set(&mut self, name: &str, seen: Seen<'c>) -> &mut Self {
+        if let Some(id) = self.vocabulary.attribute(name) {
+            self.put(id, seen);
+        }
+        self
+    }
+
+    #[inline]
+    fn put(&mut self, id: AttributeId, seen: Seen<'c>) {
+        let constant = self.vocabulary.constant(id, &seen);
+        if let Some(slot) = self.context.attributes.get_mut(id.0 as usize) {
+            *slot = Attribute { seen, constant };
+        }
+    }
+}
+
+impl<'c> PreparedContext<'c> {
+    /// The moment that conditions on time compare with.
+    pub fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Gives up the context and keeps its memory for the next one.
+    pub fn into_space(self) -> Space {
+        let Self {
+            mut attributes,
+            mut memos,
+            ..
+        } = self;
+        attributes.clear();
+        memos.clear();
+        Space {
+            // Nothing is left to be converted: this is the same memory, without what it borrowed.
+            attributes: attributes.into_iter().map(|_| Attribute::MISSING).collect(),
+            memos,
         }
     }
 
     /// The context's value of an attribute.
-    pub(crate) fn attribute(&self, id: AttributeId) -> &Attribute {
-        const MISSING: &Attribute = &Attribute::MISSING;
+    #[inline]
+    pub(crate) fn attribute(&self, id: AttributeId) -> &Attribute<'c> {
+        const MISSING: &Attribute<'static> = &Attribute::MISSING;
         self.attributes.get(id.0 as usize).unwrap_or(MISSING)
     }
 
@@ -88,24 +196,23 @@ impl PreparedContext {
         self.attribute(AttributeId::TARGETING_KEY).constant
     }
 
-    /// The text that is bucketed when this attribute is the unit. An empty text is nobody: it would
-    /// put everyone whose key was forgotten into one bucket.
-    pub(crate) fn unit(&self, id: AttributeId) -> Option<&str> {
-        match &self.attribute(id).value {
-            Value::String(text) => Some(text.as_str()).filter(|text| !text.is_empty()),
-            Value::Number(_) | Value::Bool(_) => self
-                .unit_texts
-                .iter()
-                .find_map(|(with_text, text)| (*with_text == id).then_some(&**text)),
-            Value::Null | Value::Array(_) | Value::Object(_) => None,
+    /// The bucket, under a salt, of the attribute that is the unit; `None` when there is no unit. An
+    /// empty text is nobody: it would put everyone whose key was forgotten into one bucket.
+    #[inline]
+    pub(crate) fn bucket(&self, unit: AttributeId, salt: &Salt) -> Option<u32> {
+        match &self.attribute(unit).seen {
+            Seen::Text(text) if !text.is_empty() => Some(salt.bucket(text)),
+            Seen::Number(number) => Some(salt.bucket(UnitText::of_number(*number).as_str())),
+            Seen::Boolean(truth) => Some(salt.bucket(if *truth { "true" } else { "false" })),
+            Seen::Text(_) | Seen::Missing | Seen::List(_) | Seen::Object(_) => None,
         }
     }
 
     /// Whether the context is in a segment, found out once.
     pub(crate) fn member(&self, segment: u32, find: impl FnOnce() -> bool) -> bool {
-        const OUT: u8 = 1;
-        const IN: u8 = 2;
-        let Some(Memo(memo)) = self.memberships.get(segment as usize) else {
+        const OUT: u32 = 1;
+        const IN: u32 = 2;
+        let Some(Memo(memo)) = self.memos.get(segment as usize) else {
             return find();
         };
         match memo.load(Ordering::Relaxed) {
@@ -123,7 +230,7 @@ impl PreparedContext {
     pub(crate) fn serves(&self, prerequisite: u32, find: impl FnOnce() -> Option<u16>) -> Option<u16> {
         const NONE: u32 = 1;
         const FIRST: u32 = 2;
-        let Some(Memo(memo)) = self.served.get(prerequisite as usize) else {
+        let Some(Memo(memo)) = self.memos.get((self.segments + prerequisite) as usize) else {
             return find();
         };
         match memo.load(Ordering::Relaxed) {
@@ -142,20 +249,12 @@ impl PreparedContext {
     }
 }
 
-/// The text of a number or boolean: one text for `7` and `7.0`, as they are one value.
-fn unit_text(value: &Value) -> Option<Box<str>> {
-    match value {
-        Value::Number(number) => Number::of(number).map(|number| number.to_string().into()),
-        Value::Bool(truth) => Some(if *truth { "true".into() } else { "false".into() }),
-        _ => None,
-    }
-}
-
-impl fmt::Debug for PreparedContext {
+impl fmt::Debug for PreparedContext<'_> {
     /// Without the values: attributes are private, and a context may end up in a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PreparedContext")
             .field("attributes", &self.attributes.len())
+            .field("at", &self.at)
             .finish_non_exhaustive()
     }
 }

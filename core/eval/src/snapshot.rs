@@ -1,12 +1,11 @@
 //! A snapshot compiled for evaluation.
 
 use crate::compile;
-use crate::evaluation::{ErrorCode, Evaluation, Reason};
-use crate::flag::{CompiledFlag, Variation};
+use crate::evaluation::Evaluation;
+use crate::flag::CompiledFlag;
 use crate::predicate::Segment;
 use crate::prepared::{MemoCounts, PreparedContext};
 use crate::vocabulary::{Table, Vocabulary};
-use tidegate_model::context::Context;
 use tidegate_model::flag::FlagStatus;
 use tidegate_model::invalid::Invalid;
 use tidegate_model::key::FlagKey;
@@ -19,6 +18,8 @@ pub struct CompiledSnapshot {
     pub(crate) vocabulary: Vocabulary,
     /// Sorted by key.
     pub(crate) flags: Box<[CompiledFlag]>,
+    /// Stands for every flag that does not exist.
+    pub(crate) nothing: CompiledFlag,
     /// Places in `flags`.
     pub(crate) places: Table<FlagKey, u32>,
     pub(crate) segments: Box<[Segment]>,
@@ -41,51 +42,66 @@ impl CompiledSnapshot {
 
     /// The flags' keys, sorted. Archived flags are left out.
     pub fn flag_keys(&self) -> impl Iterator<Item = &str> {
-        self.flags
-            .iter()
-            .filter(|flag| flag.status != FlagStatus::Archived)
-            .map(|flag| flag.key.as_str())
-    }
-
-    /// Looks up the context's attributes once for any number of evaluations.
-    pub fn prepare(&self, context: &Context) -> PreparedContext {
-        PreparedContext::new(&self.vocabulary, context, self.memos)
+        self.shown().map(|flag| &*flag.cold.key)
     }
 
     /// The answer for one flag. Cannot fail, takes no lock, allocates nothing.
-    pub fn evaluate<'a>(&'a self, flag: &str, context: &PreparedContext) -> Evaluation<'a> {
-        let Some(flag) = self.flag(flag) else {
-            return self.evaluation(None, Reason::Error(ErrorCode::FlagNotFound));
-        };
-        let decision = self.decide(flag, context);
-        self.evaluation(decision.variation, decision.reason)
+    #[inline]
+    pub fn evaluate<'a>(&'a self, flag: &str, context: &PreparedContext<'_>) -> Evaluation<'a> {
+        self.answer(self.flag(flag), context)
     }
 
-    /// The answer that a decision stands for.
-    pub(crate) fn evaluation<'a>(
-        &self,
-        variation: Option<&'a Variation>,
-        reason: Reason<'a>,
-    ) -> Evaluation<'a> {
-        Evaluation {
-            value: variation.map(|one| &one.value),
-            json: variation.map(|one| &*one.json),
-            variation: variation.map_or("", |one| one.key.as_str()),
-            reason,
-            version: self.version,
-        }
+    /// The answers for some flags, in the order in which they are named.
+    pub fn evaluate_many<'a, K: AsRef<str>>(
+        &'a self,
+        flags: impl IntoIterator<Item = K>,
+        context: &PreparedContext<'_>,
+    ) -> impl Iterator<Item = Evaluation<'a>> {
+        flags
+            .into_iter()
+            .map(|flag| self.evaluate(flag.as_ref(), context))
     }
 
-    /// The name of the flag at a place.
-    pub(crate) fn flag_key(&self, place: u32) -> &str {
-        self.flags
-            .get(place as usize)
-            .map_or("", |flag| flag.key.as_str())
+    /// The answers for all flags, sorted by their keys. Archived flags are left out.
+    pub fn evaluate_all<'a>(&'a self, context: &PreparedContext<'_>) -> impl Iterator<Item = Evaluation<'a>> {
+        self.shown().map(|flag| self.answer(flag, context))
+    }
+
+    /// The answers for one flag and many contexts, in their order.
+    pub fn evaluate_batch<'a, 'p, 'c: 'p>(
+        &'a self,
+        flag: &str,
+        contexts: impl IntoIterator<Item = &'p PreparedContext<'c>>,
+    ) -> impl Iterator<Item = Evaluation<'a>> {
+        let flag = self.flag(flag);
+        contexts
+            .into_iter()
+            .map(move |context| self.answer(flag, context))
     }
 
     /// The flag of this name, archived ones too.
-    pub(crate) fn flag(&self, key: &str) -> Option<&CompiledFlag> {
+    #[inline]
+    pub(crate) fn find(&self, key: &str) -> Option<&CompiledFlag> {
         let place = self.places.get(key)?;
         self.flags.get(*place as usize)
+    }
+
+    /// The flag of this name, or what stands for no flag.
+    #[inline]
+    fn flag(&self, key: &str) -> &CompiledFlag {
+        self.find(key).unwrap_or(&self.nothing)
+    }
+
+    #[inline]
+    fn answer<'a>(&'a self, flag: &'a CompiledFlag, context: &PreparedContext<'_>) -> Evaluation<'a> {
+        Evaluation {
+            flag,
+            outcome: self.decide(flag, context),
+        }
+    }
+
+    fn shown(&self) -> impl Iterator<Item = &CompiledFlag> {
+        let flags = self.flags.iter();
+        flags.filter(|flag| flag.status != FlagStatus::Archived)
     }
 }

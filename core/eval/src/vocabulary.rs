@@ -3,10 +3,12 @@
 //! A context's values are looked up here once, when it is prepared. From then on `equals` and `in`
 //! compare numbers, whatever the length of the texts and lists.
 
+use crate::attribute::Seen;
 use crate::number::Number;
 use foldhash::fast::FixedState;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use serde_json::Value;
+use tidegate_model::context::Context;
 
 /// An attribute that some condition or flag asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,16 +17,19 @@ pub(crate) struct AttributeId(pub(crate) u32);
 impl AttributeId {
     /// The targeting key: the first attribute of every vocabulary.
     pub(crate) const TARGETING_KEY: Self = Self(0);
+    /// The moment of the evaluation, unless the context has its own: the second one.
+    pub(crate) const TIMESTAMP: Self = Self(1);
 }
 
-/// A text, number or boolean that some condition compares with.
+/// A text, number or boolean that some condition compares an attribute with. Each attribute has its
+/// own, numbered from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Constant(u32);
+pub(crate) struct Constant(pub(crate) u32);
 
 impl Constant {
     const FALSE: Self = Self(0);
     const TRUE: Self = Self(1);
-    /// The value of an attribute that equals nothing the snapshot mentions. In no [`ConstantSet`].
+    /// The value of an attribute that equals nothing the snapshot mentions. In no set of constants.
     pub(crate) const OTHER: Self = Self(u32::MAX);
 }
 
@@ -32,81 +37,132 @@ impl Constant {
 /// are looked up, so nobody outside can make it degenerate.
 pub(crate) type Table<K, V> = HashMap<K, V, FixedState>;
 
-/// The attributes and constants of one snapshot.
+/// The attributes of one snapshot, each with the constants it is compared with.
 #[derive(Debug)]
 pub(crate) struct Vocabulary {
-    attribute_ids: Table<String, AttributeId>,
-    attribute_names: Vec<Box<str>>,
+    ids: Table<String, AttributeId>,
+    names: Vec<Box<str>>,
+    constants: Vec<Constants>,
+}
+
+/// What one attribute is compared with.
+#[derive(Debug)]
+struct Constants {
+    /// One bit for each length of a text, modulo 64: most values that equal nothing are told apart by
+    /// their length alone.
+    lengths: u64,
     texts: Table<String, Constant>,
     numbers: Table<Number, Constant>,
-    next_constant: u32,
+    next: u32,
 }
 
 impl Vocabulary {
-    /// A vocabulary of the targeting key and the two booleans.
-    pub(crate) fn new(targeting_key: &str) -> Self {
+    /// A vocabulary of the attributes that every context has.
+    pub(crate) fn new() -> Self {
         let mut vocabulary = Self {
-            attribute_ids: Table::default(),
-            attribute_names: Vec::new(),
-            texts: Table::default(),
-            numbers: Table::default(),
-            next_constant: Constant::TRUE.0 + 1,
+            ids: Table::default(),
+            names: Vec::new(),
+            constants: Vec::new(),
         };
-        vocabulary.add_attribute(targeting_key);
+        // In the order of the numbers in `AttributeId`.
+        for name in [Context::TARGETING_KEY, Context::TIMESTAMP] {
+            vocabulary.add_attribute(name);
+        }
         vocabulary
     }
 
     /// The number of an attribute, new or not.
     pub(crate) fn add_attribute(&mut self, name: &str) -> AttributeId {
-        let next = AttributeId(u32::try_from(self.attribute_names.len()).unwrap_or(u32::MAX));
-        let names = &mut self.attribute_names;
-        *self.attribute_ids.entry_ref(name).or_insert_with(|| {
+        let next = AttributeId(u32::try_from(self.names.len()).unwrap_or(u32::MAX));
+        let (names, constants) = (&mut self.names, &mut self.constants);
+        *self.ids.entry_ref(name).or_insert_with(|| {
             names.push(name.into());
+            constants.push(Constants::new());
             next
         })
     }
 
-    /// The number of a text, new or not.
-    pub(crate) fn add_text(&mut self, text: &str) -> Constant {
-        let next = &mut self.next_constant;
-        *self.texts.entry_ref(text).or_insert_with(|| take(next))
+    /// The number of a text that an attribute is compared with, new or not.
+    pub(crate) fn add_text(&mut self, attribute: AttributeId, text: &str) -> Constant {
+        let constants = self.constants.get_mut(attribute.0 as usize);
+        constants.map_or(Constant::OTHER, |constants| constants.add_text(text))
     }
 
-    /// The number of a scalar, new or not; lists, objects and null equal nothing.
-    pub(crate) fn add_value(&mut self, value: &Value) -> Constant {
-        match value {
-            Value::String(text) => self.add_text(text),
-            Value::Number(number) => {
-                let next = &mut self.next_constant;
-                Number::of(number).map_or(Constant::OTHER, |number| {
-                    *self.numbers.entry(number).or_insert_with(|| take(next))
-                })
-            }
-            other => self.constant(other),
-        }
+    /// The number of a scalar that an attribute is compared with, new or not; lists, objects and null
+    /// equal nothing.
+    pub(crate) fn add_value(&mut self, attribute: AttributeId, value: &Value) -> Constant {
+        let constants = self.constants.get_mut(attribute.0 as usize);
+        constants.map_or(Constant::OTHER, |constants| constants.add_value(value))
     }
 
-    /// Which constant a context's value equals.
-    pub(crate) fn constant(&self, value: &Value) -> Constant {
-        let known = match value {
-            Value::Bool(false) => Some(Constant::FALSE),
-            Value::Bool(true) => Some(Constant::TRUE),
-            Value::String(text) => self.texts.get(text.as_str()).copied(),
-            Value::Number(number) => Number::of(number).and_then(|number| self.numbers.get(&number).copied()),
-            Value::Null | Value::Array(_) | Value::Object(_) => None,
-        };
-        known.unwrap_or(Constant::OTHER)
+    /// Which of the constants that an attribute is compared with a context's value equals.
+    pub(crate) fn constant(&self, attribute: AttributeId, seen: &Seen<'_>) -> Constant {
+        let constants = self.constants.get(attribute.0 as usize);
+        constants
+            .and_then(|constants| constants.find(seen))
+            .unwrap_or(Constant::OTHER)
     }
 
     /// Which attribute it is, if anything asks for it.
     pub(crate) fn attribute(&self, name: &str) -> Option<AttributeId> {
-        self.attribute_ids.get(name).copied()
+        self.ids.get(name).copied()
     }
 
-    /// The names of all attributes, in the order of their numbers.
-    pub(crate) fn attribute_names(&self) -> &[Box<str>] {
-        &self.attribute_names
+    /// The name of an attribute.
+    pub(crate) fn name(&self, attribute: AttributeId) -> &str {
+        self.names.get(attribute.0 as usize).map_or("", |name| name)
     }
+
+    /// How many attributes there are.
+    pub(crate) fn len(&self) -> usize {
+        self.names.len()
+    }
+}
+
+impl Constants {
+    fn new() -> Self {
+        Self {
+            lengths: 0,
+            texts: Table::default(),
+            numbers: Table::default(),
+            next: Constant::TRUE.0 + 1,
+        }
+    }
+
+    fn add_text(&mut self, text: &str) -> Constant {
+        self.lengths |= length_bit(text);
+        let next = &mut self.next;
+        *self.texts.entry_ref(text).or_insert_with(|| take(next))
+    }
+
+    fn add_value(&mut self, value: &Value) -> Constant {
+        match value {
+            Value::String(text) => self.add_text(text),
+            Value::Number(number) => {
+                let next = &mut self.next;
+                Number::of(number).map_or(Constant::OTHER, |number| {
+                    *self.numbers.entry(number).or_insert_with(|| take(next))
+                })
+            }
+            Value::Bool(false) => Constant::FALSE,
+            Value::Bool(true) => Constant::TRUE,
+            Value::Null | Value::Array(_) | Value::Object(_) => Constant::OTHER,
+        }
+    }
+
+    fn find(&self, seen: &Seen<'_>) -> Option<Constant> {
+        match seen {
+            Seen::Text(text) if self.lengths & length_bit(text) != 0 => self.texts.get(*text).copied(),
+            Seen::Number(number) => self.numbers.get(number).copied(),
+            Seen::Boolean(false) => Some(Constant::FALSE),
+            Seen::Boolean(true) => Some(Constant::TRUE),
+            Seen::Text(_) | Seen::Missing | Seen::List(_) | Seen::Object(_) => None,
+        }
+    }
+}
+
+fn length_bit(text: &str) -> u64 {
+    1 << (text.len() % 64)
 }
 
 fn take(next: &mut u32) -> Constant {
@@ -116,45 +172,6 @@ fn take(next: &mut u32) -> Constant {
     constant
 }
 
-/// The values of an `in` list, or the units of a list.
-#[derive(Debug, Default)]
-pub(crate) struct ConstantSet {
-    few: Box<[Constant]>,
-    many: HashSet<Constant, FixedState>,
-}
-
-impl ConstantSet {
-    /// Up to here looking at each is faster than hashing: sixteen numbers are one cache line.
-    const FEW_MAX: usize = 32;
-
-    /// Whether the constant is one of them.
-    pub(crate) fn contains(&self, constant: Constant) -> bool {
-        constant != Constant::OTHER
-            && (self.few.contains(&constant) || (!self.many.is_empty() && self.many.contains(&constant)))
-    }
-}
-
-impl FromIterator<Constant> for ConstantSet {
-    fn from_iter<I: IntoIterator<Item = Constant>>(constants: I) -> Self {
-        let all: HashSet<Constant, FixedState> = constants
-            .into_iter()
-            .filter(|constant| *constant != Constant::OTHER)
-            .collect();
-        if all.len() > Self::FEW_MAX {
-            return Self {
-                few: Box::default(),
-                many: all,
-            };
-        }
-        let mut few: Vec<Constant> = all.into_iter().collect();
-        few.sort_unstable();
-        Self {
-            few: few.into(),
-            many: HashSet::default(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,33 +179,45 @@ mod tests {
 
     #[test]
     fn equal_values_are_one_constant() {
-        let mut vocabulary = Vocabulary::new("targetingKey");
-        let ten = vocabulary.add_value(&json!(10));
-        let text = vocabulary.add_value(&json!("10"));
+        let mut vocabulary = Vocabulary::new();
+        let age = vocabulary.add_attribute("age");
+        let ten = vocabulary.add_value(age, &json!(10));
+        let text = vocabulary.add_value(age, &json!("10"));
         assert_ne!(ten, text);
         for (value, expected) in [
             (json!(10.0), ten),
             (json!("10"), text),
+            (json!("11"), Constant::OTHER),
+            (json!("100"), Constant::OTHER),
             (json!(true), Constant::TRUE),
             (json!(11), Constant::OTHER),
             (json!([10]), Constant::OTHER),
             (json!(null), Constant::OTHER),
         ] {
-            assert_eq!(vocabulary.constant(&value), expected, "{value}");
+            assert_eq!(vocabulary.constant(age, &Seen::of(&value)), expected, "{value}");
         }
     }
 
     #[test]
-    fn small_and_large_sets_hold_what_was_put_in() {
-        for size in [0, 1, 31, 32, 33, 1000] {
-            let set: ConstantSet = (0..size).map(Constant).collect();
-            assert!((0..size).all(|number| set.contains(Constant(number))), "{size}");
-            assert!(
-                !set.contains(Constant(size)) && !set.contains(Constant::OTHER),
-                "{size}"
-            );
-        }
-        let others: ConstantSet = [Constant::OTHER].into_iter().collect();
-        assert!(!others.contains(Constant::OTHER));
+    fn every_attribute_has_its_own_constants() {
+        let mut vocabulary = Vocabulary::new();
+        let [age, size] = ["age", "size"].map(|name| vocabulary.add_attribute(name));
+        assert_eq!(vocabulary.add_attribute("age"), age);
+        vocabulary.add_value(age, &json!(10));
+        assert_eq!(vocabulary.constant(size, &Seen::of(&json!(10))), Constant::OTHER);
+        assert_eq!(
+            (vocabulary.name(size), vocabulary.attribute("size")),
+            ("size", Some(size))
+        );
+    }
+
+    #[test]
+    fn what_every_context_has_comes_first() {
+        let vocabulary = Vocabulary::new();
+        assert_eq!(
+            vocabulary.attribute("targetingKey"),
+            Some(AttributeId::TARGETING_KEY)
+        );
+        assert_eq!(vocabulary.attribute("timestamp"), Some(AttributeId::TIMESTAMP));
     }
 }

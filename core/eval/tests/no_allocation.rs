@@ -8,6 +8,7 @@ use allocation_counter::measure;
 use serde_json::json;
 use std::hint::black_box;
 use tidegate_eval::CompiledSnapshot;
+use tidegate_model::Timestamp;
 use tidegate_model::context::Context;
 use tidegate_model::snapshot::{SnapshotContent, Version};
 
@@ -53,7 +54,7 @@ fn evaluating_allocates_nothing() {
     ];
     let keys: Vec<&str> = snapshot.flag_keys().chain(["archived", "unknown"]).collect();
     for context in &contexts {
-        let prepared = snapshot.prepare(context);
+        let prepared = snapshot.prepare(context, Timestamp::default());
         for key in &keys {
             // The very first evaluation counts too.
             let counted = measure(|| {
@@ -68,8 +69,9 @@ fn evaluating_allocates_nothing() {
 #[test]
 fn preparing_allocates_and_is_seen() {
     let snapshot = snapshot();
+    let context = Context::of_unit("u1");
     let counted = measure(|| {
-        black_box(snapshot.prepare(&Context::of_unit("u1")));
+        black_box(snapshot.prepare(&context, Timestamp::default()));
     });
     assert!(counted.count_total > 0);
 }

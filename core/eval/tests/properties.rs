@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use tidegate_eval::bucket::bucket;
 use tidegate_eval::{CompiledSnapshot, Reason};
+use tidegate_model::Timestamp;
 use tidegate_model::context::Context;
 use tidegate_model::share::Share;
 use tidegate_model::snapshot::{SnapshotContent, Version};
@@ -209,25 +210,26 @@ proptest! {
         let when = json!({"attribute": "x", "operator": operator, "value": wanted});
         let snapshot = of_flag(&json!({"flag": {"key": "f", "type": "boolean",
             "rules": [{"name": "r", "when": when, "serve": {"variation": "on"}}]}}));
-        let context = snapshot.prepare(&Context::default().with("x", seen.clone()));
+        let context = Context::default().with("x", seen.clone());
+        let context = snapshot.prepare(&context, Timestamp::default());
         let expected = if means(operator, &wanted, &seen) { "on" } else { "off" };
-        prop_assert_eq!(snapshot.evaluate("f", &context).variation, expected);
+        prop_assert_eq!(snapshot.evaluate("f", &context).variation(), expected);
     }
 
     #[test]
     fn evaluating_and_explaining_never_panic_and_agree(content in snapshot(), context in context()) {
         if let Some(snapshot) = compile(content) {
             // Once with nothing remembered for each flag, once with everything.
-            let used = snapshot.prepare(&context);
+            let used = snapshot.prepare(&context, Timestamp::default());
             for key in ["f0", "f1", "f2", "f3", "unknown"] {
-                let fresh = snapshot.prepare(&context);
+                let fresh = snapshot.prepare(&context, Timestamp::default());
                 let answer = snapshot.evaluate(key, &fresh);
                 prop_assert_eq!(answer, snapshot.evaluate(key, &used));
                 prop_assert_eq!(snapshot.explain(key, &fresh).evaluation, answer);
-                let unasked = snapshot.prepare(&context);
+                let unasked = snapshot.prepare(&context, Timestamp::default());
                 prop_assert_eq!(snapshot.explain(key, &unasked).evaluation, answer);
-                prop_assert_eq!(answer.value.is_some(), !answer.variation.is_empty());
-                prop_assert!(!matches!(answer.reason, Reason::Error(_)) || answer.value.is_none());
+                prop_assert_eq!(answer.value().is_some(), !answer.variation().is_empty());
+                prop_assert!(!matches!(answer.reason(), Reason::Error(_)) || answer.value().is_none());
             }
         }
     }
@@ -236,7 +238,8 @@ proptest! {
     fn any_context_can_be_prepared(json in "\\PC{0,20}", number in any::<f64>(), unit in "\\PC{0,40}") {
         let snapshot = of_flag(&json!({"flag": {"key": "f", "type": "percentage", "percentage": 50, "unit": "x"}}));
         for value in [Value::from(json), Value::from(number), Value::from(unit)] {
-            let context = snapshot.prepare(&Context::default().with("x", value));
+            let context = Context::default().with("x", value);
+            let context = snapshot.prepare(&context, Timestamp::default());
             prop_assert_eq!(snapshot.explain("f", &context).evaluation, snapshot.evaluate("f", &context));
         }
     }
@@ -248,8 +251,9 @@ proptest! {
             let rollout = json!({"rollout": "f.1", "revision": 1, "candidate": "on", "safe": "off", "share": share});
             let flag = json!({"flag": {"key": "f", "type": "boolean", "salt": salt}, "rollout": rollout});
             let snapshot = of_flag(&flag);
-            let context = snapshot.prepare(&Context::of_unit(unit.as_str()));
-            snapshot.evaluate("f", &context).variation == "on"
+            let context = Context::of_unit(unit.as_str());
+            let context = snapshot.prepare(&context, Timestamp::default());
+            snapshot.evaluate("f", &context).variation() == "on"
         };
         prop_assert!(!serves(low) || serves(high));
     }
@@ -268,8 +272,9 @@ proptest! {
             let variations: Vec<_> = ["a", "b", "c", "d"].map(|key| json!({"key": key, "value": key})).into();
             let snapshot = of_flag(&json!({"flag":
                 {"key": "f", "type": "string", "variations": variations, "fallback": fallback}}));
-            let context = snapshot.prepare(&Context::of_unit(unit.as_str()));
-            snapshot.evaluate("f", &context).variation.to_owned()
+            let context = Context::of_unit(unit.as_str());
+            let context = snapshot.prepare(&context, Timestamp::default());
+            snapshot.evaluate("f", &context).variation().to_owned()
         };
         let boundaries = |[a, b, c]: [u32; 3]| [a, a + b, a + b + c];
         let place = bucket("f", &unit);

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use tidegate_eval::{CompiledSnapshot, Step, bucket};
+use tidegate_model::Timestamp;
 use tidegate_model::context::Context;
 use tidegate_model::snapshot::{SnapshotContent, Version};
 
@@ -107,10 +108,11 @@ fn conditions() {
                 [{"name": "probe", "when": vector.when, "serve": {"variation": "on"}}]}}],
         }));
         let check = |object: &Map<String, Value>, expected: bool| {
-            let context = snapshot.prepare(&Context::from_json(object).unwrap());
+            let context = Context::from_json(object).unwrap();
+            let context = snapshot.prepare(&context, Timestamp::default());
             let answer = snapshot.evaluate("probe", &context);
             assert_eq!(
-                answer.value,
+                answer.value(),
                 Some(&Value::Bool(expected)),
                 "{} on {object:?}",
                 vector.when
@@ -127,17 +129,18 @@ fn check_evaluations(file: &str) {
     let snapshot = compile(vectors.snapshot);
     for case in vectors.cases {
         let name = format!("{} on {:?}", case.flag, case.context);
-        let context = snapshot.prepare(&Context::from_json(&case.context).unwrap());
+        let context = Context::from_json(&case.context).unwrap();
+        let context = snapshot.prepare(&context, Timestamp::default());
         let answer = snapshot.evaluate(&case.flag, &context);
-        assert_eq!(answer.value, case.value.as_ref(), "{name}");
-        assert_eq!(answer.variation, case.variation, "{name}");
+        assert_eq!(answer.value(), case.value.as_ref(), "{name}");
+        assert_eq!(answer.variation(), case.variation, "{name}");
         assert_eq!(
-            serde_json::to_value(answer.reason).unwrap(),
+            serde_json::to_value(answer.reason()).unwrap(),
             case.reason,
             "{name}"
         );
         if case.json.is_some() {
-            assert_eq!(answer.json, case.json.as_deref(), "{name}");
+            assert_eq!(answer.json(), case.json.as_deref(), "{name}");
         }
         let explanation = snapshot.explain(&case.flag, &context);
         assert_eq!(explanation.evaluation, answer, "{name}");

@@ -24,6 +24,9 @@ pub struct Context {
 impl Context {
     /// The name under which the targeting key can be asked for in conditions.
     pub const TARGETING_KEY: &'static str = "targetingKey";
+    /// The name of the moment of the evaluation, Unix seconds or RFC 3339 text. A context without it has
+    /// the moment at which it is prepared.
+    pub const TIMESTAMP: &'static str = "timestamp";
 
     /// A context of nothing but a targeting key: the unit that is bucketed.
     pub fn of_unit(targeting_key: impl Into<String>) -> Self {
@@ -103,7 +106,7 @@ impl Context {
     /// With the moment of the request under `timestamp`, in Unix seconds.
     #[must_use]
     pub fn with_timestamp(self, at: Timestamp) -> Self {
-        self.with("timestamp", at.timestamp())
+        self.with(Self::TIMESTAMP, at.timestamp())
     }
 
     /// The unit that is bucketed, unless a flag names another attribute for it.

@@ -1,19 +1,19 @@
 //! Compiling flags.
 
 use super::{Compiler, unknown};
-use crate::flag::{CompiledFlag, Individual, Prerequisite, Rollout, Rule, Serve, Variation};
+use crate::bucket::Salt;
+use crate::flag::{Cold, CompiledFlag, Individual, Prerequisite, Rollout, Rule, Serve, Variation};
 use crate::vocabulary::AttributeId;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use tidegate_model::flag::{self, Flag, FlagDefinition};
 use tidegate_model::invalid::Violation;
 use tidegate_model::key::{FlagKey, VariationKey};
 use tidegate_model::share::Share;
 use tidegate_model::snapshot::{RolloutSplit, SnapshotFlag};
 
-/// The variations of one flag, and what is wrong with it.
+/// The places of one flag's variations, and what is wrong with it.
 struct Names {
-    variations: BTreeMap<VariationKey, Arc<Variation>>,
+    places: BTreeMap<VariationKey, u16>,
     wrong: Vec<Violation>,
 }
 
@@ -37,18 +37,32 @@ impl Compiler<'_> {
             None => AttributeId::TARGETING_KEY,
         };
         self.found_in(names.wrong, || format!("flags.{}", flag.key()));
-        CompiledFlag {
-            key: flag.key().clone(),
+        let rule_names = definition.rules.iter().map(|rule| rule.name.as_str().into());
+        let rollout_name = source.rollout.as_ref().map(|split| Rollout {
+            id: split.rollout.clone(),
+            share: split.share,
+        });
+        let mut compiled = CompiledFlag {
+            fixed: None,
             status: definition.status,
-            off,
-            prerequisites,
-            individuals,
+            variations: definition.variations.iter().map(variation).collect(),
             rules,
             rollout,
             fallback,
+            individuals,
+            prerequisites,
+            off,
             unit,
-            salt: flag.salt().into(),
-        }
+            salt: Salt::new(flag.salt()),
+            cold: Box::new(Cold {
+                key: flag.key().as_str().into(),
+                version: self.version,
+                rule_names: rule_names.collect(),
+                rollout: rollout_name,
+            }),
+        };
+        compiled.fixed = compiled.find_fixed();
+        compiled
     }
 
     fn prerequisites(&mut self, flag: &Flag, wrong: &mut Vec<Violation>) -> Box<[Prerequisite]> {
@@ -80,6 +94,7 @@ impl Compiler<'_> {
                 flag: place,
                 memo: *self.prerequisites.entry(place).or_insert(next),
                 accepted: accepted.into(),
+                key: prerequisite.flag.clone(),
             });
         }
         compiled.into()
@@ -109,49 +124,48 @@ impl Compiler<'_> {
                 .map(|one| one.inside(&format!("rules[{i}].when")));
             names.wrong.extend(placed);
             if let Some(serve) = names.serve(&format!("rules[{i}].serve"), &rule.serve) {
-                compiled.push(Rule {
-                    name: rule.name.as_str().into(),
-                    when,
-                    serve,
-                });
+                compiled.push(Rule { when, serve });
             }
         }
         compiled.into()
     }
 }
 
+fn variation(variation: &flag::Variation) -> Variation {
+    Variation {
+        value: variation.value.clone(),
+        key: variation.key.clone(),
+        json: variation.value.to_string().into(),
+    }
+}
+
 impl Names {
     fn of(definition: &FlagDefinition) -> Self {
-        let compiled = (0..).zip(&definition.variations).map(|(place, variation)| {
-            let compiled = Variation {
-                place,
-                key: variation.key.clone(),
-                value: variation.value.clone(),
-                json: variation.value.to_string().into(),
-            };
-            (variation.key.clone(), Arc::new(compiled))
-        });
+        let keys = definition
+            .variations
+            .iter()
+            .map(|variation| variation.key.clone());
         Self {
-            variations: compiled.collect(),
+            places: keys.zip(0..).collect(),
             wrong: Vec::new(),
         }
     }
 
-    fn variation(&mut self, field: &str, key: &VariationKey) -> Option<Arc<Variation>> {
-        let variation = self.variations.get(key).map(Arc::clone);
-        if variation.is_none() {
-            let known = self.variations.keys().map(VariationKey::as_str);
+    fn variation(&mut self, field: &str, key: &VariationKey) -> Option<u16> {
+        let place = self.places.get(key).copied();
+        if place.is_none() {
+            let known = self.places.keys().map(VariationKey::as_str);
             self.wrong
                 .push(unknown(field, key.as_str(), "variation of the flag", known));
         }
-        variation
+        place
     }
 
     fn serve(&mut self, field: &str, serve: &flag::Serve) -> Option<Serve> {
         match serve {
             flag::Serve::Variation(key) => self.variation(field, key).map(Serve::One),
             flag::Serve::Split(parts) => {
-                let parts: Vec<(Share, Arc<Variation>)> = parts
+                let parts: Vec<(Share, u16)> = parts
                     .iter()
                     .filter_map(|part| Some((part.weight, self.variation(field, &part.variation)?)))
                     .collect();
@@ -160,14 +174,10 @@ impl Names {
         }
     }
 
-    fn rollout(&mut self, split: &RolloutSplit) -> Option<Rollout> {
+    fn rollout(&mut self, split: &RolloutSplit) -> Option<Serve> {
         let candidate = self.variation("rollout.candidate", &split.candidate);
         let safe = self.variation("rollout.safe", &split.safe);
         let rest = Share::of_parts(Share::TOTAL - split.share.parts()).ok()?;
-        Some(Rollout {
-            id: split.rollout.clone(),
-            share: split.share,
-            serve: Serve::of_weights([(split.share, candidate?), (rest, safe?)])?,
-        })
+        Serve::of_weights([(split.share, candidate?), (rest, safe?)])
     }
 }

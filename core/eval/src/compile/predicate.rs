@@ -1,10 +1,11 @@
 //! Compiling conditions, predicates and segments.
 
 use super::{Compiler, unknown};
+use crate::constant_set::ConstantSet;
 use crate::number::Number;
 use crate::pattern::Pattern;
 use crate::predicate::{Condition, Predicate, Segment, Test};
-use crate::vocabulary::ConstantSet;
+use crate::vocabulary::AttributeId;
 use serde_json::Value;
 use tidegate_model::condition::{self, Operator};
 use tidegate_model::invalid::Violation;
@@ -34,7 +35,8 @@ impl Compiler<'_> {
 
     /// A list of targeting keys.
     pub(super) fn units(&mut self, units: &[String]) -> ConstantSet {
-        units.iter().map(|unit| self.vocabulary.add_text(unit)).collect()
+        let add = |unit: &String| self.vocabulary.add_text(AttributeId::TARGETING_KEY, unit);
+        units.iter().map(add).collect()
     }
 
     /// Compiles a predicate. What is wrong goes into `wrong`; the caller knows where it stands.
@@ -56,8 +58,8 @@ impl Compiler<'_> {
                 }
             },
             condition::Predicate::Condition(condition) => match self.test(condition) {
-                Ok(test) => Predicate::Condition(Condition {
-                    attribute: self.vocabulary.add_attribute(&condition.attribute),
+                Ok((attribute, test)) => Predicate::Condition(Condition {
+                    attribute,
                     operator: condition.operator,
                     test,
                     operand: shortened(&condition.value),
@@ -84,18 +86,22 @@ impl Compiler<'_> {
         predicates.iter().map(|one| self.predicate(one, wrong)).collect()
     }
 
-    fn test(&mut self, condition: &condition::Condition) -> Result<Test, Violation> {
+    fn test(&mut self, condition: &condition::Condition) -> Result<(AttributeId, Test), Violation> {
+        let attribute = self.vocabulary.add_attribute(&condition.attribute);
         let value = &condition.value;
         let text = || value.as_str().map(Box::from).ok_or_else(|| unsuited(condition));
         let number = || {
             let number = value.as_number().and_then(Number::of);
             number.ok_or_else(|| unsuited(condition))
         };
-        Ok(match condition.operator {
-            Operator::Equals | Operator::NotEquals => Test::Equals(self.vocabulary.add_value(value)),
+        let test = match condition.operator {
+            Operator::Equals | Operator::NotEquals => {
+                Test::Equals(self.vocabulary.add_value(attribute, value))
+            }
             Operator::In | Operator::NotIn => {
                 let list = value.as_array().ok_or_else(|| unsuited(condition))?;
-                Test::In(list.iter().map(|one| self.vocabulary.add_value(one)).collect())
+                let add = |one| self.vocabulary.add_value(attribute, one);
+                Test::In(list.iter().map(add).collect())
             }
             Operator::GreaterThan => Test::Greater(number()?),
             Operator::LessThan => Test::Less(number()?),
@@ -104,7 +110,8 @@ impl Compiler<'_> {
             Operator::EndsWith => Test::EndsWith(text()?),
             Operator::Regex => Test::Matches(Pattern::of(condition.compile_regex()?)),
             Operator::Exists | Operator::NotExists => Test::Exists,
-        })
+        };
+        Ok((attribute, test))
     }
 }
 
