@@ -12,6 +12,7 @@ use actix_web::http::header::{ETAG, HeaderMap, IF_NONE_MATCH};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use answer::{Answer, Bulk, BulkMetadata, Entry, Metadata};
+use chrono::Utc;
 use refusal::Refusal;
 use tidegate_eval::{ErrorCode, Reason};
 use tidegate_model::context::Context;
@@ -36,13 +37,13 @@ pub(crate) async fn evaluate_one(
         node.replica().counters().defaulted("blind");
         return Ok(HttpResponse::Ok().json(Answer::blind(key, node.environment().as_str())));
     };
-    let evaluation = served.serve(key, &served.prepare(&context));
-    if evaluation.value.is_none() {
+    let evaluation = served.serve(key, &served.prepare(&context, Utc::now()));
+    if evaluation.value().is_none() {
         node.replica()
             .counters()
-            .defaulted(answer::reason_in_detail(evaluation.reason));
+            .defaulted(answer::reason_in_detail(evaluation.reason()));
     }
-    if let Reason::Error(code) = evaluation.reason {
+    if let Reason::Error(code) = evaluation.reason() {
         return Err(Refusal::of(code).about(key));
     }
     let standing = node.replica().standing_of(&served);
@@ -70,15 +71,15 @@ pub(crate) async fn evaluate_all(
     }
     let standing = node.replica().standing_of(&served);
     let version = served.version().to_string();
-    let prepared = served.prepare(&context);
+    let prepared = served.prepare(&context, Utc::now());
     let flags = served.flag_keys().map(|key| {
         let evaluation = served.serve(key, &prepared);
-        if evaluation.value.is_none() {
+        if evaluation.value().is_none() {
             node.replica()
                 .counters()
-                .defaulted(answer::reason_in_detail(evaluation.reason));
+                .defaulted(answer::reason_in_detail(evaluation.reason()));
         }
-        match evaluation.reason {
+        match evaluation.reason() {
             Reason::Error(code) => Entry::Failed(Refusal::of(code).about(key).into_members()),
             _ => {
                 let metadata = Metadata::new(environment.as_str(), &version, standing);

@@ -4,6 +4,7 @@ use crate::tally::{FlagCounts, Tallies};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tidegate_eval::{CompiledSnapshot, Evaluation, PreparedContext};
+use tidegate_model::Timestamp;
 use tidegate_model::context::Context;
 use tidegate_model::invalid::Invalid;
 use tidegate_model::key::EnvironmentKey;
@@ -150,22 +151,23 @@ impl Served {
         self.compiled.flag_keys()
     }
 
-    /// Looks up the context's attributes once for any number of evaluations.
-    pub fn prepare(&self, context: &Context) -> PreparedContext {
-        self.compiled.prepare(context)
+    /// Looks up the context's attributes once for any number of evaluations. `at` is the moment that
+    /// conditions on time compare with.
+    pub fn prepare<'c>(&self, context: &'c Context, at: Timestamp) -> PreparedContext<'c> {
+        self.compiled.prepare(context, at)
     }
 
     /// The answer for one flag, counted as served.
-    pub fn serve(&self, flag: &str, context: &PreparedContext) -> Evaluation<'_> {
+    pub fn serve(&self, flag: &str, context: &PreparedContext<'_>) -> Evaluation<'_> {
         let evaluation = self.compiled.evaluate(flag, context);
         if let Some(counts) = self.counts.get(flag) {
-            counts.exposed(evaluation.variation);
+            counts.exposed(evaluation.variation());
         }
         evaluation
     }
 
     /// The variation that a context gets, without counting it as served.
-    pub fn attribute(&self, flag: &str, context: &PreparedContext) -> Evaluation<'_> {
+    pub fn attribute(&self, flag: &str, context: &PreparedContext<'_>) -> Evaluation<'_> {
         self.compiled.evaluate(flag, context)
     }
 
@@ -184,7 +186,6 @@ impl Served {
 mod tests {
     use super::*;
     use crate::metrics::Counters;
-    use tidegate_model::Timestamp;
 
     fn snapshot(environment: &str, version: &str) -> Snapshot {
         let content = SnapshotContent {

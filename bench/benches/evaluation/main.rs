@@ -1,155 +1,190 @@
-//! What an evaluation costs. `docs/benchmarks.md` has the numbers and how they were taken.
+//! What an evaluation costs in process. `docs/benchmarks.md` has the numbers and how they were taken.
 //!
-//! Contexts are prepared outside the measured part, as a node does for a bulk request, unless the name
-//! says `raw`. Every benchmark first checks that it measures what it claims to.
+//! Every line is checked against the answers that follow from the flags' definitions, each time it is
+//! measured. `cargo bench -p tidegate-bench --bench evaluation -- B` measures the lines that begin with B.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up has to stop")]
 
+mod line;
 mod workload;
 
-use divan::counter::ItemsCount;
-use divan::{Bencher, black_box};
-use tidegate_eval::{CompiledSnapshot, PreparedContext, Reason};
-use workload::{CONTEXTS, context, contexts, snapshot};
+use line::Line;
+use std::hint::black_box;
+use tidegate_eval::{CompiledSnapshot, Evaluation, PreparedContext, Space};
+use tidegate_model::Timestamp;
+use tidegate_model::context::Context;
+use workload::{FLAGS, PEOPLE, Person, Workload};
 
-/// Evaluations per sample: many, because the clock reads no finer than one of them takes.
-const SAMPLE: u32 = 1000;
+/// What there is to measure, made once.
+struct Ground {
+    people: Vec<Person>,
+    contexts: Vec<Context>,
+    /// One flag of each kind, and the 500.
+    named: CompiledSnapshot,
+    /// The 500 alone.
+    mix: CompiledSnapshot,
+}
 
 fn main() {
-    divan::main();
-}
-
-/// Evaluates one flag for one context, again and again.
-fn measure(bencher: Bencher<'_, '_>, flag: &str, prepared: &PreparedContext, snapshot: &CompiledSnapshot) {
-    bencher.bench(|| black_box(snapshot).evaluate(black_box(flag), black_box(prepared)));
-}
-
-#[divan::bench(sample_size = SAMPLE)]
-fn boolean_without_rules(bencher: Bencher<'_, '_>) {
-    let snapshot = snapshot();
-    let prepared = snapshot.prepare(&context(7));
-    assert_eq!(snapshot.evaluate("plain", &prepared).reason, Reason::Static);
-    measure(bencher, "plain", &prepared, &snapshot);
-}
-
-#[divan::bench(sample_size = SAMPLE)]
-fn five_rules_fourth_matches(bencher: Bencher<'_, '_>) {
-    let snapshot = snapshot();
-    let prepared = snapshot.prepare(&context(7));
-    let fourth = Reason::TargetingMatch {
-        rule: "fourth",
-        split: false,
+    let people = workload::people();
+    let ground = Ground {
+        contexts: people.iter().map(Person::context).collect(),
+        people,
+        named: workload::compile(true),
+        mix: workload::compile(false),
     };
-    assert_eq!(snapshot.evaluate("five-rules", &prepared).reason, fourth);
-    measure(bencher, "five-rules", &prepared, &snapshot);
+    let lines = prepared(&ground)
+        .into_iter()
+        .chain(many(&ground))
+        .chain(raw(&ground));
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
+    let chosen = lines.filter(|line| wanted.is_empty() || wanted.iter().any(|start| line.starts_with(start)));
+    line::measure(chosen.collect());
 }
 
-#[divan::bench(sample_size = SAMPLE)]
-fn five_rules_only_the_regex_matches(bencher: Bencher<'_, '_>) {
-    let snapshot = snapshot();
-    let prepared = snapshot.prepare(&context(7).with("age", 7));
-    let fifth = Reason::TargetingMatch {
-        rule: "fifth",
-        split: false,
-    };
-    assert_eq!(snapshot.evaluate("five-rules", &prepared).reason, fifth);
-    measure(bencher, "five-rules", &prepared, &snapshot);
+fn at() -> Timestamp {
+    Timestamp::from_timestamp(1_795_000_000, 0).unwrap()
 }
 
-#[divan::bench(sample_size = SAMPLE)]
-fn quarter_split(bencher: Bencher<'_, '_>) {
-    let snapshot = snapshot();
-    let prepared = snapshot.prepare(&context(7));
-    let split = Reason::Fallback { split: true };
-    assert_eq!(snapshot.evaluate("quarter", &prepared).reason, split);
-    measure(bencher, "quarter", &prepared, &snapshot);
+/// A to D and F: one flag by its name, contexts prepared outside.
+fn prepared(ground: &Ground) -> Vec<Line<'_>> {
+    let snapshot = &ground.named;
+    let workloads = [
+        Workload::Plain,
+        Workload::FiveRules,
+        Workload::Quarter,
+        Workload::FourWay,
+        Workload::LongList,
+    ];
+    workloads
+        .map(|workload| {
+            let contexts = prepare_all(snapshot, ground);
+            let (flag, expected) = (workload.flag(), workload.expected(&ground.people));
+            Line::new(workload.title(), expected, PEOPLE, move || {
+                let answer = |context| number(snapshot.evaluate(black_box(flag), context));
+                contexts.iter().map(answer).sum()
+            })
+        })
+        .into()
 }
 
-#[divan::bench(sample_size = SAMPLE)]
-fn four_way_split_behind_a_segment(bencher: Bencher<'_, '_>) {
-    let snapshot = snapshot();
-    let prepared = snapshot.prepare(&context(7));
-    let split = Reason::TargetingMatch {
-        rule: "beta",
-        split: true,
-    };
-    assert_eq!(snapshot.evaluate("four-way", &prepared).reason, split);
-    measure(bencher, "four-way", &prepared, &snapshot);
-}
-
-#[divan::bench(sample_size = SAMPLE, args = ["city-9999", "nowhere"])]
-fn list_of_ten_thousand(bencher: Bencher<'_, '_>, city: &str) {
-    let snapshot = snapshot();
-    let prepared = snapshot.prepare(&context(7).with("city", city));
-    let expected = if city == "nowhere" { "off" } else { "on" };
-    assert_eq!(snapshot.evaluate("long-list", &prepared).variation, expected);
-    measure(bencher, "long-list", &prepared, &snapshot);
-}
-
-/// The time is for all 500 flags.
-#[divan::bench]
-fn five_hundred_flags(bencher: Bencher<'_, '_>) {
-    let snapshot = snapshot();
-    let prepared = snapshot.prepare(&context(7));
-    let keys: Vec<String> = (0..500).map(|i| format!("flag-{i}")).collect();
-    assert!(
-        keys.iter()
-            .all(|key| snapshot.evaluate(key, &prepared).value.is_some())
+/// E, and the same flags by their names: all of 500 for one context after the other.
+fn many(ground: &Ground) -> Vec<Line<'_>> {
+    let snapshot = &ground.mix;
+    let expected = Workload::Everything.expected(&ground.people);
+    let names: Vec<String> = workload::names();
+    let contexts = prepare_all(snapshot, ground);
+    let all = Line::new(Workload::Everything.title(), expected, PEOPLE, move || {
+        let everything = |context| -> u64 { snapshot.evaluate_all(context).map(number).sum() };
+        contexts.iter().map(everything).sum()
+    });
+    let contexts = prepare_all(snapshot, ground);
+    let by_name = Line::new(
+        "E by name: the same, each looked up",
+        expected,
+        PEOPLE,
+        move || {
+            let everything = |context| -> u64 { snapshot.evaluate_many(&names, context).map(number).sum() };
+            contexts.iter().map(everything).sum()
+        },
     );
-    bencher.counter(ItemsCount::new(keys.len())).bench(|| {
-        for key in &keys {
-            black_box(black_box(&snapshot).evaluate(black_box(key), black_box(&prepared)));
-        }
-    });
+    assert_eq!(snapshot.flag_keys().count(), FLAGS);
+    vec![all, by_name]
 }
 
-/// The time is for preparing the context and evaluating all 500 flags.
-#[divan::bench]
-fn five_hundred_flags_raw(bencher: Bencher<'_, '_>) {
-    let snapshot = snapshot();
-    let context = context(7);
-    let keys: Vec<String> = (0..500).map(|i| format!("flag-{i}")).collect();
-    bencher.counter(ItemsCount::new(keys.len())).bench(|| {
-        let prepared = snapshot.prepare(black_box(&context));
-        for key in &keys {
-            black_box(black_box(&snapshot).evaluate(black_box(key), black_box(&prepared)));
-        }
-    });
+/// From raw attributes each time.
+fn raw(ground: &Ground) -> Vec<Line<'_>> {
+    let Ground { people, contexts, .. } = ground;
+    let named = |title, contexts: &'static str| format!("{title}, {contexts}");
+    let keyed = u64::try_from(people.iter().filter(|person| person.key.ends_with('7')).count()).unwrap();
+    let mut lines = vec![
+        Line::new("prepare a Context of ten attributes", keyed, PEOPLE, move || {
+            let ends = |context| sevens(&ground.named.prepare(context, at()));
+            contexts.iter().map(ends).sum()
+        }),
+        Line::new("the same, in memory used before", keyed, PEOPLE, move || {
+            let mut space = Space::default();
+            let mut sum = 0;
+            for context in contexts {
+                let prepared = ground.named.prepare_in(space, context, at());
+                sum += sevens(&prepared);
+                space = prepared.into_space();
+            }
+            sum
+        }),
+        Line::new(
+            "fill in ten raw attributes, in memory used before",
+            keyed,
+            PEOPLE,
+            move || each_filled(&ground.named, people, sevens),
+        ),
+    ];
+    for workload in [
+        Workload::Plain,
+        Workload::FiveRules,
+        Workload::Quarter,
+        Workload::FourWay,
+        Workload::LongList,
+    ] {
+        let (flag, expected) = (workload.flag(), workload.expected(people));
+        let title = named(workload.title(), "filled in each time");
+        lines.push(Line::new(title, expected, PEOPLE, move || {
+            each_filled(&ground.named, people, |context| {
+                number(ground.named.evaluate(black_box(flag), context))
+            })
+        }));
+    }
+    let title = named(Workload::Everything.title(), "filled in each time");
+    lines.push(Line::new(
+        title,
+        Workload::Everything.expected(people),
+        PEOPLE,
+        move || {
+            each_filled(&ground.mix, people, |context| {
+                ground.mix.evaluate_all(context).map(number).sum()
+            })
+        },
+    ));
+    lines
 }
 
-/// A different context each time: neither the branch predictor nor the nearest cache knows it.
-#[divan::bench(sample_size = SAMPLE, args = ["five-rules", "quarter", "four-way"])]
-fn rotating_contexts(bencher: Bencher<'_, '_>, flag: &str) {
-    let snapshot = snapshot();
-    let prepared: Vec<PreparedContext> = contexts().iter().map(|one| snapshot.prepare(one)).collect();
-    let mut turn = 0;
-    bencher.bench_local(|| {
-        turn = (turn + 1) % CONTEXTS;
-        snapshot.evaluate(black_box(flag), prepared.get(turn).unwrap())
-    });
+/// Asks every person, prepared from raw attributes in the memory of the one before.
+fn each_filled(
+    snapshot: &CompiledSnapshot,
+    people: &[Person],
+    ask: impl Fn(&PreparedContext<'_>) -> u64,
+) -> u64 {
+    let mut space = Space::default();
+    let mut sum = 0;
+    for person in people {
+        let mut filling = snapshot.fill(space, at());
+        person.fill(&mut filling);
+        let prepared = filling.finish();
+        sum += ask(black_box(&prepared));
+        space = prepared.into_space();
+    }
+    sum
 }
 
-/// The same, prepared from attributes each time: what one request for one flag costs.
-#[divan::bench(sample_size = SAMPLE, args = ["five-rules", "quarter", "four-way"])]
-fn rotating_contexts_raw(bencher: Bencher<'_, '_>, flag: &str) {
-    let snapshot = snapshot();
-    let contexts = contexts();
-    let mut turn = 0;
-    bencher.bench_local(|| {
-        turn = (turn + 1) % CONTEXTS;
-        let prepared = snapshot.prepare(contexts.get(turn).unwrap());
-        snapshot.evaluate(black_box(flag), &prepared).variation.len()
-    });
+fn prepare_all<'g>(snapshot: &CompiledSnapshot, ground: &'g Ground) -> Vec<PreparedContext<'g>> {
+    ground
+        .contexts
+        .iter()
+        .map(|context| snapshot.prepare(context, at()))
+        .collect()
 }
 
-#[divan::bench(sample_size = SAMPLE)]
-fn prepare(bencher: Bencher<'_, '_>) {
-    let snapshot = snapshot();
-    let context = context(7);
-    bencher.bench(|| black_box(&snapshot).prepare(black_box(&context)));
+/// 1 if the prepared context's key ends with a 7: something that can be checked.
+fn sevens(context: &PreparedContext<'_>) -> u64 {
+    u64::from(black_box(context).key().is_some_and(|key| key.ends_with('7')))
 }
 
-#[divan::bench]
-fn compile(bencher: Bencher<'_, '_>) {
-    let content = workload::content();
-    bencher.bench(|| CompiledSnapshot::compile(black_box(&content), Default::default()).unwrap());
+/// An answer as a number: 1 for true, and a text's length.
+fn number(evaluation: Evaluation<'_>) -> u64 {
+    match evaluation.boolean() {
+        Ok(truth) => u64::from(truth),
+        Err(_not_boolean) => evaluation.string().map_or(0, |text| text.len() as u64),
+    }
 }

@@ -18,6 +18,7 @@ mod pattern;
 mod predicate;
 mod prepared;
 mod snapshot;
+mod typed;
 mod vocabulary;
 
 pub use compile::{PREREQUISITE_DEPTH_MAX, SEGMENT_DEPTH_MAX};
@@ -25,3 +26,4 @@ pub use evaluation::{ErrorCode, Evaluation, Reason};
 pub use explain::{Explanation, Finding, Membership, Step};
 pub use prepared::{Filling, PreparedContext, Space};
 pub use snapshot::CompiledSnapshot;
+pub use typed::{NoValue, ValueType};

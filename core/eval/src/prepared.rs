@@ -168,6 +168,11 @@ impl<'c> PreparedContext<'c> {
         self.at
     }
 
+    /// The targeting key.
+    pub fn key(&self) -> Option<&'c str> {
+        self.attribute(AttributeId::TARGETING_KEY).seen.text()
+    }
+
     /// Gives up the context and keeps its memory for the next one.
     pub fn into_space(self) -> Space {
         let Self {

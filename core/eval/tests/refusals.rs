@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use tidegate_eval::{CompiledSnapshot, PREREQUISITE_DEPTH_MAX, SEGMENT_DEPTH_MAX};
+use tidegate_model::Timestamp;
 use tidegate_model::condition::PREDICATE_DEPTH_MAX;
 use tidegate_model::context::Context;
 use tidegate_model::snapshot::{SnapshotContent, Version};
@@ -136,9 +137,10 @@ fn chain_of_segments(length: usize) -> Vec<Value> {
 fn names_lead_so_far_and_no_further() {
     let flags = chain_of_flags(PREREQUISITE_DEPTH_MAX);
     let snapshot = compile(&flags, &[]).unwrap();
-    let context = snapshot.prepare(&Context::default());
+    let context = Context::default();
+    let context = snapshot.prepare(&context, Timestamp::default());
     let last = format!("f{PREREQUISITE_DEPTH_MAX}");
-    assert_eq!(snapshot.evaluate(&last, &context).variation, "on");
+    assert_eq!(snapshot.evaluate(&last, &context).variation(), "on");
     check(
         &chain_of_flags(PREREQUISITE_DEPTH_MAX + 1),
         &[],
@@ -149,9 +151,10 @@ fn names_lead_so_far_and_no_further() {
     let last = ruled("a", &json!({"segment": format!("s{SEGMENT_DEPTH_MAX}")}));
     let snapshot = compile(&[last], &segments).unwrap();
     for (unit, expected) in [("ada", "on"), ("bob", "off")] {
-        let context = snapshot.prepare(&Context::of_unit(unit));
-        assert_eq!(snapshot.evaluate("a", &context).variation, expected);
-        assert_eq!(snapshot.explain("a", &context).evaluation.variation, expected);
+        let context = Context::of_unit(unit);
+        let context = snapshot.prepare(&context, Timestamp::default());
+        assert_eq!(snapshot.evaluate("a", &context).variation(), expected);
+        assert_eq!(snapshot.explain("a", &context).evaluation.variation(), expected);
     }
     check(
         &[],
@@ -174,13 +177,14 @@ fn a_context_says_nothing_about_itself() {
         &[],
     )
     .unwrap();
-    let context = snapshot.prepare(&Context::of_unit("canary-key").with("email", "canary@corp.com"));
-    assert!(!format!("{context:?}").contains("canary"));
+    let context = Context::of_unit("canary-key").with("email", "canary@corp.com");
+    let prepared = snapshot.prepare(&context, Timestamp::default());
+    assert!(!format!("{prepared:?}").contains("canary"));
 }
 
 #[test]
 fn a_prepared_context_serves_many_threads() {
     fn check<T: Send + Sync>() {}
-    check::<tidegate_eval::PreparedContext>();
+    check::<tidegate_eval::PreparedContext<'_>>();
     check::<CompiledSnapshot>();
 }

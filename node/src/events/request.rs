@@ -1,6 +1,7 @@
 //! What a request of events says, with everything that is wrong with it named at once.
 
 use super::EVENTS_MAX;
+use chrono::Utc;
 use serde_json::{Map, Value};
 use std::fmt;
 use tidegate_eval::{ErrorCode, Reason};
@@ -247,12 +248,12 @@ impl<'v> Fields<'v> {
             let rule = "an event says to which variation it happened, or to whom";
             return self.refuse("variation", "", rule, fix);
         };
-        let evaluation = served.attribute(flag, &served.prepare(&context));
-        if evaluation.reason == Reason::Error(ErrorCode::TargetingKeyMissing) {
+        let evaluation = served.attribute(flag, &served.prepare(&context, Utc::now()));
+        if evaluation.reason() == Reason::Error(ErrorCode::TargetingKeyMissing) {
             let rule = "the flag is dealt out by unit, and the event's context has none";
             return self.refuse("targetingKey", "", rule, fix);
         }
-        Ok(counts.variation(evaluation.variation).cloned())
+        Ok(counts.variation(evaluation.variation()).cloned())
     }
 }
 

@@ -64,8 +64,8 @@ pub(super) enum Entry<'a> {
 
 impl<'a> Answer<'a> {
     pub(super) fn new(key: &'a str, evaluation: &Evaluation<'a>, mut metadata: Metadata<'a>) -> Self {
-        metadata.tidegate_reason = reason_in_detail(evaluation.reason);
-        match evaluation.reason {
+        metadata.tidegate_reason = reason_in_detail(evaluation.reason());
+        match evaluation.reason() {
             Reason::TargetingMatch { rule, .. } => metadata.rule = Some(rule),
             Reason::Rollout { rollout } => metadata.rollout = Some(rollout),
             Reason::PrerequisiteFailed { flag } => metadata.prerequisite = Some(flag),
@@ -73,9 +73,9 @@ impl<'a> Answer<'a> {
         }
         Self {
             key,
-            value: evaluation.json.and_then(|json| serde_json::from_str(json).ok()),
-            reason: reason(evaluation.reason),
-            variant: evaluation.variation,
+            value: evaluation.json().and_then(|json| serde_json::from_str(json).ok()),
+            reason: reason(evaluation.reason()),
+            variant: evaluation.variation(),
             metadata,
         }
     }

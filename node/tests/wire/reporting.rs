@@ -134,7 +134,8 @@ impl Scene {
     /// Serves a flag this often.
     fn serve(&self, times: usize) {
         let served = self.node.replica().served().unwrap();
-        let context = served.prepare(&Context::of_unit("u1"));
+        let context = Context::of_unit("u1");
+        let context = served.prepare(&context, chrono::Utc::now());
         for _ in 0..times {
             served.serve("compat-boolean", &context);
         }
