@@ -13,10 +13,11 @@ const NAMELESS: [&str; 11] = [
 ];
 
 /// Which of our own crates each crate may know. Everything points towards the model.
-const MAY_KNOW: [(&str, &[&str]); 10] = [
+const MAY_KNOW: [(&str, &[&str]); 11] = [
     ("core/model", &[]),
     ("core/eval", &["model"]),
     ("core/decide", &["model"]),
+    ("core/interop", &["model"]),
     ("store", &["model"]),
     ("actors", &["model", "decide", "eval", "store"]),
     // Replicas and nodes never need the control plane to evaluate: they do not even link it.
