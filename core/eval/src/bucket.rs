@@ -4,38 +4,18 @@
 //! `docs/decisions/2026-11-22-bucketing.md` says why it cannot change.
 
 mod murmur3;
+mod salt;
 mod unit_text;
 
 use murmur3::Murmur3;
+pub(crate) use salt::Salt;
 use tidegate_model::share::Share;
 pub(crate) use unit_text::UnitText;
-
-/// What is put before the units of one flag, layer or experiment.
-#[derive(Debug)]
-pub(crate) struct Salt(Box<str>);
-
-impl Salt {
-    /// This salt.
-    pub(crate) fn new(text: &str) -> Self {
-        Self(text.into())
-    }
-
-    /// As text.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The bucket of a unit: [`bucket`].
-    pub(crate) fn bucket(&self, unit: &str) -> u32 {
-        bucket(&self.0, unit)
-    }
-}
 
 /// The bucket of `unit` under `salt`, 0 to 99,999: MurmurHash3 x86 32 (seed 0) over the canonical
 /// CBOR of the text `<salt>.<unit>`, scaled by `(hash * 100,000) >> 32`.
 pub fn bucket(salt: &str, unit: &str) -> u32 {
-    let scaled = (u64::from(hash(salt, unit)) * u64::from(Share::TOTAL)) >> 32;
-    scaled as u32
+    scaled(hash(salt, unit))
 }
 
 /// The hash that [`bucket`] scales down: all 32 bits, for checking another implementation.
@@ -46,6 +26,10 @@ pub fn hash(salt: &str, unit: &str) -> u32 {
     murmur.write(b".");
     murmur.write(unit.as_bytes());
     murmur.finish()
+}
+
+fn scaled(hash: u32) -> u32 {
+    ((u64::from(hash) * u64::from(Share::TOTAL)) >> 32) as u32
 }
 
 /// The head of a CBOR text of `length` bytes, in its shortest form (RFC 8949 sections 3.1 and 4.2.1).

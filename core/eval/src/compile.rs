@@ -5,6 +5,7 @@ mod flag;
 mod predicate;
 
 use crate::flag::CompiledFlag;
+use crate::names::Names;
 use crate::predicate::Segment;
 use crate::prepared::MemoCounts;
 use crate::snapshot::CompiledSnapshot;
@@ -62,12 +63,16 @@ pub(crate) fn compile(content: &SnapshotContent, version: Version) -> Result<Com
         segments: count(segments.len()),
         prerequisites: count(compiler.prerequisites.len()),
     };
+    let mut places = Names::default();
+    for (place, flag) in (0..).zip(&flags) {
+        places.get_or_insert(&flag.cold.key, || place);
+    }
     let snapshot = CompiledSnapshot {
         version,
         vocabulary: compiler.vocabulary,
         flags,
         nothing: CompiledFlag::nothing(version),
-        places: compiler.flag_places,
+        places,
         segments,
         memos,
     };

@@ -19,16 +19,10 @@ impl CompiledSnapshot {
 
     /// Decides a flag that does not give everybody the same.
     fn decide_for(&self, flag: &CompiledFlag, context: &PreparedContext<'_>) -> Outcome {
-        for (place, prerequisite) in (0..).zip(&flag.prerequisites) {
-            if !self.is_met(prerequisite, context) {
-                return Outcome::new(flag.off, Cause::PrerequisiteFailed).at(place);
-            }
-        }
-        if !flag.individuals.is_empty() {
-            let unit = context.targeting_key();
-            if let Some(individual) = flag.individuals.iter().find(|one| one.units.contains(unit)) {
-                return Outcome::new(Some(individual.variation), Cause::IndividualOverride);
-            }
+        if flag.has_exceptions()
+            && let Some(outcome) = self.decide_exception(flag, context)
+        {
+            return outcome;
         }
         for (place, rule) in (0..).zip(&flag.rules) {
             if rule.when.holds(&self.segments, context) {
@@ -39,9 +33,27 @@ impl CompiledSnapshot {
             return serve(flag, rollout, context, Cause::Rollout);
         }
         match &flag.fallback {
-            Some(fallback) => serve(flag, fallback, context, fallback_cause(flag, fallback)),
+            // Never `Static`: such a flag is fixed.
+            Some(fallback) => serve(flag, fallback, context, Cause::Fallback),
             None => Outcome::new(None, Cause::Default),
         }
+    }
+
+    /// What stands in front of the rules: prerequisites, and the units that are named. Few flags have
+    /// either, so that it is kept out of the way of those that have none.
+    #[inline(never)]
+    fn decide_exception(&self, flag: &CompiledFlag, context: &PreparedContext<'_>) -> Option<Outcome> {
+        for (place, prerequisite) in (0..).zip(&flag.prerequisites) {
+            if !self.is_met(prerequisite, context) {
+                return Some(Outcome::new(flag.off, Cause::PrerequisiteFailed).at(place));
+            }
+        }
+        let unit = context.targeting_key();
+        let individual = flag.individuals.iter().find(|one| one.units.contains(unit))?;
+        Some(Outcome::new(
+            Some(individual.variation),
+            Cause::IndividualOverride,
+        ))
     }
 
     /// Whether the other flag serves one of the variations that will do.
@@ -62,32 +74,22 @@ impl CompiledFlag {
             FlagStatus::Inactive => return Some(Outcome::new(self.off, Cause::Disabled)),
             FlagStatus::Active | FlagStatus::Experiment => {}
         }
+        if !self.is_untargeted() {
+            return None;
+        }
         match &self.fallback {
-            _ if !self.is_untargeted() => None,
-            Some(Serve::Split(_)) => None,
-            Some(Serve::One(variation)) => Some(Outcome::new(Some(*variation), Cause::Static)),
+            Some(fallback) => {
+                let only = fallback.variation(|| None)?;
+                Some(Outcome::new(Some(only), Cause::Static))
+            }
             None => Some(Outcome::new(None, Cause::Default)),
         }
     }
 }
 
-/// Why the fallback decided, if it did.
-pub(crate) fn fallback_cause(flag: &CompiledFlag, fallback: &Serve) -> Cause {
-    if flag.is_untargeted() && !fallback.is_split() {
-        Cause::Static
-    } else {
-        Cause::Fallback
-    }
-}
-
 /// The variation served, or that there is no unit to choose one for.
 #[inline]
-pub(crate) fn serve(
-    flag: &CompiledFlag,
-    serve: &Serve,
-    context: &PreparedContext<'_>,
-    cause: Cause,
-) -> Outcome {
+fn serve(flag: &CompiledFlag, serve: &Serve, context: &PreparedContext<'_>, cause: Cause) -> Outcome {
     match serve.variation(|| context.bucket(flag.unit, &flag.salt)) {
         Some(variation) => Outcome::new(Some(variation), cause).split(serve.is_split()),
         None => Outcome::new(None, Cause::TargetingKeyMissing),

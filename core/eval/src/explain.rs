@@ -3,7 +3,6 @@
 //! Written apart from [`decide`](crate::decide), because it looks at everything where evaluating stops
 //! at the first thing that decides. A property test proves that both come to the same end.
 
-use crate::decide::fallback_cause;
 use crate::evaluation::Evaluation;
 use crate::flag::{CompiledFlag, Individual, Prerequisite, Serve};
 use crate::outcome::{Cause, Outcome};
@@ -344,5 +343,14 @@ impl<'a> Trace<'a> {
             }
             None => (false, Membership::NotListed),
         }
+    }
+}
+
+/// Why the fallback decided, if it did.
+fn fallback_cause(flag: &CompiledFlag, fallback: &Serve) -> Cause {
+    if flag.is_untargeted() && !fallback.is_split() {
+        Cause::Static
+    } else {
+        Cause::Fallback
     }
 }

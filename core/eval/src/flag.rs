@@ -93,11 +93,21 @@ pub(crate) struct Rollout {
 #[derive(Debug)]
 pub(crate) enum Serve {
     One(u16),
-    Split(Box<[Part]>),
+    /// Up to four, in place.
+    Few(Few),
+    Many(Box<[Part]>),
+}
+
+/// Two to four variations, each with consecutive buckets.
+#[derive(Debug)]
+pub(crate) struct Few {
+    /// Where each one's buckets end and the next one's begin; past the last one, where nobody is.
+    ends: [u32; 3],
+    variations: [u16; 4],
 }
 
 /// A variation's part of the buckets.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Part {
     /// Where its buckets end; they begin where the part before ends. The last ends at [`Share::TOTAL`].
     end: u32,
@@ -119,24 +129,38 @@ impl Serve {
         match &*split {
             [] => None,
             [only] => Some(Self::One(only.variation)),
-            _ => Some(Self::Split(split)),
+            [first, rest @ ..] if rest.len() <= 3 => {
+                let part = |place: usize| split.get(place).copied();
+                let end = |place| part(place).map_or(Share::TOTAL, |part| part.end);
+                let variation = |place| part(place).map_or(first.variation, |part| part.variation);
+                Some(Self::Few(Few {
+                    ends: [end(0), end(1), end(2)],
+                    variations: [variation(0), variation(1), variation(2), variation(3)],
+                }))
+            }
+            _ => Some(Self::Many(split)),
         }
     }
 
     /// Whether it takes a bucket to decide.
     #[inline]
     pub(crate) fn is_split(&self) -> bool {
-        matches!(self, Self::Split(_))
+        !matches!(self, Self::One(_))
     }
 
     /// The variation for a bucket that is only computed when it is needed.
     #[inline]
     pub(crate) fn variation(&self, bucket: impl FnOnce() -> Option<u32>) -> Option<u16> {
+        // Counted, not searched: no processor can guess where a bucket falls.
         match self {
             Self::One(variation) => Some(*variation),
-            Self::Split(parts) => {
+            Self::Few(few) => {
                 let bucket = bucket()?;
-                // Counted, not searched: no processor can guess where a bucket falls.
+                let place: usize = few.ends.iter().map(|end| usize::from(bucket >= *end)).sum();
+                few.variations.get(place).copied()
+            }
+            Self::Many(parts) => {
+                let bucket = bucket()?;
                 let place: usize = parts.iter().map(|part| usize::from(bucket >= part.end)).sum();
                 parts.get(place).map(|part| part.variation)
             }
@@ -168,17 +192,51 @@ impl CompiledFlag {
         }
     }
 
+    /// Whether something stands in front of the rules.
+    #[inline]
+    pub(crate) fn has_exceptions(&self) -> bool {
+        !self.prerequisites.is_empty() || !self.individuals.is_empty()
+    }
+
     /// Whether everybody gets the fallback.
     pub(crate) fn is_untargeted(&self) -> bool {
-        self.prerequisites.is_empty()
-            && self.individuals.is_empty()
-            && self.rules.is_empty()
-            && self.rollout.is_none()
+        !self.has_exceptions() && self.rules.is_empty() && self.rollout.is_none()
     }
 
     /// The name of a variation.
     pub(crate) fn variation_key(&self, place: u16) -> Option<&str> {
         let variation = self.variations.get(place as usize);
         variation.map(|variation| variation.key.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// However many variations there are, each gets the buckets that its weight says, in order.
+        #[test]
+        fn every_bucket_has_its_variation(cuts in prop::collection::btree_set(0..=Share::TOTAL, 0..9)) {
+            let mut starts: Vec<u32> = cuts.into_iter().collect();
+            starts.insert(0, 0);
+            let ends = starts.iter().skip(1).copied().chain([Share::TOTAL]);
+            let weights: Vec<(Share, u16)> = starts
+                .iter()
+                .zip(ends)
+                .zip(0..)
+                .map(|((start, end), place)| (Share::of_parts(end - start).unwrap(), place))
+                .collect();
+            let serve = Serve::of_weights(weights.iter().copied()).unwrap();
+            let near = starts.iter().flat_map(|start| [start.saturating_sub(1), *start, start + 1]);
+            for bucket in near.filter(|bucket| *bucket < Share::TOTAL) {
+                let expected = starts.iter().rposition(|start| *start <= bucket).unwrap();
+                let found = serve.variation(|| Some(bucket));
+                prop_assert_eq!(found, u16::try_from(expected).ok(), "{}", bucket);
+            }
+            let used = weights.iter().filter(|(weight, _)| *weight != Share::ZERO).count();
+            prop_assert_eq!(serve.is_split(), used > 1);
+        }
     }
 }

@@ -12,6 +12,7 @@ mod decide;
 mod evaluation;
 mod explain;
 mod flag;
+mod names;
 mod number;
 mod outcome;
 mod pattern;

@@ -205,11 +205,10 @@ impl<'c> PreparedContext<'c> {
     /// empty text is nobody: it would put everyone whose key was forgotten into one bucket.
     #[inline]
     pub(crate) fn bucket(&self, unit: AttributeId, salt: &Salt) -> Option<u32> {
+        // Units are nearly always texts: that way is kept short.
         match &self.attribute(unit).seen {
             Seen::Text(text) if !text.is_empty() => Some(salt.bucket(text)),
-            Seen::Number(number) => Some(salt.bucket(UnitText::of_number(*number).as_str())),
-            Seen::Boolean(truth) => Some(salt.bucket(if *truth { "true" } else { "false" })),
-            Seen::Text(_) | Seen::Missing | Seen::List(_) | Seen::Object(_) => None,
+            other => bucket_of_other(other, salt),
         }
     }
 
@@ -251,6 +250,17 @@ impl<'c> PreparedContext<'c> {
                 .checked_sub(FIRST)
                 .and_then(|place| u16::try_from(place).ok()),
         }
+    }
+}
+
+/// The bucket of a unit that is no text, or is an empty one.
+#[cold]
+#[inline(never)]
+fn bucket_of_other(unit: &Seen<'_>, salt: &Salt) -> Option<u32> {
+    match unit {
+        Seen::Number(number) => Some(salt.bucket(UnitText::of_number(*number).as_str())),
+        Seen::Boolean(truth) => Some(salt.bucket(if *truth { "true" } else { "false" })),
+        Seen::Text(_) | Seen::Missing | Seen::List(_) | Seen::Object(_) => None,
     }
 }
 

@@ -3,12 +3,12 @@
 use crate::compile;
 use crate::evaluation::Evaluation;
 use crate::flag::CompiledFlag;
+use crate::names::Names;
 use crate::predicate::Segment;
 use crate::prepared::{MemoCounts, PreparedContext};
-use crate::vocabulary::{Table, Vocabulary};
+use crate::vocabulary::Vocabulary;
 use tidegate_model::flag::FlagStatus;
 use tidegate_model::invalid::Invalid;
-use tidegate_model::key::FlagKey;
 use tidegate_model::snapshot::{SnapshotContent, Version};
 
 /// A snapshot compiled for evaluation. Immutable; share it behind an `Arc`.
@@ -21,7 +21,7 @@ pub struct CompiledSnapshot {
     /// Stands for every flag that does not exist.
     pub(crate) nothing: CompiledFlag,
     /// Places in `flags`.
-    pub(crate) places: Table<FlagKey, u32>,
+    pub(crate) places: Names,
     pub(crate) segments: Box<[Segment]>,
     pub(crate) memos: MemoCounts,
 }
@@ -82,8 +82,7 @@ impl CompiledSnapshot {
     /// The flag of this name, archived ones too.
     #[inline]
     pub(crate) fn find(&self, key: &str) -> Option<&CompiledFlag> {
-        let place = self.places.get(key)?;
-        self.flags.get(*place as usize)
+        self.flags.get(self.places.get(key)? as usize)
     }
 
     /// The flag of this name, or what stands for no flag.

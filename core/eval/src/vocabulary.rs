@@ -4,6 +4,7 @@
 //! compare numbers, whatever the length of the texts and lists.
 
 use crate::attribute::Seen;
+use crate::names::Names;
 use crate::number::Number;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -40,8 +41,7 @@ pub(crate) type Table<K, V> = HashMap<K, V, FixedState>;
 /// The attributes of one snapshot, each with the constants it is compared with.
 #[derive(Debug)]
 pub(crate) struct Vocabulary {
-    ids: Table<String, AttributeId>,
-    names: Vec<Box<str>>,
+    names: Names,
     constants: Vec<Constants>,
 }
 
@@ -51,7 +51,7 @@ struct Constants {
     /// One bit for each length of a text, modulo 64: most values that equal nothing are told apart by
     /// their length alone.
     lengths: u64,
-    texts: Table<String, Constant>,
+    texts: Names,
     numbers: Table<Number, Constant>,
     next: u32,
 }
@@ -60,8 +60,7 @@ impl Vocabulary {
     /// A vocabulary of the attributes that every context has.
     pub(crate) fn new() -> Self {
         let mut vocabulary = Self {
-            ids: Table::default(),
-            names: Vec::new(),
+            names: Names::default(),
             constants: Vec::new(),
         };
         // In the order of the numbers in `AttributeId`.
@@ -73,13 +72,11 @@ impl Vocabulary {
 
     /// The number of an attribute, new or not.
     pub(crate) fn add_attribute(&mut self, name: &str) -> AttributeId {
-        let next = AttributeId(u32::try_from(self.names.len()).unwrap_or(u32::MAX));
-        let (names, constants) = (&mut self.names, &mut self.constants);
-        *self.ids.entry_ref(name).or_insert_with(|| {
-            names.push(name.into());
+        let constants = &mut self.constants;
+        AttributeId(self.names.get_or_insert(name, || {
             constants.push(Constants::new());
-            next
-        })
+            u32::try_from(constants.len() - 1).unwrap_or(u32::MAX)
+        }))
     }
 
     /// The number of a text that an attribute is compared with, new or not.
@@ -105,17 +102,17 @@ impl Vocabulary {
 
     /// Which attribute it is, if anything asks for it.
     pub(crate) fn attribute(&self, name: &str) -> Option<AttributeId> {
-        self.ids.get(name).copied()
+        self.names.get(name).map(AttributeId)
     }
 
     /// The name of an attribute.
     pub(crate) fn name(&self, attribute: AttributeId) -> &str {
-        self.names.get(attribute.0 as usize).map_or("", |name| name)
+        self.names.nth(attribute.0).unwrap_or_default()
     }
 
     /// How many attributes there are.
     pub(crate) fn len(&self) -> usize {
-        self.names.len()
+        self.constants.len()
     }
 }
 
@@ -123,7 +120,7 @@ impl Constants {
     fn new() -> Self {
         Self {
             lengths: 0,
-            texts: Table::default(),
+            texts: Names::default(),
             numbers: Table::default(),
             next: Constant::TRUE.0 + 1,
         }
@@ -132,7 +129,7 @@ impl Constants {
     fn add_text(&mut self, text: &str) -> Constant {
         self.lengths |= length_bit(text);
         let next = &mut self.next;
-        *self.texts.entry_ref(text).or_insert_with(|| take(next))
+        Constant(self.texts.get_or_insert(text, || take(next)))
     }
 
     fn add_value(&mut self, value: &Value) -> Constant {
@@ -141,7 +138,7 @@ impl Constants {
             Value::Number(number) => {
                 let next = &mut self.next;
                 Number::of(number).map_or(Constant::OTHER, |number| {
-                    *self.numbers.entry(number).or_insert_with(|| take(next))
+                    *self.numbers.entry(number).or_insert_with(|| Constant(take(next)))
                 })
             }
             Value::Bool(false) => Constant::FALSE,
@@ -152,7 +149,7 @@ impl Constants {
 
     fn find(&self, seen: &Seen<'_>) -> Option<Constant> {
         match seen {
-            Seen::Text(text) if self.lengths & length_bit(text) != 0 => self.texts.get(*text).copied(),
+            Seen::Text(text) if self.lengths & length_bit(text) != 0 => self.texts.get(text).map(Constant),
             Seen::Number(number) => self.numbers.get(number).copied(),
             Seen::Boolean(false) => Some(Constant::FALSE),
             Seen::Boolean(true) => Some(Constant::TRUE),
@@ -165,11 +162,11 @@ fn length_bit(text: &str) -> u64 {
     1 << (text.len() % 64)
 }
 
-fn take(next: &mut u32) -> Constant {
-    let constant = Constant(*next);
+fn take(next: &mut u32) -> u32 {
+    let number = *next;
     // A snapshot has at most 32 MiB, far fewer than 2^32 constants.
     *next = next.saturating_add(1);
-    constant
+    number
 }
 
 #[cfg(test)]

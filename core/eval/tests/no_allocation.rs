@@ -65,6 +65,59 @@ fn evaluating_allocates_nothing() {
     }
 }
 
+/// Many flags and many contexts at once, values by type, and everything that can be asked of an answer.
+#[test]
+fn answers_allocate_nothing() {
+    let snapshot = snapshot();
+    let context = Context::of_unit("u1").with("plan", "pro").with("age", 36);
+    let prepared = [snapshot.prepare(&context, Timestamp::default())];
+    let counted = measure(|| {
+        for context in &prepared {
+            for answer in snapshot.evaluate_all(context) {
+                black_box((answer.flag(), answer.variation(), answer.reason(), answer.json()));
+                let typed = (
+                    answer.boolean(),
+                    answer.string(),
+                    answer.integer(),
+                    answer.float(),
+                    answer.object(),
+                );
+                let _ = black_box((typed, answer.rule(), answer.version(), answer.variation_place()));
+            }
+            black_box(snapshot.evaluate_many(["plain", "unknown"], context).count());
+        }
+        black_box(snapshot.evaluate_batch("member", &prepared).count());
+    });
+    assert_eq!(counted.count_total, 0);
+}
+
+/// From raw attributes to the answer, in the memory that the context before it left.
+#[test]
+fn preparing_in_used_memory_allocates_nothing() {
+    let snapshot = snapshot();
+    let contexts = ["u1", "u2", "u3"].map(|unit| Context::of_unit(unit).with("age", 36).with("plan", "pro"));
+    let mut space = snapshot.prepare(&contexts[0], Timestamp::default()).into_space();
+    let counted = measure(|| {
+        for context in &contexts {
+            let prepared = snapshot.prepare_in(std::mem::take(&mut space), context, Timestamp::default());
+            black_box(snapshot.evaluate("member", &prepared));
+            space = prepared.into_space();
+
+            let mut filling = snapshot.fill(std::mem::take(&mut space), Timestamp::default());
+            filling
+                .targeting_key("u4")
+                .text("city", "city-7")
+                .integer("age", 7)
+                .float("score", 0.5)
+                .boolean("staff", true);
+            let prepared = filling.finish();
+            black_box(snapshot.evaluate("by-age", &prepared));
+            space = prepared.into_space();
+        }
+    });
+    assert_eq!(counted.count_total, 0);
+}
+
 /// The counter counts: a test that cannot fail would prove nothing.
 #[test]
 fn preparing_allocates_and_is_seen() {

@@ -16,6 +16,16 @@ pub(super) struct Murmur3 {
     length: u32,
 }
 
+/// A hash that was fed its beginning, and is finished again and again with different ends.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Paused {
+    hash: u32,
+    /// As in [`Murmur3`]: at most three bytes.
+    pending: u32,
+    pending_bits: u32,
+    length: u32,
+}
+
 impl Murmur3 {
     /// Feeds `bytes`. Pieces may be cut anywhere; only their concatenation counts.
     pub(super) fn write(&mut self, bytes: &[u8]) {
@@ -39,20 +49,62 @@ impl Murmur3 {
 
     /// The hash of everything written.
     pub(super) fn finish(self) -> u32 {
-        let mut hash = self.hash ^ scramble(low_half(self.pending)) ^ self.length;
-        hash = (hash ^ (hash >> 16)).wrapping_mul(0x85eb_ca6b);
-        hash = (hash ^ (hash >> 13)).wrapping_mul(0xc2b2_ae35);
-        hash ^ (hash >> 16)
+        finish(self.hash, low_half(self.pending), self.length)
+    }
+
+    /// The state, to be finished with different ends.
+    pub(super) fn pause(self) -> Paused {
+        Paused {
+            hash: self.hash,
+            pending: low_half(self.pending),
+            pending_bits: self.pending_bits,
+            length: self.length,
+        }
     }
 
     fn mix_block(&mut self) {
-        let block = low_half(self.pending);
+        self.hash = mixed(self.hash, low_half(self.pending));
         self.pending >>= 32;
-        self.hash = (self.hash ^ scramble(block))
-            .rotate_left(13)
-            .wrapping_mul(5)
-            .wrapping_add(0xe654_6b64);
     }
+}
+
+impl Paused {
+    /// The hash of the beginning and `end`, which has at least four bytes; `None` if it has fewer.
+    ///
+    /// Nothing here depends on where the blocks lie but how often the loop runs, so that the next hash
+    /// can be begun before this one is finished.
+    #[inline]
+    pub(super) fn finish_with(&self, end: &[u8]) -> Option<u32> {
+        let first = u32::from_le_bytes(*end.first_chunk()?);
+        let last = u32::from_le_bytes(*end.last_chunk()?);
+        let mut hash = mixed(self.hash, self.pending | first << self.pending_bits);
+        // One to four bytes went into that block.
+        let taken = 4 - self.pending_bits as usize / 8;
+        let (words, rest) = end.get(taken..)?.as_chunks::<4>();
+        for word in words {
+            hash = mixed(hash, u32::from_le_bytes(*word));
+        }
+        // The bytes that are left are the highest of the last four.
+        let tail = u64::from(last) >> (32 - 8 * rest.len());
+        #[expect(clippy::cast_possible_truncation, reason = "the algorithm counts modulo 2^32")]
+        let length = self.length.wrapping_add(end.len() as u32);
+        Some(finish(hash, low_half(tail), length))
+    }
+}
+
+fn mixed(hash: u32, block: u32) -> u32 {
+    (hash ^ scramble(block))
+        .rotate_left(13)
+        .wrapping_mul(5)
+        .wrapping_add(0xe654_6b64)
+}
+
+/// The hash, after up to three bytes that fill no block.
+fn finish(hash: u32, tail: u32, length: u32) -> u32 {
+    let hash = hash ^ scramble(tail) ^ length;
+    let hash = (hash ^ (hash >> 16)).wrapping_mul(0x85eb_ca6b);
+    let hash = (hash ^ (hash >> 13)).wrapping_mul(0xc2b2_ae35);
+    hash ^ (hash >> 16)
 }
 
 fn scramble(block: u32) -> u32 {

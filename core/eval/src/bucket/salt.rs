@@ -1,0 +1,74 @@
+//! Salts, with the part of the hash that does not depend on the unit worked out in advance.
+
+use super::murmur3::{Murmur3, Paused};
+use super::{bucket, scaled, write_text_head};
+
+/// What is put before the units of one flag, layer or experiment.
+#[derive(Debug)]
+pub(crate) struct Salt {
+    text: Box<str>,
+    /// The hash just before the unit, for units of 0, 1, 2 and more bytes: the text's length is hashed
+    /// before its bytes.
+    before: Box<[Paused]>,
+}
+
+impl Salt {
+    /// Units up to this length are hashed from where the salt ends: most identifiers, UUIDs among them.
+    const UNIT_BYTES_MAX: usize = 40;
+
+    /// This salt.
+    pub(crate) fn new(text: &str) -> Self {
+        let before = |unit_bytes: usize| {
+            let mut murmur = Murmur3::default();
+            write_text_head(&mut murmur, text.len() + 1 + unit_bytes);
+            murmur.write(text.as_bytes());
+            murmur.write(b".");
+            murmur.pause()
+        };
+        Self {
+            text: text.into(),
+            before: (0..=Self::UNIT_BYTES_MAX).map(before).collect(),
+        }
+    }
+
+    /// As text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The bucket of a unit: [`bucket`].
+    #[inline]
+    pub(crate) fn bucket(&self, unit: &str) -> u32 {
+        let before = self.before.get(unit.len());
+        match before.and_then(|before| before.finish_with(unit.as_bytes())) {
+            Some(hash) => scaled(hash),
+            None => bucket(&self.text, unit),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_length_and_alignment_is_hashed_alike() {
+        let letters = "abcdefghijklmnopqrstuvwxyz0123456789".repeat(8);
+        for salt_bytes in (0..40).chain([200, 220, 230, 240, 250, 255, 256]) {
+            let salt = &letters[..salt_bytes];
+            let worked_out = Salt::new(salt);
+            for unit_bytes in 0..64 {
+                let unit = &letters[letters.len() - unit_bytes..];
+                assert_eq!(worked_out.bucket(unit), bucket(salt, unit), "{salt}.{unit}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_salt_finds_the_bucket(salt in "\\PC{0,30}", unit in "\\PC{0,30}") {
+            prop_assert_eq!(Salt::new(&salt).bucket(&unit), bucket(&salt, &unit));
+        }
+    }
+}
