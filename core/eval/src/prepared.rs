@@ -15,6 +15,8 @@ use tidegate_model::context::Context;
 /// of threads. Borrows its texts. Of no use to another snapshot: prepare the context again after a new
 /// one arrived.
 pub struct PreparedContext<'c> {
+    /// The targeting key, which is nearly always the unit; empty when there is none.
+    key: &'c str,
     /// By their numbers in the vocabulary.
     attributes: Vec<Attribute<'c>>,
     /// What was found out about segments, then about prerequisites.
@@ -90,6 +92,7 @@ impl CompiledSnapshot {
         let mut filling = Filling {
             vocabulary: &self.vocabulary,
             context: PreparedContext {
+                key: "",
                 attributes,
                 memos,
                 segments: self.memos.segments,
@@ -141,7 +144,8 @@ impl<'c> Filling<'_, 'c> {
     }
 
     /// The context, prepared.
-    pub fn finish(self) -> PreparedContext<'c> {
+    pub fn finish(mut self) -> PreparedContext<'c> {
+        self.context.key = self.context.key().unwrap_or_default();
         self.context
     }
 
@@ -205,11 +209,11 @@ impl<'c> PreparedContext<'c> {
     /// empty text is nobody: it would put everyone whose key was forgotten into one bucket.
     #[inline]
     pub(crate) fn bucket(&self, unit: AttributeId, salt: &Salt) -> Option<u32> {
-        // Units are nearly always texts: that way is kept short.
-        match &self.attribute(unit).seen {
-            Seen::Text(text) if !text.is_empty() => Some(salt.bucket(text)),
-            other => bucket_of_other(other, salt),
+        // That way is kept short: from here to the text without looking at attributes.
+        if unit == AttributeId::TARGETING_KEY && !self.key.is_empty() {
+            return Some(salt.bucket(self.key));
         }
+        bucket_of_other(&self.attribute(unit).seen, salt)
     }
 
     /// Whether the context is in a segment, found out once.
@@ -253,11 +257,11 @@ impl<'c> PreparedContext<'c> {
     }
 }
 
-/// The bucket of a unit that is no text, or is an empty one.
-#[cold]
+/// The bucket of a unit that is not the targeting key.
 #[inline(never)]
 fn bucket_of_other(unit: &Seen<'_>, salt: &Salt) -> Option<u32> {
     match unit {
+        Seen::Text(text) if !text.is_empty() => Some(salt.bucket(text)),
         Seen::Number(number) => Some(salt.bucket(UnitText::of_number(*number).as_str())),
         Seen::Boolean(truth) => Some(salt.bucket(if *truth { "true" } else { "false" })),
         Seen::Text(_) | Seen::Missing | Seen::List(_) | Seen::Object(_) => None,

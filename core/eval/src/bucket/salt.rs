@@ -10,11 +10,15 @@ pub(crate) struct Salt {
     /// The hash just before the unit, for units of 0, 1, 2 and more bytes: the text's length is hashed
     /// before its bytes.
     before: Box<[Paused]>,
+    /// The same for UUIDs, the most usual units, at hand without another look into memory.
+    before_uuid: Paused,
 }
 
 impl Salt {
-    /// Units up to this length are hashed from where the salt ends: most identifiers, UUIDs among them.
+    /// Units up to this length are hashed from where the salt ends: most identifiers.
     const UNIT_BYTES_MAX: usize = 40;
+    /// How long a UUID is.
+    const UUID_BYTES: usize = 36;
 
     /// This salt.
     pub(crate) fn new(text: &str) -> Self {
@@ -28,6 +32,7 @@ impl Salt {
         Self {
             text: text.into(),
             before: (0..=Self::UNIT_BYTES_MAX).map(before).collect(),
+            before_uuid: before(Self::UUID_BYTES),
         }
     }
 
@@ -39,7 +44,11 @@ impl Salt {
     /// The bucket of a unit: [`bucket`].
     #[inline]
     pub(crate) fn bucket(&self, unit: &str) -> u32 {
-        let before = self.before.get(unit.len());
+        let before = if unit.len() == Self::UUID_BYTES {
+            Some(&self.before_uuid)
+        } else {
+            self.before.get(unit.len())
+        };
         match before.and_then(|before| before.finish_with(unit.as_bytes())) {
             Some(hash) => scaled(hash),
             None => bucket(&self.text, unit),
