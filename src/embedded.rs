@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;
 use tidegate_actors::control::{ControlError, ControlPlane};
-use tidegate_model::access::Permission;
+use tidegate_model::access::{Permission, Token};
 use tidegate_model::fleet::NodeReport;
 use tidegate_model::key::EnvironmentKey;
 use tidegate_model::snapshot::{Digest, Version};
-use tidegate_node::{Admission, ClientAccess};
+use tidegate_node::{Admission, ClientAccess, Credential, Grant, Handle, Scope};
 use tidegate_replica::{Upstream, UpstreamError};
 
 /// One environment of the control plane, as its embedded node sees it.
@@ -38,21 +38,43 @@ pub(crate) struct OwnTokens {
     pub(crate) environment: EnvironmentKey,
 }
 
-impl ClientAccess for OwnTokens {
-    fn admit(&self, secret: Option<&str>) -> Admission {
-        let token = secret.and_then(|secret| self.control.token_of_secret(&Digest::of(secret.as_bytes())));
-        let Some(token) = token else {
-            return Admission::Unknown;
-        };
+impl OwnTokens {
+    /// What a token is worth here.
+    fn admission(&self, token: &Token) -> Admission {
         let here = token
             .environment
             .as_ref()
             .is_none_or(|environment| *environment == self.environment);
-        match (here, token.role.allows(Permission::Evaluate)) {
+        let may = |permission| token.role.allows(permission);
+        if !here {
             // A token of another environment is nobody here.
-            (false, _) => Admission::Unknown,
-            (true, true) => Admission::Granted,
-            (true, false) => Admission::Forbidden,
+            return Admission::Unknown;
+        }
+        let scope = if may(Permission::EvaluateAll) {
+            Scope::Server
+        } else if may(Permission::Evaluate) {
+            Scope::Client
+        } else {
+            return Admission::Forbidden;
+        };
+        match Credential::of_digest(&token.secret_digest) {
+            Some(credential) => Admission::Granted(Grant { scope, credential }),
+            None => Admission::Unknown,
+        }
+    }
+}
+
+impl ClientAccess for OwnTokens {
+    fn admit(&self, secret: Option<&str>) -> Admission {
+        let token = secret.and_then(|secret| self.control.token_of_secret(&Digest::of(secret.as_bytes())));
+        token.map_or(Admission::Unknown, |token| self.admission(&token))
+    }
+
+    fn find(&self, handle: Handle) -> Option<Grant> {
+        let token = self.control.token_of_digest_start(&handle.to_string())?;
+        match self.admission(&token) {
+            Admission::Granted(grant) => Some(grant),
+            Admission::Unknown | Admission::Forbidden => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 /** Address of a node or of a control plane with its embedded node. */
 export const baseUrl = process.env.TIDEGATE_URL ?? 'http://127.0.0.1:7430';
 
-/** Secret of a token of the role client; empty for a node that is open to everybody. */
+/** Secret of a token of the role server; empty for a node that is open to everybody. */
 export const token = process.env.TIDEGATE_TOKEN ?? '';
 
 /** The headers that carry a token, as both providers take them. */

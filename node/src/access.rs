@@ -1,16 +1,34 @@
 //! Who may evaluate flags and send events.
 
-use sha2::{Digest as _, Sha256};
+use crate::credential::{Credential, Handle};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
-use subtle::{Choice, ConstantTimeEq as _};
+use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+
+/// What an admitted caller may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Values, and only of the flags that are visible to clients. All others do not exist.
+    Client,
+    /// Every flag, and why it answers what it does.
+    Server,
+}
+
+/// What an admitted caller showed, and what it is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// What the caller may see.
+    pub scope: Scope,
+    /// Which credential it showed.
+    pub credential: Credential,
+}
 
 /// What a secret is worth on this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     /// It may evaluate and send events.
-    Granted,
+    Granted(Grant),
     /// There is none, or nobody knows it: 401.
     Unknown,
     /// It is known and may not: 403.
@@ -22,26 +40,42 @@ pub trait ClientAccess: Send + Sync + 'static {
     /// What the secret of a request is worth. Called for each request: must not wait.
     fn admit(&self, secret: Option<&str>) -> Admission;
 
+    /// The grant whose credential has this handle, while it works: for those who cannot show a
+    /// secret any more, such as change streams. Must not wait.
+    fn find(&self, handle: Handle) -> Option<Grant>;
+
     /// Looks for changes, every few seconds, on a thread that may wait.
     fn refresh(&self) {}
 }
 
-/// Everybody may: for nodes that only their own application can reach.
+/// Everybody may, and sees everything: for nodes that only their own application can reach.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OpenAccess;
 
+impl OpenAccess {
+    const GRANT: Grant = Grant {
+        scope: Scope::Server,
+        credential: Credential::NOBODY,
+    };
+}
+
 impl ClientAccess for OpenAccess {
     fn admit(&self, _secret: Option<&str>) -> Admission {
-        Admission::Granted
+        Admission::Granted(Self::GRANT)
+    }
+
+    fn find(&self, handle: Handle) -> Option<Grant> {
+        (handle == Credential::NOBODY.handle()).then_some(Self::GRANT)
     }
 }
 
-/// Secrets from a file: one a line; empty lines and lines that start with `#` do not count. Only
-/// digests are kept in memory. The file is read again when it changes.
+/// Secrets from a file: one a line, after `server` if it may see every flag, else alone or after
+/// `client`. Empty lines and lines that start with `#` do not count. Only digests are kept in memory.
+/// The file is read again when it changes.
 #[derive(Debug)]
 pub struct TokenFile {
     path: PathBuf,
-    digests: RwLock<Vec<[u8; 32]>>,
+    grants: RwLock<Vec<Grant>>,
 }
 
 /// Why a file of client tokens cannot be used.
@@ -57,7 +91,7 @@ pub enum TokenFileError {
     },
     /// A line is not a token.
     #[error(
-        "line {line} of {path} is not a token: a token has {SECRET_CHARS_MIN} to {SECRET_CHARS_MAX} visible characters and no spaces"
+        "line {line} of {path} is not a token: a token has {SECRET_CHARS_MIN} to {SECRET_CHARS_MAX} visible characters and no spaces; before it may stand 'client' or 'server'"
     )]
     NotAToken {
         /// Which file.
@@ -87,7 +121,7 @@ impl TokenFile {
     pub fn read(path: &Path) -> Result<Self, TokenFileError> {
         Ok(Self {
             path: path.to_owned(),
-            digests: RwLock::new(digests_in(path)?),
+            grants: RwLock::new(grants_in(path)?),
         })
     }
 }
@@ -97,26 +131,37 @@ impl ClientAccess for TokenFile {
         let Some(secret) = secret else {
             return Admission::Unknown;
         };
-        let presented: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
-        let digests = self.digests.read().unwrap_or_else(PoisonError::into_inner);
+        let presented = Credential::of_secret(secret);
+        let grants = self.grants.read().unwrap_or_else(PoisonError::into_inner);
         // All are compared, each in constant time, so that the answer's time tells nothing.
-        let known = digests
-            .iter()
-            .fold(Choice::from(0), |known, digest| known | digest.ct_eq(&presented));
-        if known.into() {
-            Admission::Granted
-        } else {
-            Admission::Unknown
+        let (mut known, mut place) = (Choice::from(0), 0_u64);
+        for (at, grant) in (0_u64..).zip(&*grants) {
+            let same = grant.credential.bytes().ct_eq(presented.bytes());
+            place.conditional_assign(&at, same);
+            known |= same;
+        }
+        let grant = usize::try_from(place).ok().and_then(|place| grants.get(place));
+        match grant {
+            Some(grant) if bool::from(known) => Admission::Granted(*grant),
+            _ => Admission::Unknown,
         }
     }
 
+    fn find(&self, handle: Handle) -> Option<Grant> {
+        let grants = self.grants.read().unwrap_or_else(PoisonError::into_inner);
+        grants
+            .iter()
+            .find(|grant| grant.credential.handle() == handle)
+            .copied()
+    }
+
     fn refresh(&self) {
-        match digests_in(&self.path) {
+        match grants_in(&self.path) {
             Ok(fresh) => {
-                let mut digests = self.digests.write().unwrap_or_else(PoisonError::into_inner);
-                if *digests != fresh {
+                let mut grants = self.grants.write().unwrap_or_else(PoisonError::into_inner);
+                if *grants != fresh {
                     tracing::info!(file = %self.path.display(), tokens = fresh.len(), "client tokens changed");
-                    *digests = fresh;
+                    *grants = fresh;
                 }
             }
             Err(error) => tracing::warn!(
@@ -127,32 +172,44 @@ impl ClientAccess for TokenFile {
     }
 }
 
-fn digests_in(path: &Path) -> Result<Vec<[u8; 32]>, TokenFileError> {
+fn grants_in(path: &Path) -> Result<Vec<Grant>, TokenFileError> {
     let text = std::fs::read_to_string(path).map_err(|source| TokenFileError::Unreadable {
         path: path.to_owned(),
         source,
     })?;
-    let mut digests = Vec::new();
+    let mut grants = Vec::new();
     for (index, line) in text.lines().enumerate() {
-        let secret = line.trim();
-        if secret.is_empty() || secret.starts_with('#') {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let visible = secret.bytes().all(|byte| byte.is_ascii_graphic());
-        if !visible || !(SECRET_CHARS_MIN..=SECRET_CHARS_MAX).contains(&secret.len()) {
-            return Err(TokenFileError::NotAToken {
-                path: path.to_owned(),
-                line: index + 1,
-            });
-        }
-        digests.push(Sha256::digest(secret.as_bytes()).into());
+        let grant = grant_on(line).ok_or_else(|| TokenFileError::NotAToken {
+            path: path.to_owned(),
+            line: index + 1,
+        })?;
+        grants.push(grant);
     }
-    if digests.is_empty() {
+    if grants.is_empty() {
         return Err(TokenFileError::Empty {
             path: path.to_owned(),
         });
     }
-    Ok(digests)
+    Ok(grants)
+}
+
+fn grant_on(line: &str) -> Option<Grant> {
+    let (scope, secret) = match line.split_once(' ') {
+        None => (Scope::Client, line),
+        Some(("client", secret)) => (Scope::Client, secret.trim_start()),
+        Some(("server", secret)) => (Scope::Server, secret.trim_start()),
+        Some(_) => return None,
+    };
+    let visible = secret.bytes().all(|byte| byte.is_ascii_graphic());
+    let long_enough = (SECRET_CHARS_MIN..=SECRET_CHARS_MAX).contains(&secret.len());
+    (visible && long_enough).then(|| Grant {
+        scope,
+        credential: Credential::of_secret(secret),
+    })
 }
 
 #[cfg(test)]
@@ -161,6 +218,7 @@ mod tests {
 
     const FIRST: &str = "first-secret-0123456789";
     const SECOND: &str = "second-secret-0123456789";
+    const THIRD: &str = "third-secret-0123456789";
 
     fn write(text: &str) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -168,21 +226,38 @@ mod tests {
         file
     }
 
+    fn granted(scope: Scope, secret: &str) -> Admission {
+        Admission::Granted(Grant {
+            scope,
+            credential: Credential::of_secret(secret),
+        })
+    }
+
     #[test]
     fn x07_only_known_secrets_are_admitted() {
-        let file = write(&format!("# shop\n{FIRST}\n\n  {SECOND}\n"));
+        let file = write(&format!(
+            "# shop\n{FIRST}\n\n  server {SECOND}\nclient  {THIRD}\n"
+        ));
         let access = TokenFile::read(file.path()).unwrap();
         for (secret, admission) in [
-            (Some(FIRST), Admission::Granted),
-            (Some(SECOND), Admission::Granted),
+            (Some(FIRST), granted(Scope::Client, FIRST)),
+            (Some(SECOND), granted(Scope::Server, SECOND)),
+            (Some(THIRD), granted(Scope::Client, THIRD)),
             (Some("# shop"), Admission::Unknown),
             (Some(""), Admission::Unknown),
+            (Some("server second-secret-0123456789"), Admission::Unknown),
             (Some("first-secret-0123456788"), Admission::Unknown),
             (None, Admission::Unknown),
         ] {
             assert_eq!(access.admit(secret), admission, "{secret:?}");
         }
-        assert!(!format!("{access:?}").contains("secret"));
+        for secret in [FIRST, SECOND] {
+            let found = access.find(Credential::of_secret(secret).handle());
+            assert_eq!(found.map(Admission::Granted), Some(access.admit(Some(secret))));
+        }
+        assert_eq!(access.find(Credential::NOBODY.handle()), None);
+        let shown = format!("{access:?}");
+        assert!(!shown.contains("secret-"), "{shown}");
     }
 
     #[test]
@@ -192,11 +267,11 @@ mod tests {
         std::fs::write(file.path(), SECOND).unwrap();
         access.refresh();
         assert_eq!(access.admit(Some(FIRST)), Admission::Unknown);
-        assert_eq!(access.admit(Some(SECOND)), Admission::Granted);
+        assert_eq!(access.admit(Some(SECOND)), granted(Scope::Client, SECOND));
         for broken in ["", "short", "with a space in its middle"] {
             std::fs::write(file.path(), broken).unwrap();
             access.refresh();
-            assert_eq!(access.admit(Some(SECOND)), Admission::Granted);
+            assert_eq!(access.admit(Some(SECOND)), granted(Scope::Client, SECOND));
         }
     }
 

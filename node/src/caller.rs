@@ -1,12 +1,14 @@
 //! The permission to evaluate, as an extractor: a route without it cannot reach a node.
 
-use crate::access::Admission;
+use crate::access::{Admission, Grant, Scope};
 use crate::node::Node;
 use crate::problem::{Kind, Problem};
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::{FromRequest, HttpRequest, web};
 use std::future::{Ready, ready};
+use tidegate_model::flag::Visibility;
+use tidegate_replica::{Served, ServedFlag};
 
 /// The nodes that answer on one server, one for each environment.
 #[derive(Debug)]
@@ -16,6 +18,23 @@ pub(crate) struct Hosted(pub(crate) Vec<Node>);
 #[derive(Debug)]
 pub(crate) struct Caller {
     pub(crate) node: Node,
+    pub(crate) grant: Grant,
+}
+
+impl Caller {
+    /// The flag of this name, if there is one that the caller may see. To everybody else a hidden
+    /// flag is no flag.
+    pub(crate) fn flag<'a>(&self, served: &'a Served, key: &str) -> Option<&'a ServedFlag> {
+        served.flag(key).filter(|flag| self.sees(flag))
+    }
+
+    /// Whether the flag exists for the caller.
+    pub(crate) fn sees(&self, flag: &ServedFlag) -> bool {
+        match self.grant.scope {
+            Scope::Server => true,
+            Scope::Client => flag.visibility == Visibility::Client,
+        }
+    }
 }
 
 impl FromRequest for Caller {
@@ -32,7 +51,10 @@ impl FromRequest for Caller {
             .flat_map(|hosted| &hosted.0)
         {
             match node.access().admit(secret) {
-                Admission::Granted => return ready(Ok(Self { node: node.clone() })),
+                Admission::Granted(grant) => {
+                    let node = node.clone();
+                    return ready(Ok(Self { node, grant }));
+                }
                 Admission::Forbidden => best = Admission::Forbidden,
                 Admission::Unknown => {}
             }
@@ -45,11 +67,11 @@ fn refusal(admission: Admission, has_secret: bool, request: &HttpRequest) -> Pro
     let problem = match (admission, has_secret) {
         (Admission::Forbidden, _) => Problem::new(
             Kind::Forbidden,
-            "the token may not evaluate flags; use one of the role client",
+            "the token may not evaluate flags; use one of the role server or client",
         ),
         (_, true) => Problem::new(
             Kind::Unauthenticated,
-            "the token is unknown, revoked or expired; create one with: tidegate token create NAME --role client",
+            "the token is unknown, revoked or expired; create one with: tidegate token create NAME --role server",
         ),
         (_, false) => Problem::new(
             Kind::Unauthenticated,

@@ -39,7 +39,7 @@ pub(crate) async fn take_in(
         let detail = "the node has no snapshot yet and knows no flag; send the events again";
         Problem::new(Kind::NotReady, detail)
     })?;
-    let events = request::events(&parsed, &served).map_err(refused)?;
+    let events = request::events(&parsed, &served, &caller).map_err(refused)?;
     let mut taken = Taken {
         accepted: 0,
         dropped: 0,

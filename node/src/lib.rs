@@ -8,13 +8,15 @@ mod node;
 
 mod access;
 mod caller;
+mod credential;
 mod events;
 mod health;
 mod ofrep;
 mod problem;
 mod routes;
 
-pub use access::{Admission, ClientAccess, OpenAccess, TokenFile, TokenFileError};
+pub use access::{Admission, ClientAccess, Grant, OpenAccess, Scope, TokenFile, TokenFileError};
+pub use credential::{Credential, Handle};
 pub use name::default_name;
 pub use node::Node;
 pub use routes::{probes, routes};

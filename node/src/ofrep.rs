@@ -7,6 +7,7 @@ mod answer;
 mod refusal;
 mod request;
 
+use crate::access::Scope;
 use crate::caller::Caller;
 use actix_web::http::header::{ETAG, HeaderMap, IF_NONE_MATCH};
 use actix_web::web::Bytes;
@@ -37,6 +38,10 @@ pub(crate) async fn evaluate_one(
         node.replica().counters().defaulted("blind");
         return Ok(HttpResponse::Ok().json(Answer::blind(key, node.environment().as_str())));
     };
+    if caller.flag(&served, key).is_none() {
+        node.replica().counters().defaulted("flag_not_found");
+        return Err(Refusal::flag_not_found().about(key));
+    }
     let evaluation = served.serve(key, &served.prepare(&context, Utc::now()));
     if evaluation.value().is_none() {
         node.replica()
@@ -49,7 +54,7 @@ pub(crate) async fn evaluate_one(
     let standing = node.replica().standing_of(&served);
     let version = served.version().to_string();
     let metadata = Metadata::new(node.environment().as_str(), &version, standing);
-    Ok(HttpResponse::Ok().json(Answer::new(key, &evaluation, metadata)))
+    Ok(HttpResponse::Ok().json(Answer::new(key, &evaluation, metadata, caller.grant.scope)))
 }
 
 /// `POST /ofrep/v1/evaluate/flags`
@@ -65,14 +70,17 @@ pub(crate) async fn evaluate_all(
         node.replica().counters().defaulted("blind");
         return Ok(HttpResponse::Ok().json(Bulk::blind(environment.as_str())));
     };
-    let etag = etag(environment, &served, &context);
+    let etag = etag(environment, &served, &context, &caller);
     if matches(request.headers(), &etag) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, etag)).finish());
     }
     let standing = node.replica().standing_of(&served);
     let version = served.version().to_string();
     let prepared = served.prepare(&context, Utc::now());
-    let flags = served.flag_keys().map(|key| {
+    let visible = served
+        .flag_keys()
+        .filter(|key| caller.flag(&served, key).is_some());
+    let flags = visible.map(|key| {
         let evaluation = served.serve(key, &prepared);
         if evaluation.value().is_none() {
             node.replica()
@@ -83,7 +91,7 @@ pub(crate) async fn evaluate_all(
             Reason::Error(code) => Entry::Failed(Refusal::of(code).about(key).into_members()),
             _ => {
                 let metadata = Metadata::new(environment.as_str(), &version, standing);
-                Entry::Answered(Answer::new(key, &evaluation, metadata))
+                Entry::Answered(Answer::new(key, &evaluation, metadata, caller.grant.scope))
             }
         }
     });
@@ -95,13 +103,14 @@ pub(crate) async fn evaluate_all(
 }
 
 /// Identifies the answer, not the snapshot alone: two contexts share no ETag, and neither do two
-/// environments, which is all that a client token's scope consists of.
-fn etag(environment: &EnvironmentKey, served: &Served, context: &Context) -> String {
+/// environments or two callers who see different flags.
+fn etag(environment: &EnvironmentKey, served: &Served, context: &Context, caller: &Caller) -> String {
     let header = served.header();
     let identity = serde_json::to_vec(&(
         environment,
         header.version,
         &header.digest,
+        caller.grant.scope == Scope::Server,
         context.targeting_key(),
         context.attributes(),
     ));

@@ -20,7 +20,7 @@ mod upstream;
 pub use contact::{StaleBecause, Standing};
 pub use metrics::{Counters, collector, exposition};
 pub use replica::{Replica, ReplicaError, ReplicaSettings};
-pub use serving::{OfferRefusal, Served};
+pub use serving::{OfferRefusal, Served, ServedFlag};
 pub use shelf::ShelfError;
 pub use tally::{FlagCounts, METRICS_PER_FLAG_MAX, TooManyMetrics};
 pub use upstream::http::{HttpUpstream, HttpUpstreamError};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tidegate_eval::{CompiledSnapshot, Evaluation, PreparedContext};
 use tidegate_model::Timestamp;
 use tidegate_model::context::Context;
+use tidegate_model::flag::{FlagType, Visibility};
 use tidegate_model::invalid::Invalid;
 use tidegate_model::key::EnvironmentKey;
 use tidegate_model::snapshot::{Snapshot, SnapshotContent, SnapshotHeader, SnapshotRefusal, Version};
@@ -23,7 +24,18 @@ pub(crate) struct Serving {
 pub struct Served {
     header: SnapshotHeader,
     compiled: CompiledSnapshot,
-    counts: HashMap<String, FlagCounts>,
+    flags: HashMap<String, ServedFlag>,
+}
+
+/// What is known of a flag beside its answers.
+#[derive(Debug)]
+pub struct ServedFlag {
+    /// What its evaluations and events are counted on.
+    pub counts: FlagCounts,
+    /// The type of its values.
+    pub kind: FlagType,
+    /// Who may evaluate it.
+    pub visibility: Visibility,
 }
 
 /// Why a snapshot that was offered is not served. What was served before stays in force.
@@ -124,15 +136,18 @@ impl Served {
     ) -> Result<Self, OfferRefusal> {
         let compiled =
             CompiledSnapshot::compile(content, header.version).map_err(OfferRefusal::Uncompilable)?;
-        let counts = content
-            .flags
-            .iter()
-            .map(|one| (one.flag.key().to_string(), tallies.of_flag(&one.flag)))
-            .collect();
+        let flags = content.flags.iter().map(|one| {
+            let served = ServedFlag {
+                counts: tallies.of_flag(&one.flag),
+                kind: one.flag.definition().kind,
+                visibility: one.flag.definition().visibility,
+            };
+            (one.flag.key().to_string(), served)
+        });
         Ok(Self {
             header,
             compiled,
-            counts,
+            flags: flags.collect(),
         })
     }
 
@@ -160,8 +175,8 @@ impl Served {
     /// The answer for one flag, counted as served.
     pub fn serve(&self, flag: &str, context: &PreparedContext<'_>) -> Evaluation<'_> {
         let evaluation = self.compiled.evaluate(flag, context);
-        if let Some(counts) = self.counts.get(flag) {
-            counts.exposed(evaluation.variation());
+        if let Some(flag) = self.flags.get(flag) {
+            flag.counts.exposed(evaluation.variation());
         }
         evaluation
     }
@@ -171,14 +186,14 @@ impl Served {
         self.compiled.evaluate(flag, context)
     }
 
-    /// What the flag's events are counted on; `None` when there is no such flag.
-    pub fn counts(&self, flag: &str) -> Option<&FlagCounts> {
-        self.counts.get(flag)
+    /// The flag of this name, archived ones included.
+    pub fn flag(&self, key: &str) -> Option<&ServedFlag> {
+        self.flags.get(key)
     }
 
-    /// The keys of all flags that events may name, archived ones included.
-    pub fn known_flags(&self) -> impl Iterator<Item = &str> {
-        self.counts.keys().map(String::as_str)
+    /// All flags by their names, archived ones included, in no order.
+    pub fn flags(&self) -> impl Iterator<Item = (&str, &ServedFlag)> {
+        self.flags.iter().map(|(key, flag)| (key.as_str(), flag))
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) struct NodeArgs {
     /// What it calls itself; must differ between nodes [default: the host's name and the port]
     #[arg(long, value_parser = super::named::<NodeName>)]
     pub(crate) name: Option<NodeName>,
-    /// File with the tokens that callers may show, one a line
+    /// File with the tokens that callers may show, one a line, after `server` if it may see every flag
     #[arg(
         long,
         value_name = "FILE",

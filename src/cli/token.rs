@@ -26,14 +26,14 @@ pub(crate) struct TokenArgs {
 enum Verb {
     /// Make a token and write its secret, which is shown only this once, to standard output
     #[command(after_help = "Examples:
-  tidegate token create shop --role client > shop-token
+  tidegate token create shop --role server > shop-token
   tidegate token create ci --role operator --expires-in 30d
   tidegate token create ada --role admin --everywhere")]
     Create {
         /// Names it in the audit log
         #[arg(value_parser = super::named::<TokenName>)]
         name: TokenName,
-        /// What it may do: viewer, editor, approver, operator, admin, node, client
+        /// What it may do: viewer, editor, approver, operator, admin, node, server, client
         #[arg(long, value_parser = super::named::<Role>)]
         role: Role,
         /// For every environment, not only for the one of --environment

@@ -164,8 +164,9 @@ impl Cast {
         let client = Client::new(&self.target())?;
         let secret = self.make_token(&client, "edge-node", "node").await?;
         self.write_secret("node-token", &secret)?;
-        self.client_token = self.make_token(&client, "shop", "client").await?;
+        self.client_token = self.make_token(&client, "shop", "server").await?;
         self.write_secret("client-token", &self.client_token.clone())?;
+        self.write_secret("client-tokens", &format!("server {}\n", self.client_token))?;
         let file = |name: &str| self.folder.join(name).display().to_string();
         let arguments = [
             "node",
@@ -178,7 +179,7 @@ impl Cast {
             "--token-file",
             &file("node-token"),
             "--client-token-file",
-            &file("client-token"),
+            &file("client-tokens"),
             "--data",
             &file("node-data"),
         ];

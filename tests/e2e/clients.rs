@@ -24,7 +24,7 @@ async fn openfeature_clients_work_unmodified() {
             .await;
         assert!(status < 300, "{status} {body}");
     }
-    let token = plane.token("compat", "client").await;
+    let token = plane.token("compat", "server").await;
     let last = flags
         .last()
         .and_then(|flag| flag["key"].as_str())

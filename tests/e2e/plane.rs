@@ -223,7 +223,7 @@ impl Plane {
         let secret = self.token(&format!("{name}-node"), "node").await;
         std::fs::write(folder.join("node-token"), secret).expect("the token is written");
         let token = format!("secret-of-clients-of-{name}");
-        std::fs::write(folder.join("client-token"), &token).expect("the token is written");
+        std::fs::write(folder.join("client-token"), format!("server {token}")).expect("the token is written");
         let (port, upstream) = (free_port(), self.port);
         let process = Node::launch(&folder, name, port, upstream);
         let node = Node {

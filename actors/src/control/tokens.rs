@@ -131,6 +131,18 @@ impl ControlPlane {
             .cloned()
     }
 
+    /// The token whose secret's digest starts like this, if it works now.
+    #[must_use]
+    pub fn token_of_digest_start(&self, start: &str) -> Option<Token> {
+        let tokens = self.shell.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        let mut starting = tokens
+            .values()
+            .filter(|token| token.secret_digest.as_str().starts_with(start));
+        starting
+            .find(|token| token.is_valid(self.shell.clock.now()))
+            .cloned()
+    }
+
     pub(super) async fn load_tokens(&self) -> Result<(), StoreError> {
         for token in self.stored_tokens().await? {
             self.remember(token);

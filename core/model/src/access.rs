@@ -22,8 +22,10 @@ pub enum Permission {
     Administer,
     /// Pull snapshots, report what is served, hand in event tallies.
     Serve,
-    /// Evaluate flags and send metric events.
+    /// Evaluate the flags that clients may see, and send metric events.
     Evaluate,
+    /// Evaluate every flag, and ask why it answers what it does.
+    EvaluateAll,
 }
 
 /// A bundle of permissions.
@@ -44,19 +46,23 @@ pub enum Role {
     Admin,
     /// An evaluation node.
     Node,
-    /// An application that evaluates flags.
+    /// An application on a server of your own: evaluates every flag, and may ask why.
+    Server,
+    /// An application in the hands of others, such as a web page: gets values, and only of the flags
+    /// that are visible to clients.
     Client,
 }
 
 impl Role {
     /// All roles, in the order of the documentation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Viewer,
         Self::Editor,
         Self::Approver,
         Self::Operator,
         Self::Admin,
         Self::Node,
+        Self::Server,
         Self::Client,
     ];
 
@@ -69,7 +75,8 @@ impl Role {
             Self::Approver => matches!(permission, P::Read | P::Approve),
             Self::Operator => matches!(permission, P::Read | P::Operate),
             Self::Admin => true,
-            Self::Node => matches!(permission, P::Serve | P::Evaluate),
+            Self::Node => matches!(permission, P::Serve | P::Evaluate | P::EvaluateAll),
+            Self::Server => matches!(permission, P::Evaluate | P::EvaluateAll),
             Self::Client => permission == P::Evaluate,
         }
     }
@@ -83,6 +90,7 @@ impl Role {
             Self::Operator => "operator",
             Self::Admin => "admin",
             Self::Node => "node",
+            Self::Server => "server",
             Self::Client => "client",
         }
     }

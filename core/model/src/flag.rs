@@ -53,6 +53,24 @@ pub enum FlagStatus {
     Experiment,
 }
 
+/// Who may evaluate a flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// Tokens of the role `server`. To all others the flag does not exist.
+    #[default]
+    Server,
+    /// Tokens of the role `client` too: web pages and other programs in the hands of others.
+    Client,
+}
+
+impl Visibility {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// One of the values that a flag can have.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -188,6 +206,9 @@ pub struct FlagDefinition {
     /// Whether it is in use.
     #[serde(default)]
     pub status: FlagStatus,
+    /// Who may evaluate it.
+    #[serde(default, skip_serializing_if = "Visibility::is_default")]
+    pub visibility: Visibility,
     /// The values it can have. A boolean or percentage flag may leave them out: `on` and `off`.
     #[serde(default)]
     pub variations: Vec<Variation>,

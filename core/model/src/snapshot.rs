@@ -107,11 +107,11 @@ pub struct Digest(String);
 impl Digest {
     /// The digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        let mut text = String::with_capacity(64);
-        for byte in Sha256::digest(bytes) {
-            text.push_str(&format!("{byte:02x}"));
-        }
-        Self(text)
+        let digit = |four_bits: u8| char::from_digit(u32::from(four_bits), 16).unwrap_or_default();
+        let digits = Sha256::digest(bytes)
+            .into_iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+        Self(digits.collect())
     }
 
     /// As text.

@@ -1,6 +1,7 @@
 //! What a request of events says, with everything that is wrong with it named at once.
 
 use super::EVENTS_MAX;
+use crate::caller::Caller;
 use chrono::Utc;
 use serde_json::{Map, Value};
 use std::fmt;
@@ -48,11 +49,15 @@ pub(super) enum Event<'a> {
 ///
 /// # Errors
 /// Everything that is wrong with any of them.
-pub(super) fn events<'a>(body: &Value, served: &'a Served) -> Result<Vec<Event<'a>>, Invalid> {
+pub(super) fn events<'a>(
+    body: &Value,
+    served: &'a Served,
+    caller: &Caller,
+) -> Result<Vec<Event<'a>>, Invalid> {
     let mut events = Vec::new();
     let mut wrong = Vec::new();
     for (index, one) in listed(body)?.iter().enumerate() {
-        match event(one, served) {
+        match event(one, served, caller) {
             Ok(event) => events.push(event),
             Err(violations) => {
                 let outer = format!("events[{index}]");
@@ -83,7 +88,7 @@ fn listed(body: &Value) -> Result<&[Value], Violation> {
     Ok(listed)
 }
 
-fn event<'a>(event: &Value, served: &'a Served) -> Result<Event<'a>, Vec<Violation>> {
+fn event<'a>(event: &Value, served: &'a Served, caller: &Caller) -> Result<Event<'a>, Vec<Violation>> {
     let Value::Object(members) = event else {
         return Err(vec![Violation::new("", event, "an event is an object", EXAMPLE)]);
     };
@@ -98,7 +103,7 @@ fn event<'a>(event: &Value, served: &'a Served) -> Result<Event<'a>, Vec<Violati
     let metric = fields.metric();
     let value = fields.value();
     let unit = fields.unit();
-    let flag = fields.flag(served);
+    let flag = fields.flag(served, caller);
     let context = fields.context();
     let happened_to = match (&flag, context) {
         (Ok((flag, counts)), Ok(context)) => fields.variation(flag, counts, context, served),
@@ -191,12 +196,13 @@ impl<'v> Fields<'v> {
         }
     }
 
-    fn flag<'a>(&mut self, served: &'a Served) -> Result<(&'v str, &'a FlagCounts), Noted> {
+    fn flag<'a>(&mut self, served: &'a Served, caller: &Caller) -> Result<(&'v str, &'a FlagCounts), Noted> {
         let flag = self.required("flag")?;
-        if let Some(counts) = served.counts(flag) {
-            return Ok((flag, counts));
+        if let Some(known) = caller.flag(served, flag) {
+            return Ok((flag, &known.counts));
         }
-        let fix = match nearest(flag, served.known_flags()) {
+        let visible = served.flags().filter(|(_, known)| caller.sees(known));
+        let fix = match nearest(flag, visible.map(|(key, _)| key)) {
             Some(known) => format!("did you mean {known:?}?"),
             None => "use the key of a flag of this environment".to_owned(),
         };

@@ -1,5 +1,6 @@
 //! Evaluations as OFREP clients read them.
 
+use crate::access::Scope;
 use crate::problem::OfrepMembers;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -63,9 +64,16 @@ pub(super) enum Entry<'a> {
 }
 
 impl<'a> Answer<'a> {
-    pub(super) fn new(key: &'a str, evaluation: &Evaluation<'a>, mut metadata: Metadata<'a>) -> Self {
+    pub(super) fn new(
+        key: &'a str,
+        evaluation: &Evaluation<'a>,
+        mut metadata: Metadata<'a>,
+        scope: Scope,
+    ) -> Self {
         metadata.tidegate_reason = reason_in_detail(evaluation.reason());
         match evaluation.reason() {
+            // Names of rules, rollouts and other flags are not for those who get values only.
+            _ if scope == Scope::Client => {}
             Reason::TargetingMatch { rule, .. } => metadata.rule = Some(rule),
             Reason::Rollout { rollout } => metadata.rollout = Some(rollout),
             Reason::PrerequisiteFailed { flag } => metadata.prerequisite = Some(flag),

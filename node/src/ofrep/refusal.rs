@@ -38,7 +38,8 @@ impl Refusal {
     }
 
     pub(super) fn flag_not_found() -> Self {
-        let details = "this environment has no such flag; check the key and the token's environment";
+        let details = "this token's environment has no such flag; check the key, the environment, and whether the flag's \
+                       visibility includes the token's role";
         Self::new(StatusCode::NOT_FOUND, "FLAG_NOT_FOUND", details)
     }
 

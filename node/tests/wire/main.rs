@@ -17,3 +17,4 @@ mod ofrep;
 mod probes;
 mod pulling;
 mod reporting;
+mod visibility;

@@ -1,25 +1,12 @@
-use crate::site::{Site, node, node_with};
+use crate::site::{OneSecret, Site, node, node_with};
 use crate::snapshots::{production, snapshot, snapshot_of};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tidegate_model::key::EnvironmentKey;
-use tidegate_node::{Admission, ClientAccess, Node};
+use tidegate_node::{Node, Scope};
 
 const BULK: &str = "/ofrep/v1/evaluate/flags";
-
-/// Admits exactly one secret, and knows another that may not evaluate.
-struct OneSecret(&'static str);
-
-impl ClientAccess for OneSecret {
-    fn admit(&self, secret: Option<&str>) -> Admission {
-        match secret {
-            Some(secret) if secret == self.0 => Admission::Granted,
-            Some("viewer") => Admission::Forbidden,
-            _ => Admission::Unknown,
-        }
-    }
-}
 
 fn serving_node() -> Node {
     let node = node();
@@ -349,7 +336,7 @@ async fn a_blind_node_leaves_callers_their_defaults() {
 
 #[actix_web::test]
 async fn x01_x07_only_admitted_callers_reach_a_node() {
-    let node = node_with(&production(), Arc::new(OneSecret("s3cret")), None);
+    let node = node_with(&production(), Arc::new(OneSecret("s3cret", Scope::Server)), None);
     node.replica().offer(&snapshot("1.7")).unwrap();
     let site = Site::of(vec![node]);
     let one = format!("{BULK}/compat-boolean");
@@ -400,7 +387,7 @@ async fn x01_x07_only_admitted_callers_reach_a_node() {
 async fn the_token_chooses_the_environment() {
     let staging = EnvironmentKey::new("staging").unwrap();
     let nodes = [(production(), "one"), (staging, "two")].map(|(environment, secret)| {
-        let node = node_with(&environment, Arc::new(OneSecret(secret)), None);
+        let node = node_with(&environment, Arc::new(OneSecret(secret, Scope::Server)), None);
         node.replica()
             .offer(&snapshot_of(environment.as_str(), "1.7"))
             .unwrap();
@@ -418,7 +405,7 @@ async fn the_token_chooses_the_environment() {
 
 #[actix_web::test]
 async fn browsers_may_ask_from_anywhere() {
-    let node = node_with(&production(), Arc::new(OneSecret("s3cret")), None);
+    let node = node_with(&production(), Arc::new(OneSecret("s3cret", Scope::Server)), None);
     let site = Site::of(vec![node]);
     for path in [BULK, "/ofrep/v1/evaluate/flags/x", "/v1/events"] {
         let preflight = site

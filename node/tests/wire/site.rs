@@ -6,8 +6,34 @@ use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 use tidegate_model::key::{EnvironmentKey, NodeName};
-use tidegate_node::{ClientAccess, Node, OpenAccess};
+use tidegate_node::{Admission, ClientAccess, Credential, Grant, Handle, Node, OpenAccess, Scope};
 use tidegate_replica::{Replica, ReplicaSettings};
+
+/// Admits exactly one secret, and knows another that may not evaluate.
+pub(crate) struct OneSecret(pub(crate) &'static str, pub(crate) Scope);
+
+impl OneSecret {
+    fn grant(&self) -> Grant {
+        Grant {
+            scope: self.1,
+            credential: Credential::of_secret(self.0),
+        }
+    }
+}
+
+impl ClientAccess for OneSecret {
+    fn admit(&self, secret: Option<&str>) -> Admission {
+        match secret {
+            Some(secret) if secret == self.0 => Admission::Granted(self.grant()),
+            Some("viewer") => Admission::Forbidden,
+            _ => Admission::Unknown,
+        }
+    }
+
+    fn find(&self, handle: Handle) -> Option<Grant> {
+        Some(self.grant()).filter(|grant| grant.credential.handle() == handle)
+    }
+}
 
 /// Nodes on a server of their own.
 pub(crate) struct Site {

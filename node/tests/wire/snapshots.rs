@@ -14,12 +14,13 @@ fn content(environment: &str) -> SnapshotContent {
         .collect();
     flags.extend([
         json!({"flag": {"key": "archived", "type": "boolean", "status": "archived"}}),
+        json!({"flag": {"key": "hidden", "type": "boolean", "fallback": {"variation": "on"}}}),
         json!({"flag": {"key": "inactive", "type": "boolean", "status": "inactive"}}),
         json!({"flag": {"key": "no-fallback", "type": "string", "variations": [{"key": "a", "value": "A"}],
             "rules": [{"name": "never", "when": {"attribute": "x", "operator": "exists"}, "serve": {"variation": "a"}}]}}),
         json!({"flag": {"key": "needs", "type": "boolean", "fallback": {"variation": "on"},
             "prerequisites": [{"flag": "compat-targeted", "variations": ["on"]}]}}),
-        json!({"flag": {"key": "ramp", "type": "boolean"},
+        json!({"flag": {"key": "ramp", "type": "boolean", "visibility": "client"},
             "rollout": {"rollout": "ramp.1", "revision": 3, "candidate": "on", "safe": "off", "share": 100}}),
     ]);
     flags.sort_by_key(|one| one["flag"]["key"].to_string());
