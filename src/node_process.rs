@@ -40,7 +40,12 @@ async fn serve(args: NodeArgs) -> Result<(), Failure> {
         folder: Some(args.data.clone()),
     });
     let replica = replica.map_err(|error| Failure::process("cannot start the node", error))?;
-    let node = Node::new(replica, access);
+    let node =
+        Node::new(replica, access).map_err(|error| Failure::process("cannot measure the node", error))?;
+    let node = match args.rate_limit {
+        Some(per_second) => node.with_rate_limit(per_second),
+        None => node,
+    };
 
     let (routes, probes) = (
         tidegate_node::routes(vec![node.clone()]),

@@ -49,7 +49,7 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
         watch_policies(folder, &control).await?;
     }
     let (stop, stopped) = watch::channel(false);
-    let nodes = start_nodes(&control, &stopped)?;
+    let nodes = start_nodes(&args, &control, &stopped)?;
     let server = start_server(listener, &control, &nodes)?;
     tell(&args, told.as_deref());
 
@@ -196,7 +196,11 @@ async fn watch_policies(folder: &Path, control: &ControlPlane) -> Result<(), Fai
 }
 
 /// One embedded node for each environment.
-fn start_nodes(control: &ControlPlane, stopped: &watch::Receiver<bool>) -> Result<Vec<Node>, Failure> {
+fn start_nodes(
+    args: &ServeArgs,
+    control: &ControlPlane,
+    stopped: &watch::Receiver<bool>,
+) -> Result<Vec<Node>, Failure> {
     let mut nodes = Vec::new();
     for environment in control.environments() {
         let name = NodeName::new("embedded")
@@ -211,7 +215,12 @@ fn start_nodes(control: &ControlPlane, stopped: &watch::Receiver<bool>) -> Resul
             folder: None,
         });
         let replica = replica.map_err(|error| Failure::process("cannot start the embedded node", error))?;
-        let node = Node::new(replica, Arc::new(access));
+        let node = Node::new(replica, Arc::new(access))
+            .map_err(|error| Failure::process("cannot measure the embedded node", error))?;
+        let node = match args.rate_limit {
+            Some(per_second) => node.with_rate_limit(per_second),
+            None => node,
+        };
         let upstream = Arc::new(Inside {
             control: control.clone(),
             environment: environment.clone(),

@@ -1,7 +1,10 @@
 """PyPI openfeature-provider-ofrep, unmodified, against a running Tidegate; see ../README.md."""
 
+import json
 import os
 import sys
+import time
+import urllib.request
 
 from openfeature import api
 from openfeature.contrib.provider.ofrep import OFREPProvider
@@ -9,6 +12,8 @@ from openfeature.evaluation_context import EvaluationContext
 
 BASE_URL = os.environ.get("TIDEGATE_URL", "http://127.0.0.1:7430")
 TOKEN = os.environ.get("TIDEGATE_TOKEN", "")
+EDITOR_TOKEN = os.environ.get("TIDEGATE_EDITOR_TOKEN", "")
+RESTART_URL = os.environ.get("TIDEGATE_RESTART_URL", "")
 ENVIRONMENT = os.environ.get("TIDEGATE_ENVIRONMENT", "production")
 
 LIMITS = {"items": 3, "tags": ["a", "b"], "deep": {"on": True}}
@@ -86,6 +91,46 @@ def check_stranger():
     assert details.value is False and details.error_code is not None, details
 
 
+def serve(variation):
+    """Serves this variation of compat-live to everybody, through the public API."""
+    definition = {"key": "compat-live", "visibility": "client", "type": "boolean", "fallback": {"variation": variation}}
+    request = urllib.request.Request(
+        f"{BASE_URL}/api/v1/{ENVIRONMENT}/flags/compat-live",
+        data=json.dumps(definition).encode(),
+        method="PUT",
+        headers={
+            "Authorization": f"Bearer {EDITOR_TOKEN}",
+            "Content-Type": "application/json",
+            "If-Match": "*",
+        },
+    )
+    with urllib.request.urlopen(request, timeout=30):
+        pass
+
+
+def wait_for(client, value):
+    deadline = time.monotonic() + 30
+    while True:
+        details = ask(client, "boolean", "compat-live", not value)
+        if details.error_code is None and details.value is value:
+            return
+        assert time.monotonic() < deadline, details
+        time.sleep(0.02)
+
+
+def check_live(client):
+    for variation in ("off", "on", "off"):
+        serve(variation)
+        wait_for(client, variation == "on")
+
+
+def check_restarted(client):
+    with urllib.request.urlopen(urllib.request.Request(RESTART_URL, method="POST"), timeout=60):
+        pass
+    check_live(client)
+    check_served(client)
+
+
 def main():
     client = client_with(TOKEN)
     check_served(client)
@@ -93,6 +138,10 @@ def main():
     check_sticky(client)
     if TOKEN:
         check_stranger()
+    if EDITOR_TOKEN:
+        check_live(client)
+    if EDITOR_TOKEN and RESTART_URL:
+        check_restarted(client)
     print(f"openfeature-provider-ofrep: {len(SERVED) + len(DEFAULTED)} evaluations as expected")
 
 

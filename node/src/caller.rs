@@ -3,6 +3,7 @@
 use crate::access::{Admission, Grant, Scope};
 use crate::node::Node;
 use crate::problem::{Kind, Problem};
+use crate::rate_limit::whole_seconds;
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::{FromRequest, HttpRequest, web};
@@ -53,7 +54,8 @@ impl FromRequest for Caller {
             match node.access().admit(secret) {
                 Admission::Granted(grant) => {
                     let node = node.clone();
-                    return ready(Ok(Self { node, grant }));
+                    let admitted = within_limit(&node, &grant, request).map(|()| Self { node, grant });
+                    return ready(admitted);
                 }
                 Admission::Forbidden => best = Admission::Forbidden,
                 Admission::Unknown => {}
@@ -61,6 +63,20 @@ impl FromRequest for Caller {
         }
         ready(Err(refusal(best, secret.is_some(), request)))
     }
+}
+
+fn within_limit(node: &Node, grant: &Grant, request: &HttpRequest) -> Result<(), Problem> {
+    let Some(limit) = node.surface().limit() else {
+        return Ok(());
+    };
+    limit.take(&grant.credential).map_err(|wait| {
+        node.surface().metrics().refused("rate_limit");
+        let seconds = whole_seconds(wait);
+        let detail = format!("this token asks more often than the node's limit; try again in {seconds} s");
+        Problem::new(Kind::TooBusy, detail)
+            .retry_after(seconds)
+            .for_ofrep(request.match_info().get("key"))
+    })
 }
 
 fn refusal(admission: Admission, has_secret: bool, request: &HttpRequest) -> Problem {

@@ -7,13 +7,23 @@ mod name;
 mod node;
 
 mod access;
+mod cache;
 mod caller;
 mod credential;
+mod evaluate;
 mod events;
+mod facts;
 mod health;
+mod json;
+mod metrics;
 mod ofrep;
 mod problem;
+mod rate_limit;
+mod result_cache;
 mod routes;
+mod sheet;
+mod stream;
+mod surface;
 
 pub use access::{Admission, ClientAccess, Grant, OpenAccess, Scope, TokenFile, TokenFileError};
 pub use credential::{Credential, Handle};

@@ -1,29 +1,34 @@
-//! OpenFeature Remote Evaluation Protocol, version 0.3.0.
+//! OpenFeature Remote Evaluation Protocol, version 0.3.0, for one flag; [`bulk`] is for all.
 //!
 //! Oddities in the answers are there for real clients: `variant` is always present, `reason` is one
 //! of OpenFeature's words, metadata is flat, every error has all of its members.
 
-mod answer;
+pub(crate) mod bulk;
+mod entry;
 mod refusal;
-mod request;
 
-use crate::access::Scope;
 use crate::caller::Caller;
-use actix_web::http::header::{ETAG, HeaderMap, IF_NONE_MATCH};
+use crate::facts::{Facts, Unreadable};
+use crate::sheet::Sheet;
+use actix_web::error::PayloadError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, ContentEncoding, HeaderName, HeaderValue};
 use actix_web::web::Bytes;
-use actix_web::{HttpRequest, HttpResponse};
-use answer::{Answer, Bulk, BulkMetadata, Entry, Metadata};
-use chrono::Utc;
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use entry::Pen;
+pub(crate) use entry::reason_in_detail;
 use refusal::Refusal;
 use tidegate_eval::{ErrorCode, Reason};
-use tidegate_model::context::Context;
-use tidegate_model::key::EnvironmentKey;
-use tidegate_model::snapshot::Digest;
-use tidegate_replica::Served;
+use tidegate_replica::Standing;
 
-/// Length of an ETag, in hexadecimal digits: short, because browsers put it into URLs and ask again
-/// before each new URL.
-const ETAG_DIGITS: usize = 20;
+/// Says how what is served stands to what is published.
+const STATE: HeaderName = HeaderName::from_static("tidegate-state");
+
+/// Says which snapshot answered.
+const VERSION: HeaderName = HeaderName::from_static("tidegate-version");
+
+/// Bodies that are smaller are not worth the work of compressing them.
+const COMPRESSIBLE_BYTES_MIN: usize = 4096;
 
 /// `POST /ofrep/v1/evaluate/flags/{key}`
 pub(crate) async fn evaluate_one(
@@ -32,101 +37,76 @@ pub(crate) async fn evaluate_one(
     body: Result<Bytes, actix_web::Error>,
 ) -> Result<HttpResponse, Refusal> {
     let key = request.match_info().get("key").unwrap_or_default();
-    let context = request::context(body).map_err(|refusal| refusal.about(key))?;
+    let about = |refusal: Refusal| refusal.about(key);
+    let body = whole(body).map_err(about)?;
+    let facts = Facts::of_body(&body).map_err(|error| about(error.into()))?;
     let node = &caller.node;
+    let scope = caller.grant.scope;
+    let mut text = Vec::with_capacity(512);
     let Some(served) = node.replica().served() else {
         node.replica().counters().defaulted("blind");
-        return Ok(HttpResponse::Ok().json(Answer::blind(key, node.environment().as_str())));
+        Pen::new(node.environment(), None, Standing::Blind, scope).blind(&mut text, key);
+        return Ok(answer(None, Standing::Blind, text.len()).body(text));
     };
-    if caller.flag(&served, key).is_none() {
+    let Some(flag) = caller.flag(&served, key) else {
         node.replica().counters().defaulted("flag_not_found");
-        return Err(Refusal::flag_not_found().about(key));
-    }
-    let evaluation = served.serve(key, &served.prepare(&context, Utc::now()));
-    if evaluation.value().is_none() {
-        node.replica()
-            .counters()
-            .defaulted(answer::reason_in_detail(evaluation.reason()));
+        return Err(about(Refusal::flag_not_found()));
+    };
+    let evaluation = served.evaluate(key, &facts.prepare(&served, node.now()));
+    if evaluation.json().is_none() {
+        let reason = reason_in_detail(evaluation.reason());
+        node.replica().counters().defaulted(reason);
     }
     if let Reason::Error(code) = evaluation.reason() {
-        return Err(Refusal::of(code).about(key));
+        return Err(about(Refusal::of(code)));
     }
+    flag.counts.exposed_at(evaluation.variation_place());
+    let sheet = node.surface().sheet(&served);
     let standing = node.replica().standing_of(&served);
-    let version = served.version().to_string();
-    let metadata = Metadata::new(node.environment().as_str(), &version, standing);
-    Ok(HttpResponse::Ok().json(Answer::new(key, &evaluation, metadata, caller.grant.scope)))
+    Pen::new(node.environment(), Some(&sheet.version), standing, scope)
+        .with_age(standing)
+        .answer(&mut text, key, &evaluation);
+    Ok(answer(Some(&sheet), standing, text.len()).body(text))
 }
 
-/// `POST /ofrep/v1/evaluate/flags`
-pub(crate) async fn evaluate_all(
-    caller: Caller,
-    request: HttpRequest,
-    body: Result<Bytes, actix_web::Error>,
-) -> Result<HttpResponse, Refusal> {
-    let context = request::context(body)?;
-    let node = &caller.node;
-    let environment = node.environment();
-    let Some(served) = node.replica().served() else {
-        node.replica().counters().defaulted("blind");
-        return Ok(HttpResponse::Ok().json(Bulk::blind(environment.as_str())));
-    };
-    let etag = etag(environment, &served, &context, &caller);
-    if matches(request.headers(), &etag) {
-        return Ok(HttpResponse::NotModified().insert_header((ETAG, etag)).finish());
+/// The body, if it arrived.
+fn whole(body: Result<Bytes, actix_web::Error>) -> Result<Bytes, Refusal> {
+    body.map_err(|error| match error.as_error::<PayloadError>() {
+        Some(PayloadError::Overflow) => Refusal::too_large(),
+        _ => Refusal::parse_error(format!("the body did not arrive whole: {error}")),
+    })
+}
+
+impl From<Unreadable> for Refusal {
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::Body(error) => Self::parse_error(format!(
+                "the body cannot be read: {error}; send for example {{\"context\":{{\"targetingKey\":\"user-1\"}}}}"
+            )),
+            Unreadable::Context(rule) => Self::invalid_context(rule),
+        }
     }
-    let standing = node.replica().standing_of(&served);
-    let version = served.version().to_string();
-    let prepared = served.prepare(&context, Utc::now());
-    let visible = served
-        .flag_keys()
-        .filter(|key| caller.flag(&served, key).is_some());
-    let flags = visible.map(|key| {
-        let evaluation = served.serve(key, &prepared);
-        if evaluation.value().is_none() {
-            node.replica()
-                .counters()
-                .defaulted(answer::reason_in_detail(evaluation.reason()));
-        }
-        match evaluation.reason() {
-            Reason::Error(code) => Entry::Failed(Refusal::of(code).about(key).into_members()),
-            _ => {
-                let metadata = Metadata::new(environment.as_str(), &version, standing);
-                Entry::Answered(Answer::new(key, &evaluation, metadata, caller.grant.scope))
-            }
-        }
-    });
-    let bulk = Bulk {
-        flags: flags.collect(),
-        metadata: BulkMetadata::new(environment.as_str(), Some(&version), standing.word()),
-    };
-    Ok(HttpResponse::Ok().insert_header((ETAG, etag)).json(bulk))
 }
 
-/// Identifies the answer, not the snapshot alone: two contexts share no ETag, and neither do two
-/// environments or two callers who see different flags.
-fn etag(environment: &EnvironmentKey, served: &Served, context: &Context, caller: &Caller) -> String {
-    let header = served.header();
-    let identity = serde_json::to_vec(&(
-        environment,
-        header.version,
-        &header.digest,
-        caller.grant.scope == Scope::Server,
-        context.targeting_key(),
-        context.attributes(),
-    ));
-    let digest = Digest::of(&identity.unwrap_or_default());
-    let short = digest.as_str().get(..ETAG_DIGITS).unwrap_or_default();
-    format!("\"{short}\"")
+/// A 200 with a body of this many bytes.
+pub(crate) fn answer(sheet: Option<&Sheet>, standing: Standing, bytes: usize) -> HttpResponseBuilder {
+    const JSON: HeaderValue = HeaderValue::from_static("application/json");
+    let mut response = told(StatusCode::OK, sheet, standing);
+    response.insert_header((CONTENT_TYPE, JSON));
+    if bytes < COMPRESSIBLE_BYTES_MIN {
+        response.insert_header(ContentEncoding::Identity);
+    }
+    response
 }
 
-fn matches(headers: &HeaderMap, etag: &str) -> bool {
-    let presented = headers
-        .get_all(IF_NONE_MATCH)
-        .filter_map(|value| value.to_str().ok());
-    presented
-        .flat_map(|list| list.split(','))
-        .map(|one| one.trim().trim_start_matches("W/"))
-        .any(|one| one == etag || one == "*")
+/// An answer that says in its head what it came from.
+pub(crate) fn told(status: StatusCode, sheet: Option<&Sheet>, standing: Standing) -> HttpResponseBuilder {
+    let mut response = HttpResponse::build(status);
+    response.insert_header((STATE, HeaderValue::from_static(standing.word())));
+    if let Some(sheet) = sheet {
+        response.insert_header((VERSION, sheet.version_header.clone()));
+    }
+    response
 }
 
 /// Why there is no answer for one flag.

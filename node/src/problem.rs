@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     BodyTooLarge,
     /// The body can be read, and says what cannot be.
     Invalid,
+    /// The caller asks more often than it may, or for more than there is room.
+    TooBusy,
     /// No snapshot is served yet.
     NotReady,
 }
@@ -52,6 +54,11 @@ impl Kind {
                 "https://tidegate.dev/errors/invalid",
                 "What the body says breaks rules",
             ),
+            Self::TooBusy => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "https://tidegate.dev/errors/too-busy",
+                "Too much at once",
+            ),
             Self::NotReady => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "https://tidegate.dev/errors/not-ready",
@@ -61,13 +68,17 @@ impl Kind {
     }
 }
 
-/// A problem.
+/// A problem, boxed: it is the `Err` of most routes.
 #[derive(Debug)]
-pub(crate) struct Problem {
+pub(crate) struct Problem(Box<Contents>);
+
+#[derive(Debug)]
+struct Contents {
     kind: Kind,
     detail: String,
     violations: Vec<Violation>,
     ofrep: Option<OfrepMembers>,
+    retry_after_seconds: Option<u64>,
 }
 
 /// What every OFREP error carries; several clients read these unguarded.
@@ -97,28 +108,36 @@ struct ProblemText<'a> {
 impl Problem {
     /// A problem; `detail` says what, where, why and how to fix it.
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Contents {
             kind,
             detail: detail.into(),
             violations: vec![],
             ofrep: None,
-        }
+            retry_after_seconds: (kind == Kind::NotReady).then_some(1),
+        }))
     }
 
     /// The same with the fields that are wrong.
     #[must_use]
     pub(crate) fn with_violations(mut self, violations: Vec<Violation>) -> Self {
-        self.violations = violations;
+        self.0.violations = violations;
+        self
+    }
+
+    /// The same, to be tried again after this many seconds.
+    #[must_use]
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.0.retry_after_seconds = Some(seconds);
         self
     }
 
     /// The same, readable to OFREP clients too; about the flag `key` if there is one.
     #[must_use]
     pub(crate) fn for_ofrep(mut self, key: Option<&str>) -> Self {
-        self.ofrep = Some(OfrepMembers {
+        self.0.ofrep = Some(OfrepMembers {
             key: key.map(str::to_owned),
             error_code: "GENERAL",
-            error_details: self.detail.clone(),
+            error_details: self.0.detail.clone(),
         });
         self
     }
@@ -126,31 +145,32 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.detail)
+        f.write_str(&self.0.detail)
     }
 }
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        self.kind.parts().0
+        self.0.kind.parts().0
     }
 
     fn error_response(&self) -> HttpResponse {
-        let (status, kind, title) = self.kind.parts();
+        let (status, kind, title) = self.0.kind.parts();
         let mut response = HttpResponse::build(status);
         response.content_type("application/problem+json");
-        match self.kind {
-            Kind::Unauthenticated => response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"tidegate\"")),
-            Kind::NotReady => response.insert_header((RETRY_AFTER, 1)),
-            Kind::MalformedBody | Kind::Forbidden | Kind::BodyTooLarge | Kind::Invalid => &mut response,
-        };
+        if self.0.kind == Kind::Unauthenticated {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"tidegate\""));
+        }
+        if let Some(seconds) = self.0.retry_after_seconds {
+            response.insert_header((RETRY_AFTER, seconds));
+        }
         let text = ProblemText {
             kind,
             title,
             status: status.as_u16(),
-            detail: &self.detail,
-            violations: &self.violations,
-            ofrep: self.ofrep.as_ref(),
+            detail: &self.0.detail,
+            violations: &self.0.violations,
+            ofrep: self.0.ofrep.as_ref(),
         };
         // Plain text and numbers can always be written as JSON.
         response.body(serde_json::to_vec(&text).unwrap_or_default())

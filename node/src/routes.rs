@@ -2,9 +2,10 @@
 
 use crate::caller::Hosted;
 use crate::node::Node;
-use crate::{events, health, ofrep};
+use crate::{cache, evaluate, events, health, ofrep, stream};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderValue,
@@ -21,25 +22,33 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 pub fn routes(nodes: Vec<Node>) -> impl FnOnce(&mut ServiceConfig) + Clone + Send + 'static {
     let hosted = web::Data::new(Hosted(nodes));
     move |config| {
-        let resource = |path: &str, answer: actix_web::Route| {
+        let resource = |path: &str, bytes_max: usize| {
             web::resource(path)
-                .app_data(PayloadConfig::new(BODY_BYTES_MAX))
+                .app_data(PayloadConfig::new(bytes_max))
                 .wrap(from_fn(cors))
-                .route(answer)
-                .route(web::method(actix_web::http::Method::OPTIONS).to(preflight))
+                .route(web::method(Method::OPTIONS).to(preflight))
         };
         config
             .app_data(hosted)
-            .service(resource(
-                "/ofrep/v1/evaluate/flags",
-                web::post().to(ofrep::evaluate_all),
-            ))
+            .service(
+                resource("/ofrep/v1/evaluate/flags", BODY_BYTES_MAX)
+                    .route(web::post().to(ofrep::bulk::evaluate_all)),
+            )
             // The tail may have slashes: some clients do not encode the key.
-            .service(resource(
-                "/ofrep/v1/evaluate/flags/{key:.+}",
-                web::post().to(ofrep::evaluate_one),
-            ))
-            .service(resource("/v1/events", web::post().to(events::take_in)));
+            .service(
+                resource("/ofrep/v1/evaluate/flags/{key:.+}", BODY_BYTES_MAX)
+                    .route(web::post().to(ofrep::evaluate_one)),
+            )
+            .service(resource(stream::PATH, BODY_BYTES_MAX).route(web::get().to(stream::follow)))
+            .service(
+                resource("/v1/evaluate", evaluate::BODY_BYTES_MAX).route(web::post().to(evaluate::evaluate)),
+            )
+            .service(resource("/v1/events", BODY_BYTES_MAX).route(web::post().to(events::take_in)))
+            .service(
+                resource("/v1/cache", BODY_BYTES_MAX)
+                    .route(web::get().to(cache::show))
+                    .route(web::delete().to(cache::clear)),
+            );
     }
 }
 
@@ -57,7 +66,15 @@ pub fn probes(node: Node) -> impl FnOnce(&mut ServiceConfig) + Clone + Send + 's
 
 /// Answers a browser that asks before it sends. It sends no credentials with this.
 async fn preflight() -> HttpResponse {
-    HttpResponse::NoContent().finish()
+    HttpResponse::NoContent()
+        .insert_header((ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"))
+        .insert_header((
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            "authorization, content-type, if-none-match, last-event-id, x-api-key",
+        ))
+        // Chromium's upper limit, in seconds.
+        .insert_header((ACCESS_CONTROL_MAX_AGE, "7200"))
+        .finish()
 }
 
 /// Lets pages of every origin call. There are no cookies to abuse: what counts is the token.
@@ -65,21 +82,13 @@ async fn cors(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    const ANY: HeaderValue = HeaderValue::from_static("*");
+    // Without this, browsers never send If-None-Match.
+    const EXPOSED: HeaderValue =
+        HeaderValue::from_static("ETag, Retry-After, Tidegate-State, Tidegate-Version");
     let mut response = next.call(request).await?;
     let headers = response.headers_mut();
-    for (name, value) in [
-        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (ACCESS_CONTROL_ALLOW_METHODS, "POST, OPTIONS"),
-        (
-            ACCESS_CONTROL_ALLOW_HEADERS,
-            "authorization, content-type, if-none-match, x-api-key",
-        ),
-        // Without this, browsers never send If-None-Match.
-        (ACCESS_CONTROL_EXPOSE_HEADERS, "ETag, Retry-After"),
-        // Chromium's upper limit, in seconds.
-        (ACCESS_CONTROL_MAX_AGE, "7200"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     Ok(response)
 }

@@ -47,6 +47,9 @@ pub enum StaleBecause {
 }
 
 impl Standing {
+    /// All words that [`word`](Self::word) can say.
+    pub const WORDS: [&'static str; 3] = ["current", "stale", "blind"];
+
     /// `blind`, `current` or `stale`, as it stands in answers.
     pub fn word(self) -> &'static str {
         match self {

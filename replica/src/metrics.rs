@@ -1,11 +1,13 @@
 //! What a replica exports to Prometheus.
 
+use crate::contact::Standing;
 use crate::replica::Replica;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{
+    Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
 use tidegate_model::key::{EnvironmentKey, FlagKey, MetricName, VariationKey};
 use tidegate_model::snapshot::Version;
 
@@ -25,6 +27,7 @@ pub struct Counters {
     epoch: IntGauge,
     version: IntGauge,
     age: Gauge,
+    state: IntGaugeVec,
 }
 
 impl Counters {
@@ -92,6 +95,13 @@ impl Counters {
                 "tidegate_node_snapshot_age_seconds",
                 "Seconds since upstream last said that nothing is newer; NaN while blind",
             )?)?,
+            state: new.kept(IntGaugeVec::new(
+                Opts::new(
+                    "tidegate_node_state",
+                    "1 for the state that the node is in: current, stale or blind; 0 for the others",
+                ),
+                &["state"],
+            )?)?,
             registry,
         })
     }
@@ -146,7 +156,12 @@ impl Counters {
     }
 
     /// Notes what is served, right before the metrics are read.
-    pub(crate) fn note_serving(&self, version: Option<Version>, age: Option<Duration>) {
+    pub(crate) fn note_serving(&self, version: Option<Version>, standing: Standing) {
+        let age = standing.age();
+        for state in Standing::WORDS {
+            let is_in = i64::from(state == standing.word());
+            self.state.with_label_values(&[state]).set(is_in);
+        }
         let Version { epoch, number } = version.unwrap_or_default();
         self.epoch.set(i64::try_from(epoch).unwrap_or(i64::MAX));
         self.version.set(i64::try_from(number).unwrap_or(i64::MAX));

@@ -206,7 +206,7 @@ impl Replica {
     /// Brings the metrics about the snapshot up to date.
     pub(crate) fn note_serving(&self) {
         let version = self.served().map(|served| served.version());
-        self.parts.counters.note_serving(version, self.standing().age());
+        self.parts.counters.note_serving(version, self.standing());
     }
 }
 

@@ -3,13 +3,15 @@
 use crate::tally::{FlagCounts, Tallies};
 use std::collections::HashMap;
 use std::sync::Arc;
-use tidegate_eval::{CompiledSnapshot, Evaluation, PreparedContext};
+use tidegate_eval::{CompiledSnapshot, Evaluation, Explanation, Filling, PreparedContext, Space};
 use tidegate_model::Timestamp;
 use tidegate_model::context::Context;
-use tidegate_model::flag::{FlagType, Visibility};
+use tidegate_model::flag::{FlagStatus, FlagType, Visibility};
 use tidegate_model::invalid::Invalid;
-use tidegate_model::key::EnvironmentKey;
-use tidegate_model::snapshot::{Snapshot, SnapshotContent, SnapshotHeader, SnapshotRefusal, Version};
+use tidegate_model::key::{EnvironmentKey, FlagKey};
+use tidegate_model::snapshot::{
+    Snapshot, SnapshotContent, SnapshotFlag, SnapshotHeader, SnapshotRefusal, Version,
+};
 use tokio::sync::watch;
 
 /// Holds the snapshot in force. Readers never wait for a newer one being compiled.
@@ -24,12 +26,18 @@ pub(crate) struct Serving {
 pub struct Served {
     header: SnapshotHeader,
     compiled: CompiledSnapshot,
-    flags: HashMap<String, ServedFlag>,
+    /// Those that are not archived first, sorted by key; then the archived ones.
+    flags: Box<[ServedFlag]>,
+    /// How many are not archived.
+    listed: usize,
+    places: HashMap<FlagKey, usize>,
 }
 
 /// What is known of a flag beside its answers.
 #[derive(Debug)]
 pub struct ServedFlag {
+    /// Its name.
+    pub key: FlagKey,
     /// What its evaluations and events are counted on.
     pub counts: FlagCounts,
     /// The type of its values.
@@ -136,18 +144,33 @@ impl Served {
     ) -> Result<Self, OfferRefusal> {
         let compiled =
             CompiledSnapshot::compile(content, header.version).map_err(OfferRefusal::Uncompilable)?;
-        let flags = content.flags.iter().map(|one| {
+        let (mut listed, mut archived) = (Vec::new(), Vec::new());
+        for SnapshotFlag { flag, .. } in &content.flags {
             let served = ServedFlag {
-                counts: tallies.of_flag(&one.flag),
-                kind: one.flag.definition().kind,
-                visibility: one.flag.definition().visibility,
+                key: flag.key().clone(),
+                kind: flag.definition().kind,
+                visibility: flag.definition().visibility,
+                counts: tallies.of_flag(flag),
             };
-            (one.flag.key().to_string(), served)
-        });
+            match flag.definition().status {
+                FlagStatus::Archived => archived.push(served),
+                _ => listed.push(served),
+            }
+        }
+        // The order in which all flags are evaluated.
+        listed.sort_by(|one, other| one.key.cmp(&other.key));
+        let count = listed.len();
+        listed.extend(archived);
+        let places = listed
+            .iter()
+            .enumerate()
+            .map(|(place, flag)| (flag.key.clone(), place));
         Ok(Self {
             header,
             compiled,
-            flags: flags.collect(),
+            places: places.collect(),
+            flags: listed.into(),
+            listed: count,
         })
     }
 
@@ -161,9 +184,19 @@ impl Served {
         self.header.version
     }
 
-    /// The flags' keys, sorted. Archived flags are left out.
-    pub fn flag_keys(&self) -> impl Iterator<Item = &str> {
-        self.compiled.flag_keys()
+    /// The flags but the archived ones, sorted by key.
+    pub fn listed(&self) -> &[ServedFlag] {
+        self.flags.get(..self.listed).unwrap_or_default()
+    }
+
+    /// All flags, archived ones included.
+    pub fn flags(&self) -> &[ServedFlag] {
+        &self.flags
+    }
+
+    /// The flag of this name, archived ones included.
+    pub fn flag(&self, key: &str) -> Option<&ServedFlag> {
+        self.flags.get(*self.places.get(key)?)
     }
 
     /// Looks up the context's attributes once for any number of evaluations. `at` is the moment that
@@ -172,28 +205,36 @@ impl Served {
         self.compiled.prepare(context, at)
     }
 
+    /// Begins a prepared context that is given its attributes one by one.
+    pub fn fill<'c>(&self, at: Timestamp) -> Filling<'_, 'c> {
+        self.compiled.fill(Space::default(), at)
+    }
+
     /// The answer for one flag, counted as served.
     pub fn serve(&self, flag: &str, context: &PreparedContext<'_>) -> Evaluation<'_> {
         let evaluation = self.compiled.evaluate(flag, context);
-        if let Some(flag) = self.flags.get(flag) {
-            flag.counts.exposed(evaluation.variation());
+        if let Some(flag) = self.flag(flag) {
+            flag.counts.exposed_at(evaluation.variation_place());
         }
         evaluation
     }
 
-    /// The variation that a context gets, without counting it as served.
-    pub fn attribute(&self, flag: &str, context: &PreparedContext<'_>) -> Evaluation<'_> {
+    /// The answer for one flag, not counted.
+    pub fn evaluate(&self, flag: &str, context: &PreparedContext<'_>) -> Evaluation<'_> {
         self.compiled.evaluate(flag, context)
     }
 
-    /// The flag of this name, archived ones included.
-    pub fn flag(&self, key: &str) -> Option<&ServedFlag> {
-        self.flags.get(key)
+    /// The answers for all [listed](Self::listed) flags, in their order, not counted.
+    pub fn evaluate_all(
+        &self,
+        context: &PreparedContext<'_>,
+    ) -> impl Iterator<Item = (&ServedFlag, Evaluation<'_>)> {
+        self.listed().iter().zip(self.compiled.evaluate_all(context))
     }
 
-    /// All flags by their names, archived ones included, in no order.
-    pub fn flags(&self) -> impl Iterator<Item = (&str, &ServedFlag)> {
-        self.flags.iter().map(|(key, flag)| (key.as_str(), flag))
+    /// The answer for one flag with everything that led to it, not counted.
+    pub fn explain<'a>(&'a self, flag: &'a str, context: &'a PreparedContext<'_>) -> Explanation<'a> {
+        self.compiled.explain(flag, context)
     }
 }
 

@@ -153,13 +153,9 @@ impl FlagCounts {
         self.variations.iter().map(|(key, _)| key)
     }
 
-    /// Counts that a variation was served.
-    pub fn exposed(&self, variation: &str) {
-        if let Some((_, exposure)) = self
-            .variations
-            .iter()
-            .find(|(known, _)| known.as_str() == variation)
-        {
+    /// Counts that the variation at this place of the flag was served. No place is no variation.
+    pub fn exposed_at(&self, place: Option<usize>) {
+        if let Some((_, exposure)) = place.and_then(|place| self.variations.get(place)) {
             exposure.pending.fetch_add(1, Ordering::Relaxed);
             exposure.total.inc();
         }
@@ -240,7 +236,7 @@ mod tests {
                 .map(|_| {
                     scope.spawn(|| {
                         for _ in 0..EACH {
-                            counts.exposed("on");
+                            counts.exposed_at(Some(0));
                             counts.event(&metric("revenue"), &on, 2.0).unwrap();
                         }
                     })
@@ -268,8 +264,8 @@ mod tests {
     #[test]
     fn counts_outlive_the_snapshot() {
         let tallies = tallies();
-        tallies.of_flag(&flag("checkout")).exposed("on");
-        tallies.of_flag(&flag("checkout")).exposed("on");
+        tallies.of_flag(&flag("checkout")).exposed_at(Some(0));
+        tallies.of_flag(&flag("checkout")).exposed_at(Some(0));
         let taken = tallies.take();
         assert_eq!(taken.len(), 1);
         assert_eq!(taken[0].count, 2);
@@ -278,7 +274,9 @@ mod tests {
     #[test]
     fn a_variation_that_the_flag_has_not_is_not_counted() {
         let tallies = tallies();
-        tallies.of_flag(&flag("checkout")).exposed("");
+        let counts = tallies.of_flag(&flag("checkout"));
+        counts.exposed_at(None);
+        counts.exposed_at(Some(2));
         assert!(tallies.take().is_empty());
     }
 

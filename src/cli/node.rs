@@ -3,6 +3,7 @@
 use crate::telemetry::LogFormat;
 use clap::Args;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use tidegate_model::key::{EnvironmentKey, NodeName};
 use url::Url;
@@ -55,6 +56,9 @@ pub(crate) struct NodeArgs {
     /// Answer everybody who can reach it, without any token
     #[arg(long)]
     pub(crate) open: bool,
+    /// Most requests a second for each token that evaluates; more are answered with 429
+    #[arg(long, env = "TIDEGATE_RATE_LIMIT", value_name = "NUMBER")]
+    pub(crate) rate_limit: Option<NonZeroU32>,
     /// How to write the log to standard error; TIDEGATE_LOG says how much of it
     #[arg(long, value_enum, default_value_t)]
     pub(crate) log: LogFormat,

@@ -3,6 +3,7 @@
 use crate::telemetry::LogFormat;
 use clap::Args;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use tidegate_model::key::EnvironmentKey;
 use url::Url;
@@ -40,6 +41,9 @@ pub(crate) struct ServeArgs {
     /// File with a bearer token for that Prometheus
     #[arg(long, value_name = "FILE", requires = "prometheus")]
     pub(crate) prometheus_bearer_file: Option<PathBuf>,
+    /// Most requests a second for each token that evaluates; more are answered with 429
+    #[arg(long, env = "TIDEGATE_RATE_LIMIT", value_name = "NUMBER")]
+    pub(crate) rate_limit: Option<NonZeroU32>,
     /// How to write the log to standard error; TIDEGATE_LOG says how much of it
     #[arg(long, value_enum, default_value_t)]
     pub(crate) log: LogFormat,

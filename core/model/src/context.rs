@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub const ATTRIBUTES_MAX: usize = 1024;
 
 /// Deepest nesting of attributes.
-const NESTING_MAX: usize = 8;
+pub const NESTING_MAX: usize = 8;
 
 /// The facts about one request: a targeting key and attributes with dotted names.
 ///

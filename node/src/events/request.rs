@@ -2,10 +2,10 @@
 
 use super::EVENTS_MAX;
 use crate::caller::Caller;
-use chrono::Utc;
 use serde_json::{Map, Value};
 use std::fmt;
 use tidegate_eval::{ErrorCode, Reason};
+use tidegate_model::Timestamp;
 use tidegate_model::context::Context;
 use tidegate_model::invalid::{Invalid, Violation, nearest};
 use tidegate_model::key::{MetricName, VariationKey};
@@ -99,6 +99,7 @@ fn event<'a>(event: &Value, served: &'a Served, caller: &Caller) -> Result<Event
             .filter(|name| !FIELDS.contains(&name.as_str()))
             .map(|name| unknown_field(name, &FIELDS))
             .collect(),
+        at: caller.node.now(),
     };
     let metric = fields.metric();
     let value = fields.value();
@@ -126,6 +127,8 @@ fn event<'a>(event: &Value, served: &'a Served, caller: &Caller) -> Result<Event
 struct Fields<'v> {
     members: &'v Map<String, Value>,
     wrong: Vec<Violation>,
+    /// The moment of evaluations.
+    at: Timestamp,
 }
 
 /// The field is wrong, and that was noted.
@@ -201,8 +204,8 @@ impl<'v> Fields<'v> {
         if let Some(known) = caller.flag(served, flag) {
             return Ok((flag, &known.counts));
         }
-        let visible = served.flags().filter(|(_, known)| caller.sees(known));
-        let fix = match nearest(flag, visible.map(|(key, _)| key)) {
+        let visible = served.flags().iter().filter(|known| caller.sees(known));
+        let fix = match nearest(flag, visible.map(|known| known.key.as_str())) {
             Some(known) => format!("did you mean {known:?}?"),
             None => "use the key of a flag of this environment".to_owned(),
         };
@@ -254,7 +257,7 @@ impl<'v> Fields<'v> {
             let rule = "an event says to which variation it happened, or to whom";
             return self.refuse("variation", "", rule, fix);
         };
-        let evaluation = served.attribute(flag, &served.prepare(&context, Utc::now()));
+        let evaluation = served.evaluate(flag, &served.prepare(&context, self.at));
         if evaluation.reason() == Reason::Error(ErrorCode::TargetingKeyMissing) {
             let rule = "the flag is dealt out by unit, and the event's context has none";
             return self.refuse("targetingKey", "", rule, fix);

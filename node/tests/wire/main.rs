@@ -11,10 +11,16 @@ mod control_plane;
 mod site;
 /// Snapshots to serve.
 mod snapshots;
+/// A client of change streams.
+mod streams;
 
+mod bad_input;
+mod cache;
+mod evaluate;
 mod events;
 mod ofrep;
 mod probes;
 mod pulling;
 mod reporting;
+mod rules;
 mod visibility;

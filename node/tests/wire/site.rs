@@ -57,7 +57,7 @@ pub(crate) fn node_with(
         environment: environment.clone(),
         folder: folder.map(Path::to_owned),
     };
-    Node::new(Replica::new(settings).unwrap(), access)
+    Node::new(Replica::new(settings).unwrap(), access).unwrap()
 }
 
 impl Site {
