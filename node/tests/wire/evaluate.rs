@@ -24,8 +24,6 @@ async fn a_batch_answers_each_flag_for_each_context() {
     let (status, answer) = site.ask(PATH, &batch).await;
     let ten = json!({"key": "compat-integer", "type": "number", "value": 10, "variation": "ten", "reason": "static"});
     let disabled = json!({"key": "compat-disabled", "type": "string", "variation": "", "reason": "disabled"});
-    let no_unit = answer["results"][1]["flags"][2]["errorDetails"].clone();
-    assert!(no_unit.is_string());
     let expected = json!({
         "environment": "production", "version": "1.7", "state": "current",
         "results": [
