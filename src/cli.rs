@@ -7,6 +7,7 @@ mod audit;
 pub(crate) mod client;
 mod completions;
 pub(crate) mod demo;
+mod environment;
 mod eval;
 pub(crate) mod failure;
 mod flag;
@@ -56,6 +57,8 @@ enum Command {
     Rollout(rollout::RolloutArgs),
     /// Check, see and change rollout policies
     Policy(policy::PolicyArgs),
+    /// See and change what holds for a whole environment
+    Environment(environment::EnvironmentArgs),
     /// See which nodes serve what
     Nodes(nodes::NodesArgs),
     /// Ask which variation somebody gets, and why
@@ -94,6 +97,7 @@ impl Command {
             Self::Flag(args) => wait_for(flag::run(args)),
             Self::Rollout(args) => wait_for(rollout::run(args)),
             Self::Policy(args) => wait_for(policy::run(args)),
+            Self::Environment(args) => wait_for(environment::run(args)),
             Self::Nodes(args) => wait_for(nodes::run(args)),
             Self::Eval(args) => wait_for(eval::run(args)),
             Self::Audit(args) => wait_for(audit::run(args)),
@@ -108,6 +112,7 @@ impl Command {
             Self::Flag(args) => args.target.json,
             Self::Rollout(args) => args.target.json,
             Self::Policy(args) => args.target.json,
+            Self::Environment(args) => args.target.json,
             Self::Nodes(args) => args.target.json,
             Self::Eval(args) => args.target.json,
             Self::Audit(args) => args.target.json,

@@ -8,6 +8,7 @@ mod access_tokens;
 mod audit;
 mod body;
 mod docs;
+mod environments;
 mod flags;
 mod health;
 mod listed;

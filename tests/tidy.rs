@@ -16,10 +16,10 @@ const NAMELESS: [&str; 11] = [
 const MAY_KNOW: [(&str, &[&str]); 11] = [
     ("core/model", &[]),
     ("core/eval", &["model"]),
-    ("core/decide", &["model"]),
+    ("core/decide", &["model", "interop"]),
     ("core/interop", &["model"]),
     ("store", &["model"]),
-    ("actors", &["model", "decide", "eval", "store"]),
+    ("actors", &["model", "decide", "eval", "interop", "store"]),
     // Replicas and nodes never need the control plane to evaluate: they do not even link it.
     ("replica", &["model", "eval"]),
     ("node", &["model", "eval", "replica"]),

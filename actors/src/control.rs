@@ -18,6 +18,7 @@ use tidegate_model::snapshot::{SnapshotHeader, Version};
 use tidegate_store::{Store, StoreError};
 
 mod definitions;
+mod environments;
 mod error;
 mod rollouts;
 mod tokens;

@@ -6,12 +6,14 @@ use crate::view::Revised;
 use actix::prelude::*;
 use std::sync::Arc;
 use tidegate_decide::definition;
+use tidegate_decide::environment::check_target;
 use tidegate_decide::refusal::Refusal;
 use tidegate_decide::start::{self, StartRollout};
 use tidegate_model::access::Author;
 use tidegate_model::because::{Because, Decision};
 use tidegate_model::catalog::Catalog;
 use tidegate_model::change::{Change, EntityRef, EntityState, Kind};
+use tidegate_model::environment::EnvironmentSettings;
 use tidegate_model::flag::{FlagDefinition, FlagState};
 use tidegate_model::key::{EnvironmentKey, FlagKey, Revision, RolloutId};
 use tidegate_model::rollout::Rollout;
@@ -96,6 +98,8 @@ async fn save_flag(
     )
     .map_err(ControlError::Refused)?;
     if let Some(change) = change {
+        let settings = load_settings(shell.store.as_ref(), environment).await?.value;
+        check_target(environment, settings, &catalog, &change).map_err(ControlError::Refused)?;
         let write = Write {
             entity: entity.clone(),
             expect: Expect::Revision(revision),
@@ -211,6 +215,22 @@ async fn load_latest_rollout(
         EntityState::Rollout(rollout) => Some(*rollout),
         _ => None,
     }))
+}
+
+/// An environment's settings; the usual ones at revision 0 if it was never given any.
+pub(crate) async fn load_settings(
+    store: &dyn Store,
+    environment: &EnvironmentKey,
+) -> Result<Revised<EnvironmentSettings>, ControlError> {
+    let entity = EntityRef::Environment(environment.clone());
+    let stored = store.load(&entity).await.map_err(ControlError::Store)?;
+    Ok(match stored.map(|stored| (stored.state, stored.revision)) {
+        Some((EntityState::Environment(value), revision)) => Revised { value, revision },
+        _ => Revised {
+            value: EnvironmentSettings::default(),
+            revision: Revision::ABSENT,
+        },
+    })
 }
 
 /// All flags and segments of an environment.

@@ -36,6 +36,8 @@ pub struct Measures {
     pub(crate) refused_publishes: IntCounter,
     /// The newest published version's number by environment.
     pub(crate) version: IntGaugeVec,
+    /// What flagd's clients get, where flagd is a target.
+    pub(crate) flagd: FlagdGauges,
     /// Live nodes by environment.
     pub(crate) live_nodes: IntGaugeVec,
     /// Commits that lost a race.
@@ -51,6 +53,32 @@ struct Events {
     counts: IntCounterVec,
     values: GaugeVec,
     exposures: IntCounterVec,
+}
+
+/// What flagd's clients get, by environment.
+#[derive(Debug, Clone)]
+pub(crate) struct FlagdGauges {
+    /// Length of the configuration.
+    pub(crate) bytes: IntGaugeVec,
+    /// Flags that they do not get.
+    pub(crate) left_out: IntGaugeVec,
+}
+
+impl FlagdGauges {
+    fn new(new: &Make<'_>) -> prometheus::Result<Self> {
+        Ok(Self {
+            bytes: new.int_gauges(
+                "tidegate_flagd_configuration_bytes",
+                "Length of the flagd configuration; clients accept 4194304",
+                &["environment"],
+            )?,
+            left_out: new.int_gauges(
+                "tidegate_flagd_left_out_flags",
+                "Flags that flagd's clients do not get",
+                &["environment"],
+            )?,
+        })
+    }
 }
 
 impl Measures {
@@ -114,6 +142,7 @@ impl Measures {
                 "Newest published version",
                 &["environment"],
             )?,
+            flagd: FlagdGauges::new(&new)?,
             live_nodes: new.int_gauges("tidegate_live_nodes", "Nodes whose lease runs", &["environment"])?,
             conflicts: new.counter("tidegate_commit_conflicts_total", "Commits that lost a race")?,
             repeated_batches: new

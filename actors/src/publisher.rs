@@ -8,8 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tidegate_decide::rollout::Fleet;
 use tidegate_eval::CompiledSnapshot;
+use tidegate_interop::flagd;
 use tidegate_model::Timestamp;
 use tidegate_model::change::{EntityRef, EntityState, Kind};
+use tidegate_model::environment::{EnvironmentSettings, FlagdTarget};
 use tidegate_model::flag::Flag;
 use tidegate_model::fleet::{NodeReport, NodeView};
 use tidegate_model::key::{EnvironmentKey, FlagKey, RolloutId, SegmentKey};
@@ -81,6 +83,7 @@ pub(crate) struct Content {
     flags: BTreeMap<FlagKey, Flag>,
     segments: BTreeMap<SegmentKey, Segment>,
     splits: BTreeMap<FlagKey, RolloutSplit>,
+    settings: EnvironmentSettings,
 }
 
 impl Content {
@@ -91,7 +94,7 @@ impl Content {
     ) -> Result<(Self, u64), StoreError> {
         let head = store.head();
         let mut content = Self::default();
-        for kind in [Kind::Flag, Kind::Segment, Kind::Rollout] {
+        for kind in [Kind::Flag, Kind::Segment, Kind::Rollout, Kind::Environment] {
             for stored in store.list(kind, Some(environment)).await? {
                 content.take(&stored.entity, Some(stored.state));
             }
@@ -106,6 +109,9 @@ impl Content {
             }
             (EntityRef::Segment(..), Some(EntityState::Segment(segment))) => {
                 self.segments.insert(segment.key().clone(), segment);
+            }
+            (EntityRef::Environment(_), Some(EntityState::Environment(settings))) => {
+                self.settings = settings;
             }
             (EntityRef::Segment(_, key), None) => {
                 self.segments.remove(key);
@@ -132,6 +138,7 @@ impl Content {
         };
         SnapshotContent {
             environment: environment.clone(),
+            bucketing: self.settings.bucketing,
             flags: self.flags.iter().map(flag).collect(),
             segments: self.segments.values().cloned().collect(),
         }
@@ -237,6 +244,9 @@ impl Publisher {
             return Err(format!("version {version} is not above the one before"));
         }
         CompiledSnapshot::compile(content, version).map_err(|invalid| invalid.to_string())?;
+        if self.content.settings.flagd != FlagdTarget::Off {
+            self.measure_flagd(content, version);
+        }
         let bytes = serde_json::to_vec(&sealed).map_err(|error| error.to_string())?;
         if bytes.len() > SNAPSHOT_BYTES_MAX {
             return Err(format!(
@@ -248,6 +258,32 @@ impl Publisher {
             header: sealed.header,
             bytes: bytes.into(),
         }))
+    }
+
+    /// Says which flags flagd's clients do not get. They never keep a snapshot from the nodes: a
+    /// rollback must reach those whatever flagd can be told.
+    fn measure_flagd(&self, content: &SnapshotContent, version: Version) {
+        let environment = self.environment.as_str();
+        let (bytes, left_out) = match flagd::lower(content, version) {
+            Ok(lowered) => {
+                for left in &lowered.left_out {
+                    let why: Vec<String> = left.why.iter().map(ToString::to_string).collect();
+                    let why = why.join("; ");
+                    tracing::warn!(environment, flag = %left.flag, why, "flagd's clients do not get this flag");
+                }
+                (lowered.configuration.len(), lowered.left_out.len())
+            }
+            Err(too_large) => {
+                tracing::error!(environment, why = %too_large, "flagd's clients keep the configuration before");
+                (too_large.bytes, 0)
+            }
+        };
+        let gauges = &self.shell.measures.flagd;
+        for (gauge, value) in [(&gauges.bytes, bytes), (&gauges.left_out, left_out)] {
+            gauge
+                .with_label_values(&[environment])
+                .set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
     }
 
     /// Tells each rollout what the nodes serve of it, if that has changed; and again when the next

@@ -242,10 +242,12 @@ impl Served {
 mod tests {
     use super::*;
     use crate::metrics::Counters;
+    use tidegate_model::environment::Bucketing;
 
     fn snapshot(environment: &str, version: &str) -> Snapshot {
         let content = SnapshotContent {
             environment: EnvironmentKey::new(environment).unwrap(),
+            bucketing: Bucketing::default(),
             flags: vec![],
             segments: vec![],
         };

@@ -171,6 +171,7 @@ mod tests {
     fn bytes_of(environment: EnvironmentKey, number: u64) -> Vec<u8> {
         let content = SnapshotContent {
             environment,
+            bucketing: tidegate_model::environment::Bucketing::default(),
             flags: vec![],
             segments: vec![],
         };

@@ -6,7 +6,9 @@
 use crate::http::access::{Guard, Who};
 use crate::http::observe::observe;
 use crate::http::problem::{Kind, Problem};
-use crate::http::{access_tokens, audit, docs, flags, health, policies, rollouts, segments, snapshots};
+use crate::http::{
+    access_tokens, audit, docs, environments, flags, health, policies, rollouts, segments, snapshots,
+};
 use actix_web::dev::ResourceDef;
 use actix_web::guard::fn_guard;
 use actix_web::http::Method;
@@ -86,6 +88,9 @@ routes! {
     GET    "/api/v1/{environment}/snapshots/current/header" => snapshots::header;
     GET    "/api/v1/{environment}/nodes" => snapshots::nodes;
     POST   "/api/v1/{environment}/nodes/report" => snapshots::report;
+
+    GET    "/api/v1/{environment}/settings" => environments::read;
+    PUT    "/api/v1/{environment}/settings" => environments::save;
 
     GET    "/api/v1/{environment}/audit" => audit::page;
 

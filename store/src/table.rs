@@ -83,6 +83,7 @@ fn kind(state: &EntityState) -> Kind {
         EntityState::Segment(_) => Kind::Segment,
         EntityState::Policy(_) => Kind::Policy,
         EntityState::Rollout(_) => Kind::Rollout,
+        EntityState::Environment(_) => Kind::Environment,
         EntityState::Token(_) => Kind::Token,
     }
 }

@@ -2,12 +2,13 @@
 
 use super::error::check_expected;
 use super::{ControlError, ControlPlane, to_the_end};
-use crate::flag::{SaveFlag, load_catalog};
+use crate::flag::{SaveFlag, load_catalog, load_settings};
 use crate::keeper::FindFlag;
 use crate::shell::{Shell, describe, incident};
 use crate::view::Revised;
 use std::sync::Arc;
 use tidegate_decide::definition;
+use tidegate_decide::environment::check_target;
 use tidegate_decide::refusal::Refusal;
 use tidegate_model::access::Author;
 use tidegate_model::because::{Because, Decision};
@@ -123,6 +124,10 @@ impl ControlPlane {
             let _gate = home.gate.lock().await;
             let catalog = load_catalog(shell.store.as_ref(), &environment).await?;
             let change = definition::save_segment(&catalog, definition).map_err(ControlError::Refused)?;
+            if let Some(change) = &change {
+                let settings = load_settings(shell.store.as_ref(), &environment).await?.value;
+                check_target(&environment, settings, &catalog, change).map_err(ControlError::Refused)?;
+            }
             save(&shell, &entity, change, expect, by).await?;
             find(&shell, entity, segment_of).await
         })
@@ -291,7 +296,7 @@ async fn find<T>(
 }
 
 /// Stores a change of one thing, unless there is none; checks the revision either way.
-async fn save(
+pub(super) async fn save(
     shell: &Arc<Shell>,
     entity: &EntityRef,
     change: Option<Change>,

@@ -5,6 +5,7 @@
 
 pub mod definition;
 pub mod due;
+pub mod environment;
 pub mod judge;
 pub mod quarantine;
 pub mod refusal;

@@ -9,6 +9,7 @@ mod unit_text;
 
 use murmur3::Murmur3;
 pub(crate) use salt::Salt;
+use tidegate_model::environment::Bucketing;
 use tidegate_model::share::Share;
 pub(crate) use unit_text::UnitText;
 
@@ -18,14 +19,34 @@ pub fn bucket(salt: &str, unit: &str) -> u32 {
     scaled(hash(salt, unit))
 }
 
+/// The bucket of `unit` under `salt` in an environment that is set to this bucketing.
+fn bucket_by(bucketing: Bucketing, salt: &str, unit: &str) -> u32 {
+    scaled(match bucketing {
+        Bucketing::V3 => hash(salt, unit),
+        Bucketing::FlagdV2 => hash_v2(salt, unit),
+    })
+}
+
 /// The hash that [`bucket`] scales down: all 32 bits, for checking another implementation.
 pub fn hash(salt: &str, unit: &str) -> u32 {
     let mut murmur = Murmur3::default();
     write_text_head(&mut murmur, salt.len() + 1 + unit.len());
+    write_text(&mut murmur, salt, unit);
+    murmur.finish()
+}
+
+/// As [`hash`], over the UTF-8 of the text itself: what flagd's engines of version 2 do, and
+/// environments that are set to [`Bucketing::FlagdV2`].
+pub fn hash_v2(salt: &str, unit: &str) -> u32 {
+    let mut murmur = Murmur3::default();
+    write_text(&mut murmur, salt, unit);
+    murmur.finish()
+}
+
+fn write_text(murmur: &mut Murmur3, salt: &str, unit: &str) {
     murmur.write(salt.as_bytes());
     murmur.write(b".");
     murmur.write(unit.as_bytes());
-    murmur.finish()
 }
 
 fn scaled(hash: u32) -> u32 {

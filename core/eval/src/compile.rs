@@ -12,6 +12,7 @@ use crate::snapshot::CompiledSnapshot;
 use crate::vocabulary::{Table, Vocabulary};
 use std::collections::BTreeMap;
 use tidegate_model::catalog::CHAIN_MAX;
+use tidegate_model::environment::Bucketing;
 use tidegate_model::flag::Flag;
 use tidegate_model::invalid::{Invalid, Violation, nearest};
 use tidegate_model::key::{FlagKey, SegmentKey};
@@ -28,6 +29,7 @@ struct Compiler<'a> {
     version: Version,
     vocabulary: Vocabulary,
     /// Sorted by key, as in the compiled snapshot.
+    bucketing: Bucketing,
     flags: Vec<&'a Flag>,
     flag_places: Table<FlagKey, u32>,
     segment_places: Table<SegmentKey, u32>,
@@ -43,6 +45,7 @@ pub(crate) fn compile(content: &SnapshotContent, version: Version) -> Result<Com
     let mut compiler = Compiler {
         version,
         vocabulary: Vocabulary::new(),
+        bucketing: content.bucketing,
         flags: sources.iter().map(|source| &source.flag).collect(),
         flag_places: Table::default(),
         segment_places: Table::default(),

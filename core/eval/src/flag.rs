@@ -6,6 +6,7 @@ use crate::outcome::{Cause, Outcome};
 use crate::predicate::Predicate;
 use crate::vocabulary::AttributeId;
 use serde_json::Value;
+use tidegate_model::environment::Bucketing;
 use tidegate_model::flag::FlagStatus;
 use tidegate_model::key::{FlagKey, RolloutId, VariationKey};
 use tidegate_model::share::Share;
@@ -182,7 +183,7 @@ impl CompiledFlag {
             prerequisites: Box::default(),
             off: None,
             unit: AttributeId::TARGETING_KEY,
-            salt: Salt::new(""),
+            salt: Salt::new("", Bucketing::default()),
             cold: Box::new(Cold {
                 key: Box::default(),
                 version,

@@ -97,6 +97,30 @@ fn bucketing() {
     }
 }
 
+/// The environment's other bucketing, through a flag: each unit is inside a share that ends behind its
+/// bucket, and outside of one that ends before it.
+#[test]
+fn bucketing_of_flagd_v2() {
+    for vector in read::<Bucketing>("bucketing-flagd-v2").vectors {
+        let unit = vector.unit.repeat(vector.repeat);
+        assert_eq!(
+            bucket::hash_v2(&vector.salt, &unit),
+            vector.hash,
+            "{}",
+            vector.salt
+        );
+        for (percent, variation) in [(vector.bucket, "off"), (vector.bucket + 1, "on")] {
+            let flag = json!({"key": "f", "type": "percentage", "salt": vector.salt,
+                "percentage": f64::from(percent) / 1000.0});
+            let snapshot = compile(json!({"environment": "production", "bucketing": "flagd-v2",
+                "segments": [], "flags": [{ "flag": flag }]}));
+            let context = Context::of_unit(unit.as_str());
+            let answer = snapshot.evaluate("f", &snapshot.prepare(&context, Timestamp::default()));
+            assert_eq!(answer.variation(), variation, "{}.{}", vector.salt, vector.unit);
+        }
+    }
+}
+
 #[test]
 fn conditions() {
     let vectors: Conditions = read("conditions");

@@ -3,6 +3,7 @@
 use crate::Timestamp;
 use crate::access::{Author, Token};
 use crate::because::Because;
+use crate::environment::EnvironmentSettings;
 use crate::flag::{Flag, FlagState, Pin, Serve};
 use crate::key::{
     EnvironmentKey, FlagKey, PolicyName, Revision, RolloutId, SegmentKey, TokenName, VariationKey,
@@ -27,17 +28,20 @@ pub enum Kind {
     Policy,
     /// A rollout.
     Rollout,
+    /// An environment's settings.
+    Environment,
     /// An access token.
     Token,
 }
 
 impl Kind {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Flag,
         Self::Segment,
         Self::Policy,
         Self::Rollout,
+        Self::Environment,
         Self::Token,
     ];
 
@@ -48,6 +52,7 @@ impl Kind {
             Self::Segment => "segment",
             Self::Policy => "policy",
             Self::Rollout => "rollout",
+            Self::Environment => "environment",
             Self::Token => "token",
         }
     }
@@ -71,6 +76,8 @@ pub enum EntityRef {
     Policy(EnvironmentKey, PolicyName),
     /// A rollout in an environment.
     Rollout(EnvironmentKey, RolloutId),
+    /// An environment's settings: `environment/production/settings`.
+    Environment(EnvironmentKey),
     /// A token.
     Token(TokenName),
 }
@@ -80,6 +87,9 @@ crate::schema::text!(
     "kind/environment/name, for example flag/production/new-checkout"
 );
 
+/// The name of the only thing that an environment itself has.
+const SETTINGS: &str = "settings";
+
 impl EntityRef {
     /// What kind of thing it is.
     pub fn kind(&self) -> Kind {
@@ -88,6 +98,7 @@ impl EntityRef {
             Self::Segment(..) => Kind::Segment,
             Self::Policy(..) => Kind::Policy,
             Self::Rollout(..) => Kind::Rollout,
+            Self::Environment(_) => Kind::Environment,
             Self::Token(_) => Kind::Token,
         }
     }
@@ -98,7 +109,8 @@ impl EntityRef {
             Self::Flag(environment, _)
             | Self::Segment(environment, _)
             | Self::Policy(environment, _)
-            | Self::Rollout(environment, _) => Some(environment),
+            | Self::Rollout(environment, _)
+            | Self::Environment(environment) => Some(environment),
             Self::Token(_) => None,
         }
     }
@@ -110,6 +122,7 @@ impl EntityRef {
             Self::Segment(_, key) => key.as_str(),
             Self::Policy(_, name) => name.as_str(),
             Self::Rollout(_, id) => id.as_str(),
+            Self::Environment(_) => SETTINGS,
             Self::Token(name) => name.as_str(),
         }
     }
@@ -147,7 +160,13 @@ impl std::str::FromStr for EntityRef {
             "segment" => SegmentKey::new(name).map(|key| Self::Segment(place, key)),
             "policy" => PolicyName::new(name).map(|key| Self::Policy(place, key)),
             "rollout" => RolloutId::new(name).map(|key| Self::Rollout(place, key)),
-            _ => return Err(bad("known kinds are flag, segment, policy, rollout, token")),
+            "environment" if name == SETTINGS => Ok(Self::Environment(place)),
+            "environment" => return Err(bad("an environment has settings and nothing else")),
+            _ => {
+                return Err(bad(
+                    "known kinds are flag, segment, policy, rollout, environment, token",
+                ));
+            }
         }
         .map_err(|error| bad(&error.to_string()))
     }
@@ -183,6 +202,8 @@ pub enum Change {
     PolicyDeleted,
     /// Something became true of a rollout.
     Rollout(RolloutChange),
+    /// An environment has these settings now.
+    EnvironmentSaved(EnvironmentSettings),
     /// A token exists.
     TokenCreated(Token),
     /// A token does not work any more.
@@ -211,6 +232,8 @@ pub enum EntityState {
     Policy(Box<PolicyState>),
     /// A rollout's.
     Rollout(Box<Rollout>),
+    /// An environment's settings.
+    Environment(EnvironmentSettings),
     /// A token's.
     Token(Token),
 }
@@ -291,6 +314,9 @@ impl EntityState {
             (Change::Rollout(change), Some(Self::Rollout(rollout))) => {
                 Self::Rollout(Box::new(Rollout::apply(Some(*rollout), change, at, revision)?))
             }
+            (Change::EnvironmentSaved(settings), None | Some(Self::Environment(_))) => {
+                Self::Environment(*settings)
+            }
             (Change::TokenCreated(token), None) => Self::Token(token.clone()),
             (Change::TokenRevoked, Some(Self::Token(token))) => Self::Token(Token {
                 revoked: Some(at),
@@ -320,11 +346,19 @@ mod tests {
             "segment/s/b",
             "policy/p/canary",
             "rollout/p/a.1",
+            "environment/p/settings",
             "token/-/ci",
         ] {
             assert_eq!(text.parse::<EntityRef>().unwrap().to_string(), text);
         }
-        for bad in ["", "flag", "flag/production", "flag/a b/c", "thing/a/b"] {
+        for bad in [
+            "",
+            "flag",
+            "flag/production",
+            "flag/a b/c",
+            "thing/a/b",
+            "environment/p/flags",
+        ] {
             assert!(bad.parse::<EntityRef>().is_err(), "{bad}");
         }
     }

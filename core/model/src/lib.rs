@@ -14,6 +14,7 @@ pub mod span;
 
 pub mod condition;
 pub mod context;
+pub mod environment;
 pub mod experiment;
 pub mod flag;
 pub mod segment;

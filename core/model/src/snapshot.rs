@@ -1,5 +1,6 @@
 //! What a node needs to know about one environment, and how it is carried there.
 
+use crate::environment::Bucketing;
 use crate::flag::Flag;
 use crate::invalid::Violation;
 use crate::key::{EnvironmentKey, Revision, RolloutId, VariationKey};
@@ -20,6 +21,9 @@ pub const SNAPSHOT_BYTES_MAX: usize = 32 << 20;
 pub struct SnapshotContent {
     /// Whose it is.
     pub environment: EnvironmentKey,
+    /// What units are hashed by.
+    #[serde(default, skip_serializing_if = "Bucketing::is_usual")]
+    pub bucketing: Bucketing,
     /// All flags.
     pub flags: Vec<SnapshotFlag>,
     /// All segments.
@@ -275,6 +279,7 @@ mod tests {
         let environment = EnvironmentKey::new("production").unwrap();
         let content = SnapshotContent {
             environment: environment.clone(),
+            bucketing: Bucketing::default(),
             flags: vec![],
             segments: vec![],
         };

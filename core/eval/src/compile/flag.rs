@@ -53,7 +53,7 @@ impl Compiler<'_> {
             prerequisites,
             off,
             unit,
-            salt: Salt::new(flag.salt()),
+            salt: Salt::new(flag.salt(), self.bucketing),
             cold: Box::new(Cold {
                 key: flag.key().as_str().into(),
                 version: self.version,

@@ -102,7 +102,7 @@ pub fn lower(content: &SnapshotContent, version: Version) -> Result<Lowered, Too
             json!({
                 "flagSetId": content.environment,
                 "version": version.to_string(),
-                "tidegateBucketing": "v3",
+                "tidegateBucketing": content.bucketing.name(),
             }),
         ),
         ("flags".to_owned(), Value::Object(flags)),
