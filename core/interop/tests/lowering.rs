@@ -200,6 +200,42 @@ fn prerequisites_stand_in_place_with_their_own_salts() {
     }
 }
 
+#[test]
+fn an_experiment_stands_in_front_of_the_fallback() {
+    let flag = json!({"key": "f", "type": "boolean", "status": "experiment", "experiment": {
+        "key": "e1", "layer": {"key": "l", "from": 10, "to": 60}, "holdout": {"key": "h", "share": 5},
+        "audience": {"attribute": "plan", "operator": "equals", "value": "pro"}, "allocation": 50,
+        "arms": [{"variation": "on", "weight": 50}, {"variation": "off", "weight": 50}],
+    }});
+    let found = of_flag(flag);
+    let unit = json!({"!!": [{"var": "targetingKey"}]});
+    let dealt = |salt: &str| json!({"cat": [format!("{salt}."), {"var": "targetingKey"}]});
+    let within = |salt: &str, parts: Value| {
+        let mut fractional = vec![dealt(salt)];
+        fractional.extend(parts.as_array().cloned().expect("a list"));
+        json!({"===": [{"fractional": fractional}, "in"]})
+    };
+    assert_eq!(
+        found["targeting"],
+        json!({"if": [
+            {"and": [unit, within("holdout.h", json!([["in", 5000], ["out", 95000]]))]}, "off",
+            {"and": [
+                unit,
+                {"===": [{"var": "plan"}, "pro"]},
+                within("layer.l", json!([["out", 10000], ["in", 50000], ["out", 40000]])),
+                within("e1.allocation", json!([["in", 50000], ["out", 50000]])),
+            ]},
+            {"fractional": [dealt("e1"), ["on#e1", 50000], ["off#e1", 50000]]},
+            "off",
+        ]})
+    );
+    assert_eq!(
+        found["variants"],
+        json!({"on": true, "off": false, "on#e1": true, "off#e1": false})
+    );
+    assert_eq!(found["metadata"], json!({"experiment": "e1"}));
+}
+
 /// That a flag with these parts is left out for this reason.
 fn check_refused(parts: &Value, field: &str, says: &str) {
     let mut flag = json!({"key": "f", "type": "boolean"});

@@ -17,7 +17,8 @@ pub(super) fn arm_name(experiment: &Experiment, variation: &VariationKey) -> Str
 }
 
 impl Lowering<'_> {
-    /// The arms for those who take part, `fallback` for those held out, `rest` for the others.
+    /// The arms for those who take part, `fallback` for those held out, `rest` for the others and for
+    /// all without a unit.
     pub(super) fn experiment(
         &mut self,
         experiment: &Experiment,
@@ -57,14 +58,14 @@ impl Lowering<'_> {
             .iter()
             .map(|arm| (arm_name(experiment, &arm.variation), arm.weight.parts()));
         let arms = buckets.dealt(experiment.salt(), arms, wrong);
-        let dealt = Logic::choose(
+        let has_unit = buckets.has_unit();
+        Some(Logic::choose(
             vec![
-                (held_out, fallback),
-                (Logic::all([audience, in_layer, allocated]), arms),
+                (Logic::all([has_unit.clone(), held_out]), fallback),
+                (Logic::all([has_unit, audience, in_layer, allocated]), arms),
             ],
             Some(rest),
-        );
-        Some(Logic::choose(vec![(buckets.has_unit(), dealt)], None))
+        ))
     }
 
     /// Every name under which clients see one of these variations of a flag.
