@@ -26,7 +26,34 @@ const ANSWER_BYTES_MAX: usize = 32 << 20;
 
 const LINES: &str = "application/x-ndjson";
 
-/// `POST /v1/evaluate`
+/// Many flags for many contexts at once.
+#[utoipa::path(
+    post, path = "/v1/evaluate", operation_id = "evaluateBatch", tag = "evaluation",
+    request_body(
+        content = Object,
+        description = "At most 1,000 contexts, 1,000 flags and 50,000 answers. Without `flags` all that the token may see, for \
+                       at most 100 contexts. `explain` is for tokens that see every flag.",
+        example = json!({
+            "contexts": [{"targetingKey": "user-1"}, {"targetingKey": "user-2", "plan": "pro"}],
+            "flags": ["new-checkout", {"key": "page-size", "type": "number"}],
+            "explain": false
+        }),
+    ),
+    responses(
+        (status = 200, description = "A result for each context; lines of JSON with `Accept: application/x-ndjson`.", body = Object, example = json!({
+            "environment": "production", "version": "1.42", "state": "current",
+            "results": [{"context": 0, "flags": [
+                {"key": "new-checkout", "type": "boolean", "value": true, "variation": "on", "reason": "fallback"},
+                {"key": "page-size", "type": "number", "errorCode": "TARGETING_KEY_MISSING", "errorDetails": "…"}
+            ]}]
+        })),
+        (status = 400, description = "The body cannot be read."),
+        (status = 422, description = "The batch asks for too much."),
+        (status = 503, description = "The node has no snapshot yet."),
+    ),
+    security(("bearer" = [])),
+    extensions(("x-tidegate-permission" = json!("evaluate"))),
+)]
 pub(crate) async fn evaluate(
     caller: Caller,
     request: HttpRequest,

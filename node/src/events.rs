@@ -28,7 +28,25 @@ struct Taken {
     dropped: u64,
 }
 
-/// `POST /v1/events`: all events of a request are taken in, or none.
+/// Takes in metric events: all of a request, or none.
+#[utoipa::path(
+    post, path = "/v1/events", operation_id = "sendEvents", tag = "events",
+    request_body(
+        content = Object, description = "At most 1,000 events.",
+        example = json!({"events": [
+            {"metric": "errors", "flag": "new-checkout", "variation": "on"},
+            {"metric": "latency", "value": 231, "unit": "ms", "flag": "new-checkout", "targetingKey": "user-42"}
+        ]}),
+    ),
+    responses(
+        (status = 202, description = "How many are counted.", body = Object, example = json!({"accepted": 2, "dropped": 0})),
+        (status = 400, description = "The body cannot be read."),
+        (status = 422, description = "Some are wrong; `violations` names them all."),
+        (status = 503, description = "The node has no snapshot yet."),
+    ),
+    security(("bearer" = [])),
+    extensions(("x-tidegate-permission" = json!("evaluate"))),
+)]
 pub(crate) async fn take_in(
     caller: Caller,
     body: Result<Bytes, actix_web::Error>,

@@ -17,6 +17,7 @@ mod health;
 mod json;
 mod metrics;
 mod ofrep;
+mod openapi;
 mod problem;
 mod rate_limit;
 mod result_cache;
@@ -29,4 +30,5 @@ pub use access::{Admission, ClientAccess, Grant, OpenAccess, Scope, TokenFile, T
 pub use credential::{Credential, Handle};
 pub use name::default_name;
 pub use node::Node;
+pub use openapi::document;
 pub use routes::{probes, routes};

@@ -30,7 +30,27 @@ const VERSION: HeaderName = HeaderName::from_static("tidegate-version");
 /// Bodies that are smaller are not worth the work of compressing them.
 const COMPRESSIBLE_BYTES_MIN: usize = 4096;
 
-/// `POST /ofrep/v1/evaluate/flags/{key}`
+/// One flag, by the OpenFeature Remote Evaluation Protocol.
+#[utoipa::path(
+    post, path = "/ofrep/v1/evaluate/flags/{key}", operation_id = "evaluateFlag", tag = "evaluation",
+    params(("key" = String, Path, description = "The flag, for example `new-checkout`.")),
+    request_body(
+        content = Object, description = "Who asks.",
+        example = json!({"context": {"targetingKey": "user-42", "plan": "pro"}}),
+    ),
+    responses(
+        (status = 200, description = "The answer. No `value` means: use your own default.", body = Object, example = json!({
+            "key": "new-checkout", "value": true, "reason": "SPLIT", "variant": "on",
+            "metadata": {"flagSetId": "production", "version": "1.42", "tidegateReason": "rollout", "tidegateState": "current"}
+        })),
+        (status = 400, description = "`PARSE_ERROR`, `INVALID_CONTEXT` or `TARGETING_KEY_MISSING`.", body = Object, example = json!({
+            "key": "new-checkout", "errorCode": "INVALID_CONTEXT", "errorDetails": "context is not an object"
+        })),
+        (status = 404, description = "`FLAG_NOT_FOUND`: no such flag, or none that the token may see.", body = Object),
+    ),
+    security(("bearer" = [])),
+    extensions(("x-tidegate-permission" = json!("evaluate"))),
+)]
 pub(crate) async fn evaluate_one(
     caller: Caller,
     request: HttpRequest,

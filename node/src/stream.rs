@@ -46,8 +46,21 @@ pub(crate) struct Address {
     since: Option<String>,
 }
 
-/// `GET /ofrep/v1/stream`: sends a notice whenever another snapshot comes into force, and at once if
+/// Notices of changes, as server-sent events: sends a notice whenever another snapshot comes into force, and at once if
 /// that happened since the caller last heard.
+#[utoipa::path(
+    get, path = "/ofrep/v1/stream", operation_id = "followChanges", tag = "evaluation",
+    params(
+        ("token" = String, Query, description = "From `eventStreams` of a bulk answer; opens streams and nothing else."),
+        ("since" = Option<String>, Query, description = "The version of that answer."),
+        ("Last-Event-ID" = Option<String>, Header, description = "The last notice received, when coming back."),
+    ),
+    responses((
+        status = 200, description = "Notices until the caller closes the stream.", body = String,
+        content_type = "text/event-stream",
+    )),
+    extensions(("x-tidegate-permission" = json!("none"))),
+)]
 pub(crate) async fn follow(
     hosted: Data<Hosted>,
     address: Query<Address>,

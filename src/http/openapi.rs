@@ -28,6 +28,7 @@ pub(crate) fn document() -> OpenApi {
              Every error is a problem document (RFC 9457).",
         ))
         .build();
+    document.merge(tidegate_node::document());
     let components = document.components.get_or_insert_default();
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     components.add_security_scheme(BEARER, bearer);

@@ -36,7 +36,30 @@ impl Notice {
     }
 }
 
-/// `POST /ofrep/v1/evaluate/flags`
+/// All flags that the token may see, by the OpenFeature Remote Evaluation Protocol.
+#[utoipa::path(
+    post, path = "/ofrep/v1/evaluate/flags", operation_id = "evaluateFlags", tag = "evaluation",
+    params(
+        ("If-None-Match" = Option<String>, Header, description = "The ETag of an earlier answer for the same context."),
+        ("flagConfigEtag" = Option<String>, Query, description = "The `etag` of the change notice that made the client ask."),
+        ("flagConfigLastModified" = Option<i64>, Query, description = "The `lastModified` of that notice."),
+    ),
+    request_body(
+        content = Object, description = "Who asks.",
+        example = json!({"context": {"targetingKey": "user-42", "plan": "pro"}}),
+    ),
+    responses(
+        (status = 200, description = "The answers, and where changes are announced.", body = Object, example = json!({
+            "flags": [{"key": "new-checkout", "value": true, "reason": "SPLIT", "variant": "on", "metadata": {}}],
+            "metadata": {"flagSetId": "production", "version": "1.42", "tidegateState": "current"},
+            "eventStreams": [{"type": "sse", "endpoint": {"requestUri": "/ofrep/v1/stream?token=…&since=1.42"}, "inactivityDelaySec": 120}]
+        })),
+        (status = 304, description = "As before."),
+        (status = 400, description = "`PARSE_ERROR` or `INVALID_CONTEXT`.", body = Object),
+    ),
+    security(("bearer" = [])),
+    extensions(("x-tidegate-permission" = json!("evaluate"))),
+)]
 pub(crate) async fn evaluate_all(
     caller: Caller,
     request: HttpRequest,
