@@ -27,3 +27,7 @@ check: ## Format, lints, tidy: what must hold before anything is committed
 .PHONY: bench
 bench: ## Measure; docs/benchmarks.md has numbers of a named machine
 	$(CARGO) bench --locked -p tidegate-bench
+
+.PHONY: bench-engines
+bench-engines: ## Measure evaluation beside the engines of others, which are built for it: minutes
+	cd bench/engines && $(CARGO) build --release --locked --bins && $(CARGO) run --release --locked
