@@ -3,15 +3,16 @@
 //! Written apart from [`decide`](crate::decide), because it looks at everything where evaluating stops
 //! at the first thing that decides. A property test proves that both come to the same end.
 
+use crate::condition::{Condition, Test};
 use crate::evaluation::Evaluation;
 use crate::flag::{CompiledFlag, Individual, Prerequisite, Serve};
 use crate::outcome::{Cause, Outcome};
-use crate::predicate::{Condition, Predicate, Segment};
+use crate::predicate::{Predicate, Segment};
 use crate::prepared::PreparedContext;
 use crate::snapshot::CompiledSnapshot;
 use serde::Serialize;
 use serde_json::Value;
-use tidegate_model::condition::Operator;
+use tidegate_model::condition::{Operator, circle};
 use tidegate_model::flag::FlagStatus;
 use tidegate_model::share::Share;
 
@@ -128,6 +129,17 @@ pub enum Finding<'a> {
         /// Whether the condition holds.
         holds: bool,
     },
+    /// A condition on how far away the context is.
+    Distance {
+        /// The attribute that has a latitude and a longitude.
+        attribute: &'a str,
+        /// The place and the distance it is compared with, as JSON.
+        operand: &'a str,
+        /// How far away it is; `None` when the context does not say where it is.
+        kilometres: Option<f64>,
+        /// Whether that is near enough.
+        holds: bool,
+    },
 }
 
 /// Why a context is in a segment, or is not.
@@ -154,7 +166,8 @@ impl Finding<'_> {
             | Self::Any { holds, .. }
             | Self::Not { holds, .. }
             | Self::Segment { holds, .. }
-            | Self::Condition { holds, .. } => *holds,
+            | Self::Condition { holds, .. }
+            | Self::Distance { holds, .. } => *holds,
         }
     }
 }
@@ -296,13 +309,23 @@ impl<'a> Trace<'a> {
     }
 
     fn condition(&self, condition: &'a Condition) -> Finding<'a> {
-        let attribute = self.context.attribute(condition.attribute);
-        Finding::Condition {
-            attribute: self.snapshot.vocabulary.name(condition.attribute),
-            operator: condition.operator,
-            operand: &condition.operand,
-            seen: attribute.seen.to_json(),
-            holds: condition.holds(attribute),
+        let attribute = self.snapshot.vocabulary.name(condition.attribute);
+        let seen = &self.context.attribute(condition.attribute).seen;
+        let (operand, holds) = (&*condition.operand, condition.holds(self.context));
+        match &condition.test {
+            Test::Near(near) => Finding::Distance {
+                attribute: circle::place_of(attribute),
+                operand,
+                kilometres: near.kilometres_to(seen, self.context),
+                holds,
+            },
+            _ => Finding::Condition {
+                attribute,
+                operator: condition.operator,
+                operand,
+                seen: seen.to_json(),
+                holds,
+            },
         }
     }
 

@@ -7,6 +7,7 @@
 mod attribute;
 pub mod bucket;
 mod compile;
+mod condition;
 mod constant_set;
 mod decide;
 mod evaluation;
@@ -14,12 +15,15 @@ mod explain;
 mod flag;
 mod names;
 mod number;
+mod operator;
 mod outcome;
 mod pattern;
 mod predicate;
 mod prepared;
 mod snapshot;
+mod timing;
 mod typed;
+mod user_agent;
 mod vocabulary;
 
 pub use compile::{PREREQUISITE_DEPTH_MAX, SEGMENT_DEPTH_MAX};

@@ -32,6 +32,7 @@ struct BucketVector {
 struct Conditions {
     #[serde(rename = "about")]
     _about: String,
+    at: Timestamp,
     segments: Value,
     predicates: Vec<PredicateVector>,
 }
@@ -133,7 +134,7 @@ fn conditions() {
         }));
         let check = |object: &Map<String, Value>, expected: bool| {
             let context = Context::from_json(object).unwrap();
-            let context = snapshot.prepare(&context, Timestamp::default());
+            let context = snapshot.prepare(&context, vectors.at);
             let answer = snapshot.evaluate("probe", &context);
             assert_eq!(
                 answer.value(),

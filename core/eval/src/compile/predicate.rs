@@ -1,13 +1,20 @@
 //! Compiling conditions, predicates and segments.
 
 use super::{Compiler, unknown};
+use crate::condition::{Condition, Near, Test};
 use crate::constant_set::ConstantSet;
 use crate::number::Number;
+use crate::operator::elements::Scalars;
+use crate::operator::folding::Folded;
+use crate::operator::moment::When;
+use crate::operator::network::Networks;
+use crate::operator::place::Surroundings;
+use crate::operator::semver::Versions;
 use crate::pattern::Pattern;
-use crate::predicate::{Condition, Predicate, Segment, Test};
+use crate::predicate::{Predicate, Segment};
 use crate::vocabulary::AttributeId;
 use serde_json::Value;
-use tidegate_model::condition::{self, Operator};
+use tidegate_model::condition::{self, Question, circle};
 use tidegate_model::invalid::Violation;
 use tidegate_model::key::SegmentKey;
 use tidegate_model::segment::Segment as SegmentDefinition;
@@ -57,13 +64,8 @@ impl Compiler<'_> {
                     Predicate::nobody()
                 }
             },
-            condition::Predicate::Condition(condition) => match self.test(condition) {
-                Ok((attribute, test)) => Predicate::Condition(Condition {
-                    attribute,
-                    operator: condition.operator,
-                    test,
-                    operand: shortened(&condition.value),
-                }),
+            condition::Predicate::Condition(condition) => match self.condition(condition) {
+                Ok(condition) => Predicate::Condition(condition),
                 Err(violation) => {
                     wrong.push(violation);
                     Predicate::nobody()
@@ -86,32 +88,67 @@ impl Compiler<'_> {
         predicates.iter().map(|one| self.predicate(one, wrong)).collect()
     }
 
-    fn test(&mut self, condition: &condition::Condition) -> Result<(AttributeId, Test), Violation> {
-        let attribute = self.vocabulary.add_attribute(&condition.attribute);
-        let value = &condition.value;
-        let text = || value.as_str().map(Box::from).ok_or_else(|| unsuited(condition));
-        let number = || {
-            let number = value.as_number().and_then(Number::of);
-            number.ok_or_else(|| unsuited(condition))
+    fn condition(&mut self, condition: &condition::Condition) -> Result<Condition, Violation> {
+        let question = condition.question()?;
+        let name = match question {
+            Question::WithinDistance(_) => &circle::latitude_of(&condition.attribute),
+            _ => &condition.attribute,
         };
-        let test = match condition.operator {
-            Operator::Equals | Operator::NotEquals => {
-                Test::Equals(self.vocabulary.add_value(attribute, value))
-            }
-            Operator::In | Operator::NotIn => {
-                let list = value.as_array().ok_or_else(|| unsuited(condition))?;
+        let attribute = self.vocabulary.add_attribute(name);
+        let test = self.test(attribute, condition, question)?;
+        Ok(Condition {
+            attribute,
+            operator: condition.operator,
+            test,
+            operand: shortened(&condition.value),
+        })
+    }
+
+    fn test(
+        &mut self,
+        attribute: AttributeId,
+        condition: &condition::Condition,
+        question: Question<'_>,
+    ) -> Result<Test, Violation> {
+        let number = |json| Number::of(json).ok_or_else(|| unsuited(condition));
+        Ok(match question {
+            Question::Exists => Test::Exists,
+            Question::Equals(value) => Test::Equals(self.vocabulary.add_value(attribute, value)),
+            Question::In(list) => {
                 let add = |one| self.vocabulary.add_value(attribute, one);
                 Test::In(list.iter().map(add).collect())
             }
-            Operator::GreaterThan => Test::Greater(number()?),
-            Operator::LessThan => Test::Less(number()?),
-            Operator::Contains => Test::Contains(text()?),
-            Operator::StartsWith => Test::StartsWith(text()?),
-            Operator::EndsWith => Test::EndsWith(text()?),
-            Operator::Regex => Test::Matches(Pattern::of(condition.compile_regex()?)),
-            Operator::Exists | Operator::NotExists => Test::Exists,
-        };
-        Ok((attribute, test))
+            Question::AnyOf(list) => Test::AnyOf(Box::new(Scalars::of(list))),
+            Question::AllOf(list) => Test::AllOf(Box::new(Scalars::of(list))),
+            Question::GreaterThan(bound) => Test::Greater(number(bound)?),
+            Question::GreaterOrEqual(bound) => Test::AtLeast(number(bound)?),
+            Question::LessThan(bound) => Test::Less(number(bound)?),
+            Question::LessOrEqual(bound) => Test::AtMost(number(bound)?),
+            Question::Between(low, high) => Test::Between(number(low)?, number(high)?),
+            Question::Contains(text) => Test::Contains(text.into()),
+            Question::StartsWith(text) => Test::StartsWith(text.into()),
+            Question::EndsWith(text) => Test::EndsWith(text.into()),
+            Question::EqualsIgnoreCase(text) => Test::Folded(Box::new(Folded::equals(text))),
+            Question::ContainsIgnoreCase(text) => Test::Folded(Box::new(Folded::contains(text))),
+            Question::StartsWithIgnoreCase(text) => Test::Folded(Box::new(Folded::starts_with(text))),
+            Question::EndsWithIgnoreCase(text) => Test::Folded(Box::new(Folded::ends_with(text))),
+            Question::InIgnoreCase(texts) => Test::Folded(Box::new(Folded::one_of(texts))),
+            Question::Regex(regex) => Test::Matches(Pattern::of(regex)),
+            Question::Semver(range) => Test::Version(Versions::of(&range)),
+            Question::Before(end) => Test::When(When::Before(end)),
+            Question::After(start) => Test::When(When::After(start)),
+            Question::BetweenMoments(start, end) => Test::When(When::Between(start, end)),
+            Question::WithinLast(span) => Test::When(When::WithinLast(span)),
+            Question::WithinNext(span) => Test::When(When::WithinNext(span)),
+            Question::OlderThan(span) => Test::When(When::OlderThan(span)),
+            Question::InNetwork(networks) => Test::InNetwork(Networks::of(&networks)),
+            Question::WithinDistance(circle) => Test::Near(Box::new(Near {
+                longitude: self
+                    .vocabulary
+                    .add_attribute(&circle::longitude_of(&condition.attribute)),
+                surroundings: Surroundings::of(circle),
+            })),
+        })
     }
 }
 

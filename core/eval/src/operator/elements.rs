@@ -9,7 +9,7 @@ use tidegate_model::condition::ALL_OF_MAX;
 /// Different texts, numbers and booleans, numbered from 0.
 #[derive(Debug, Default)]
 pub(crate) struct Scalars {
-    texts: Table<Box<str>, u32>,
+    texts: Table<String, u32>,
     numbers: Table<Number, u32>,
     no: Option<u32>,
     yes: Option<u32>,
@@ -39,7 +39,9 @@ impl Scalars {
     /// Whether the attribute has at least one of them: a list among its elements, anything else by being it.
     pub(crate) fn any_in(&self, seen: &Seen<'_>) -> bool {
         match seen {
-            Seen::List(list) => list.iter().any(|element| self.place(&Seen::of(element)).is_some()),
+            Seen::List(list) => list
+                .iter()
+                .any(|element| self.place(&Seen::of(element)).is_some()),
             one => self.place(one).is_some(),
         }
     }
@@ -49,7 +51,9 @@ impl Scalars {
         const { assert!(ALL_OF_MAX == u64::BITS as usize) };
         let bit = |seen: &Seen<'_>| self.place(seen).map_or(0, |place| 1_u64 << (place % u64::BITS));
         let found = match seen {
-            Seen::List(list) => list.iter().fold(0, |found, element| found | bit(&Seen::of(element))),
+            Seen::List(list) => list
+                .iter()
+                .fold(0, |found, element| found | bit(&Seen::of(element))),
             one => bit(one),
         };
         found.count_ones() == self.next
@@ -82,7 +86,12 @@ mod tests {
     fn lists_in_lists() {
         check(&json!(["a", "b"]), &json!(["b", "c"]), true, false);
         check(&json!(["a", "b"]), &json!(["b", "c", "a", "a"]), true, true);
-        check(&json!(["a", "b"]), &json!(["A", ["a"], null, {"a": "a"}]), false, false);
+        check(
+            &json!(["a", "b"]),
+            &json!(["A", ["a"], null, {"a": "a"}]),
+            false,
+            false,
+        );
         check(&json!(["a", "b"]), &json!([]), false, false);
         check(&json!(["a", "a"]), &json!(["a"]), true, true);
         check(&json!([1, true, false]), &json!([1.0, false]), true, false);

@@ -3,9 +3,11 @@
 //! Unicode simple case folding: one character for one, so that `ß` is not `ss`, and the same everywhere,
 //! so that the Turkish `ı` is not `i`. Characters are folded as they are read: nothing is allocated.
 
+use crate::attribute::Seen;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use icu_casemap::CaseMapper;
+use serde_json::Value;
 use std::hash::{BuildHasher, Hasher};
 
 fn fold(character: char) -> char {
@@ -46,8 +48,31 @@ impl Folded {
         Self::EndsWith(folded(text).collect())
     }
 
-    /// Whether the text has it.
-    pub(crate) fn holds(&self, text: &str) -> bool {
+    /// Texts with this one inside.
+    pub(crate) fn contains(text: &str) -> Self {
+        Self::Contains(Part::of(text))
+    }
+
+    /// Texts that are one of these.
+    pub(crate) fn one_of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::In(FoldedSet::of(texts))
+    }
+
+    /// Whether the attribute has it. A list has a part when one of its elements is that text.
+    pub(crate) fn holds(&self, seen: &Seen<'_>) -> bool {
+        match (self, seen) {
+            (_, Seen::Text(text)) => self.fits(text),
+            (Self::Contains(part), Seen::List(list)) => {
+                let texts = list.iter().filter_map(Value::as_str);
+                texts
+                    .map(folded)
+                    .any(|text| text.eq(part.characters.iter().copied()))
+            }
+            _ => false,
+        }
+    }
+
+    fn fits(&self, text: &str) -> bool {
         match self {
             Self::Equals(wanted) => folded(text).eq(wanted.iter().copied()),
             Self::StartsWith(wanted) => begins(folded(text), wanted.iter()),
@@ -73,7 +98,7 @@ pub(crate) struct Part {
 
 impl Part {
     /// A text that is searched for.
-    pub(crate) fn of(text: &str) -> Self {
+    fn of(text: &str) -> Self {
         let characters: Box<[char]> = folded(text).collect();
         let mut part = Self {
             characters,
@@ -122,7 +147,7 @@ pub(crate) struct FoldedSet(HashTable<Box<[char]>>);
 
 impl FoldedSet {
     /// These texts.
-    pub(crate) fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+    fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut table = HashTable::new();
         for text in texts {
             let characters: Box<[char]> = folded(text).collect();
@@ -151,10 +176,11 @@ fn hash_of(characters: impl Iterator<Item = char>) -> u64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::json;
 
     #[test]
     fn characters_fold_one_to_one() {
-        let same = |left: &str, right: &str| Folded::equals(left).holds(right);
+        let same = |left: &str, right: &str| Folded::equals(left).fits(right);
         for (left, right) in [
             ("straße", "STRAẞE"),
             ("Σίσυφος", "σίσυφοσ"),
@@ -181,6 +207,21 @@ mod tests {
     }
 
     #[test]
+    fn lists_have_elements() {
+        let list = json!(["ADMIN", 1, ["Staff"]]);
+        let has = |folded: Folded| folded.holds(&Seen::of(&list));
+        assert!(has(Folded::contains("Admin")));
+        for folded in [
+            Folded::contains("adm"),
+            Folded::contains("staff"),
+            Folded::equals("admin"),
+            Folded::one_of(["admin"]),
+        ] {
+            assert!(!has(folded));
+        }
+    }
+
+    #[test]
     fn beginnings_ends_and_parts() {
         let wanted = "Ab";
         for (text, starts, ends, contains) in [
@@ -193,9 +234,9 @@ mod tests {
             ("", false, false, false),
         ] {
             let found = [
-                Folded::starts_with(wanted).holds(text),
-                Folded::ends_with(wanted).holds(text),
-                Folded::Contains(Part::of(wanted)).holds(text),
+                Folded::starts_with(wanted).fits(text),
+                Folded::ends_with(wanted).fits(text),
+                Folded::contains(wanted).fits(text),
             ];
             assert_eq!(found, [starts, ends, contains], "{text}");
         }
@@ -213,11 +254,14 @@ mod tests {
     #[test]
     fn sets_hold_what_was_put_in() {
         let texts: Vec<String> = (0..1000).map(|i| format!("City-{i}-ÄÖ")).collect();
-        let set = Folded::In(FoldedSet::of(texts.iter().chain(&texts).map(String::as_str)));
+        let set = Folded::one_of(texts.iter().chain(&texts).map(String::as_str));
         for text in &texts {
-            assert!(set.holds(&text.to_lowercase()) && set.holds(&text.to_uppercase()), "{text}");
+            assert!(
+                set.fits(&text.to_lowercase()) && set.fits(&text.to_uppercase()),
+                "{text}"
+            );
         }
-        assert!(!set.holds("city-1000-äö") && !set.holds("city-1") && !set.holds(""));
+        assert!(!set.fits("city-1000-äö") && !set.fits("city-1") && !set.fits(""));
     }
 
     proptest! {
@@ -225,11 +269,11 @@ mod tests {
         #[test]
         fn folding_is_that_of_unicode(text in "[aAbBkKsSéÉßẞσςΣıİ\u{212a}ſ]{0,6}", part in "[aAbBkKsSéÉßẞσςΣıİ\u{212a}ſ]{1,3}") {
             let finds = |pattern: String| regex::Regex::new(&pattern).unwrap().is_match(&text);
-            prop_assert_eq!(Folded::equals(&part).holds(&text), finds(format!("(?i)^{part}$")));
-            prop_assert_eq!(Folded::starts_with(&part).holds(&text), finds(format!("(?i)^{part}")));
-            prop_assert_eq!(Folded::ends_with(&part).holds(&text), finds(format!("(?i){part}$")));
-            prop_assert_eq!(Folded::Contains(Part::of(&part)).holds(&text), finds(format!("(?i){part}")));
-            prop_assert_eq!(Folded::In(FoldedSet::of([&*part])).holds(&text), finds(format!("(?i)^{part}$")));
+            prop_assert_eq!(Folded::equals(&part).fits(&text), finds(format!("(?i)^{part}$")));
+            prop_assert_eq!(Folded::starts_with(&part).fits(&text), finds(format!("(?i)^{part}")));
+            prop_assert_eq!(Folded::ends_with(&part).fits(&text), finds(format!("(?i){part}$")));
+            prop_assert_eq!(Folded::contains(&part).fits(&text), finds(format!("(?i){part}")));
+            prop_assert_eq!(Folded::one_of([&*part]).fits(&text), finds(format!("(?i)^{part}$")));
         }
 
         #[test]

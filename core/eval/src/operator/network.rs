@@ -76,7 +76,11 @@ mod tests {
         );
         check(&["192.0.2.7/32"], &["192.0.2.7"], &["192.0.2.6", "192.0.2.8"]);
         check(&["0.0.0.0/0"], &["0.0.0.0", "255.255.255.255"], &["::", "::1"]);
-        check(&["::/0"], &["::1", "2001:db8::1"], &["10.0.0.1", "::ffff:10.0.0.1"]);
+        check(
+            &["::/0"],
+            &["::1", "2001:db8::1"],
+            &["10.0.0.1", "::ffff:10.0.0.1"],
+        );
         check(
             &["2001:db8::/32", "fe80::/10"],
             &["2001:db8::", "2001:DB8:ffff::1", "febf::1"],
@@ -93,8 +97,17 @@ mod tests {
     fn texts_that_are_no_addresses() {
         let everywhere = networks(&["0.0.0.0/0", "::/0"]);
         for text in [
-            "", "localhost", "10.0.0.1:80", "[::1]", "10.0.0.1/32", "fe80::1%eth0", "010.0.0.1", "10.0.0.256", "1e1",
-            " 10.0.0.1", "10.0.0.1\0",
+            "",
+            "localhost",
+            "10.0.0.1:80",
+            "[::1]",
+            "10.0.0.1/32",
+            "fe80::1%eth0",
+            "010.0.0.1",
+            "10.0.0.256",
+            "1e1",
+            " 10.0.0.1",
+            "10.0.0.1\0",
         ] {
             assert!(!everywhere.contain(text), "{text:?}");
         }
@@ -102,8 +115,10 @@ mod tests {
 
     fn network() -> impl Strategy<Value = IpNet> {
         // Few different bits, so that networks touch and overlap.
-        let v4 = (0..64_u32, 24..=32_u8).prop_map(|(bits, length)| IpNet::new(Ipv4Addr::from_bits(bits).into(), length));
-        let v6 = (0..64_u128, 120..=128_u8).prop_map(|(bits, length)| IpNet::new(Ipv6Addr::from_bits(bits).into(), length));
+        let v4 = (0..64_u32, 24..=32_u8)
+            .prop_map(|(bits, length)| IpNet::new(Ipv4Addr::from_bits(bits).into(), length));
+        let v6 = (0..64_u128, 120..=128_u8)
+            .prop_map(|(bits, length)| IpNet::new(Ipv6Addr::from_bits(bits).into(), length));
         prop_oneof![v4, v6].prop_map(|network| network.unwrap().trunc())
     }
 

@@ -27,13 +27,12 @@ impl Surroundings {
         }
     }
 
-    /// Whether the degrees are a place, and one of these.
-    pub(crate) fn contain(&self, latitude: f64, longitude: f64) -> bool {
-        self.kilometres_to(latitude, longitude)
-            .is_some_and(|kilometres| kilometres <= self.kilometres)
+    /// Whether they reach as far as this.
+    pub(crate) fn reach(&self, kilometres: f64) -> bool {
+        kilometres <= self.kilometres
     }
 
-    /// How far the place is, along a great circle of a spherical earth (haversine formula: R. W. Sinnott,
+    /// How far a place is; `None` when the degrees are no place. Measured along a great circle of a spherical earth (haversine formula: R. W. Sinnott,
     /// Virtues of the Haversine, Sky and Telescope 68, 1984). Up to 0.5 % off what an ellipsoid gives.
     pub(crate) fn kilometres_to(&self, latitude: f64, longitude: f64) -> Option<f64> {
         if !is_place(latitude, longitude) {
@@ -82,9 +81,13 @@ mod tests {
     #[test]
     fn what_is_no_place_is_nowhere() {
         let everywhere = around(0.0, 0.0, 20_016.0);
-        assert!(everywhere.contain(0.0, 180.0) && everywhere.contain(-90.0, 0.0));
+        for (latitude, longitude) in [(0.0, 180.0), (0.0, -180.0), (-90.0, 0.0)] {
+            let kilometres = everywhere.kilometres_to(latitude, longitude);
+            assert!(everywhere.reach(kilometres.unwrap()), "{latitude} {longitude}");
+        }
         for (latitude, longitude) in [(90.1, 0.0), (0.0, -180.1), (f64::NAN, 0.0), (0.0, f64::INFINITY)] {
-            assert!(!everywhere.contain(latitude, longitude), "{latitude} {longitude}");
+            let found = everywhere.kilometres_to(latitude, longitude);
+            assert_eq!(found, None, "{latitude} {longitude}");
         }
     }
 

@@ -20,7 +20,9 @@ impl<'a> Version<'a> {
     /// parts beyond the third are not looked at. `None` when it is no version.
     fn parse(text: &'a str) -> Option<Self> {
         let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
-        let text = text.split_once('+').map_or(text, |(before_build, _)| before_build);
+        let text = text
+            .split_once('+')
+            .map_or(text, |(before_build, _)| before_build);
         let (numbers, pre) = match text.split_once('-') {
             Some((_, "")) => return None,
             Some((numbers, pre)) => (numbers, pre),
@@ -58,7 +60,10 @@ fn number(part: &str) -> Option<u64> {
 }
 
 fn is_identifier(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn cmp_pre(left: &str, right: &str) -> Ordering {
@@ -66,7 +71,10 @@ fn cmp_pre(left: &str, right: &str) -> Ordering {
         (true, true) => Ordering::Equal,
         (true, false) => Ordering::Greater,
         (false, true) => Ordering::Less,
-        (false, false) => left.split('.').map(Identifier).cmp(right.split('.').map(Identifier)),
+        (false, false) => left
+            .split('.')
+            .map(Identifier)
+            .cmp(right.split('.').map(Identifier)),
     }
 }
 
@@ -261,12 +269,24 @@ mod tests {
 
     #[test]
     fn whole_versions() {
-        check("=1.2.3", &["1.2.3", "v1.2.3", "1.2.3+build.5", "01.2.03"], &["1.2.3-rc.1", "1.2.4", "1.2"]);
-        check(">1.2.3", &["1.2.4-alpha", "1.2.4", "2"], &["1.2.3", "1.2.3-rc.1", "1.2"]);
+        check(
+            "=1.2.3",
+            &["1.2.3", "v1.2.3", "1.2.3+build.5", "01.2.03"],
+            &["1.2.3-rc.1", "1.2.4", "1.2"],
+        );
+        check(
+            ">1.2.3",
+            &["1.2.4-alpha", "1.2.4", "2"],
+            &["1.2.3", "1.2.3-rc.1", "1.2"],
+        );
         check(">=1.2.3", &["1.2.3", "1.10", "1.2.3.4"], &["1.2.3-rc.1", "1.2.2"]);
         check("<1.2.3", &["1.2.2", "1.2.3-rc.1", "0"], &["1.2.3", "1.10"]);
         check("<=1.2.3", &["1.2.3", "1.2.3-rc.1"], &["1.2.4-alpha", "1.2.4"]);
-        check(">1.0.0-beta.2", &["1.0.0-beta.10", "1.0.0-rc", "1.0.0"], &["1.0.0-beta.2", "1.0.0-beta"]);
+        check(
+            ">1.0.0-beta.2",
+            &["1.0.0-beta.10", "1.0.0-rc", "1.0.0"],
+            &["1.0.0-beta.2", "1.0.0-beta"],
+        );
     }
 
     #[test]
@@ -285,7 +305,11 @@ mod tests {
         check("~1.2.3", &["1.2.3", "1.2.9"], &["1.2.2", "1.3.0-rc.1", "1.3.0"]);
         check("~1.2", &["1.2.0", "1.2.9"], &["1.3.0"]);
         check("~1", &["1.0.0", "1.9.0"], &["2.0.0"]);
-        check("^1.2.3", &["1.2.3", "1.9.0", "1.9.0-rc.1"], &["1.2.2", "1.2.3-rc.1", "2.0.0-rc.1", "2.0.0"]);
+        check(
+            "^1.2.3",
+            &["1.2.3", "1.9.0", "1.9.0-rc.1"],
+            &["1.2.2", "1.2.3-rc.1", "2.0.0-rc.1", "2.0.0"],
+        );
         check("^0.2.3", &["0.2.3", "0.2.9"], &["0.3.0", "0.2.2"]);
         check("^0.0.3", &["0.0.3"], &["0.0.4", "0.0.2"]);
         check("^0.0", &["0.0.9"], &["0.1.0"]);
@@ -298,7 +322,11 @@ mod tests {
         check(">=1, >1.5.0, <=2.0.0, <2.0.0", &["1.5.1"], &["1.5.0", "2.0.0"]);
         check("~1.4 || ^3", &["1.4.1", "3.9"], &["1.5", "2", "4"]);
         check(">2, <1", &[], &["0", "1.5", "3"]);
-        check("<=18446744073709551615", &["18446744073709551614.0.0"], &["18446744073709551616"]);
+        check(
+            "<=18446744073709551615",
+            &["18446744073709551614.0.0"],
+            &["18446744073709551616"],
+        );
     }
 
     #[test]
@@ -306,8 +334,23 @@ mod tests {
         let any = Versions::of(&VersionRange::parse("*").unwrap());
         let long = "9".repeat(1 << 20);
         for text in [
-            "", "v", "vv1", "1.", ".1", "1..2", "1.2.3-", "1.2.3-a..b", "1.2.3-ü", "1.2.x", " 1", "1 ", "-1", "1,2",
-            "1\0", "١", &long,
+            "",
+            "v",
+            "vv1",
+            "1.",
+            ".1",
+            "1..2",
+            "1.2.3-",
+            "1.2.3-a..b",
+            "1.2.3-ü",
+            "1.2.x",
+            " 1",
+            "1 ",
+            "-1",
+            "1,2",
+            "1\0",
+            "١",
+            &long,
         ] {
             assert!(!any.contain(text), "{text:?}");
         }

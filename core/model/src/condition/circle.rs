@@ -29,3 +29,20 @@ impl Circle {
 pub fn is_place(latitude: f64, longitude: f64) -> bool {
     (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude)
 }
+
+/// The attribute that holds the latitude of the place `attribute`: `location.latitude` of `location`.
+pub fn latitude_of(attribute: &str) -> String {
+    format!("{attribute}{LATITUDE}")
+}
+
+/// The attribute that holds the longitude of the place `attribute`: `location.longitude` of `location`.
+pub fn longitude_of(attribute: &str) -> String {
+    format!("{attribute}.longitude")
+}
+
+/// The place whose latitude an attribute holds: `location` of `location.latitude`.
+pub fn place_of(latitude: &str) -> &str {
+    latitude.strip_suffix(LATITUDE).unwrap_or(latitude)
+}
+
+const LATITUDE: &str = ".latitude";
