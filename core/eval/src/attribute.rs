@@ -1,6 +1,7 @@
 //! What a context says about one attribute.
 
 use crate::number::Number;
+use crate::user_agent::Short;
 use crate::vocabulary::Constant;
 use serde_json::{Map, Value};
 
@@ -21,6 +22,8 @@ pub(crate) enum Seen<'c> {
     Boolean(bool),
     Number(Number),
     Text(&'c str),
+    /// A text that the context does not have in this form: a version made out of a user agent.
+    Short(Short),
     List(&'c [Value]),
     Object(&'c Map<String, Value>),
 }
@@ -53,6 +56,7 @@ impl<'c> Seen<'c> {
             Self::Boolean(truth) => Some(truth.into()),
             Self::Number(number) => Some(number.to_json()),
             Self::Text(text) => Some(text.into()),
+            Self::Short(short) => Some(short.as_str().into()),
             Self::List(list) => Some(list.into()),
             Self::Object(object) => Some(object.clone().into()),
         }
@@ -60,9 +64,10 @@ impl<'c> Seen<'c> {
 
     /// The text, if it is one.
     #[inline]
-    pub(crate) fn text(&self) -> Option<&'c str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
+            Self::Short(short) => Some(short.as_str()),
             _ => None,
         }
     }

@@ -70,6 +70,7 @@ pub(crate) fn compile(content: &SnapshotContent, version: Version) -> Result<Com
     for (place, flag) in (0..).zip(&flags) {
         places.get_or_insert(&flag.cold.key, || place);
     }
+    compiler.vocabulary.close();
     let snapshot = CompiledSnapshot {
         version,
         vocabulary: compiler.vocabulary,

@@ -4,6 +4,7 @@ use crate::attribute::{Attribute, Seen};
 use crate::bucket::{Salt, UnitText};
 use crate::number::Number;
 use crate::snapshot::CompiledSnapshot;
+use crate::user_agent::{Asked, Client};
 use crate::vocabulary::{AttributeId, Constant, Vocabulary};
 use serde_json::Value;
 use std::fmt;
@@ -145,8 +146,28 @@ impl<'c> Filling<'_, 'c> {
 
     /// The context, prepared.
     pub fn finish(mut self) -> PreparedContext<'c> {
+        if let Some(asked) = self.vocabulary.asked_of_client() {
+            self.recognise(asked);
+        }
         self.context.key = self.context.key().unwrap_or_default();
         self.context
+    }
+
+    /// What the user agent says, where the context says nothing.
+    fn recognise(&mut self, asked: &Asked) {
+        let is_missing = |id: &AttributeId| self.context.attribute(*id).seen.is_missing();
+        let wanted = asked.ids.map(|id| id.filter(is_missing));
+        let Seen::Text(agent) = self.context.attribute(asked.agent).seen else {
+            return;
+        };
+        if wanted.iter().all(Option::is_none) {
+            return;
+        }
+        for (id, seen) in wanted.into_iter().zip(Client::of(agent).told()) {
+            if let Some(id) = id {
+                self.put(id, seen);
+            }
+        }
     }
 
     #[inline]
@@ -174,7 +195,10 @@ impl<'c> PreparedContext<'c> {
 
     /// The targeting key.
     pub fn key(&self) -> Option<&'c str> {
-        self.attribute(AttributeId::TARGETING_KEY).seen.text()
+        match self.attribute(AttributeId::TARGETING_KEY).seen {
+            Seen::Text(key) => Some(key),
+            _ => None,
+        }
     }
 
     /// Gives up the context and keeps its memory for the next one.
@@ -262,6 +286,7 @@ impl<'c> PreparedContext<'c> {
 fn bucket_of_other(unit: &Seen<'_>, salt: &Salt) -> Option<u32> {
     match unit {
         Seen::Text(text) if !text.is_empty() => Some(salt.bucket(text)),
+        Seen::Short(short) => Some(salt.bucket(short.as_str())),
         Seen::Number(number) => Some(salt.bucket(UnitText::of_number(*number).as_str())),
         Seen::Boolean(truth) => Some(salt.bucket(if *truth { "true" } else { "false" })),
         Seen::Text(_) | Seen::Missing | Seen::List(_) | Seen::Object(_) => None,

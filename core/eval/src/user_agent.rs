@@ -4,10 +4,31 @@
 //! that new versions need no new tables. Parsers with the regular expressions of uap-core know more models;
 //! by woothee's own benchmark they take sixty times as long, and a fifth of a second to start.
 
+use crate::attribute::Seen;
+use crate::vocabulary::AttributeId;
 use woothee::parser::{Parser, WootheeResult};
 
 /// Longest user agent that is looked at, in bytes. Browsers send less than half of it.
 const BYTES_MAX: usize = 1024;
+
+/// The attributes that a user agent can tell, in the order of [`Client::told`].
+pub(crate) const ATTRIBUTES: [&str; 6] = [
+    "device.type",
+    "device.os",
+    "os.name",
+    "os.version",
+    "browser.name",
+    "browser.version",
+];
+
+/// What of it a snapshot asks for.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// The attribute that has the user agent.
+    pub(crate) agent: AttributeId,
+    /// Those of [`ATTRIBUTES`] that something asks for.
+    pub(crate) ids: [Option<AttributeId>; ATTRIBUTES.len()],
+}
 
 /// What was recognised.
 #[derive(Debug, Default, PartialEq)]
@@ -63,6 +84,19 @@ impl<'a> Client<'a> {
             browser: known(found.name),
             browser_version: known(found.version),
         }
+    }
+
+    /// The values of [`ATTRIBUTES`].
+    pub(crate) fn told(&self) -> [Seen<'a>; ATTRIBUTES.len()] {
+        let text = |text: Option<&'a str>| text.map_or(Seen::Missing, Seen::Text);
+        [
+            text(self.device),
+            text(self.os),
+            text(self.os),
+            self.os_version.map_or(Seen::Missing, Seen::Short),
+            text(self.browser),
+            text(self.browser_version),
+        ]
     }
 }
 
@@ -121,7 +155,9 @@ mod tests {
                 ["desktop", "Linux", "", "Firefox", "133.0"],
             ),
             (
-                format!("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {apple} Version/18.1 Safari/605.1.15"),
+                format!(
+                    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {apple} Version/18.1 Safari/605.1.15"
+                ),
                 ["desktop", "macOS", "10.15.7", "Safari", "18.1"],
             ),
             (
@@ -129,11 +165,15 @@ mod tests {
                 ["desktop", "ChromeOS", "14541.0.0", "Chrome", "131.0.0.0"],
             ),
             (
-                format!("Mozilla/5.0 (iPhone; CPU iPhone OS 18_1_1 like Mac OS X) {apple} Version/18.1 Mobile/15E148 Safari/604.1"),
+                format!(
+                    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1_1 like Mac OS X) {apple} Version/18.1 Mobile/15E148 Safari/604.1"
+                ),
                 ["phone", "iOS", "18.1.1", "Safari", "18.1"],
             ),
             (
-                format!("Mozilla/5.0 (iPad; CPU OS 17_7 like Mac OS X) {apple} Version/17.7 Mobile/15E148 Safari/604.1"),
+                format!(
+                    "Mozilla/5.0 (iPad; CPU OS 17_7 like Mac OS X) {apple} Version/17.7 Mobile/15E148 Safari/604.1"
+                ),
                 ["tablet", "iOS", "17.7", "Safari", "17.7"],
             ),
             (

@@ -6,6 +6,7 @@
 use crate::attribute::Seen;
 use crate::names::Names;
 use crate::number::Number;
+use crate::user_agent::{ATTRIBUTES, Asked};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use serde_json::Value;
@@ -43,6 +44,7 @@ pub(crate) type Table<K, V> = HashMap<K, V, FixedState>;
 pub(crate) struct Vocabulary {
     names: Names,
     constants: Vec<Constants>,
+    client: Option<Asked>,
 }
 
 /// What one attribute is compared with.
@@ -62,6 +64,7 @@ impl Vocabulary {
         let mut vocabulary = Self {
             names: Names::default(),
             constants: Vec::new(),
+            client: None,
         };
         // In the order of the numbers in `AttributeId`.
         for name in [Context::TARGETING_KEY, Context::TIMESTAMP] {
@@ -103,6 +106,20 @@ impl Vocabulary {
     /// Which attribute it is, if anything asks for it.
     pub(crate) fn attribute(&self, name: &str) -> Option<AttributeId> {
         self.names.get(name).map(AttributeId)
+    }
+
+    /// Finds out what of the client is asked for. To be called when all attributes have been added.
+    pub(crate) fn close(&mut self) {
+        let ids = ATTRIBUTES.map(|name| self.attribute(name));
+        if ids.iter().any(Option::is_some) {
+            let agent = self.add_attribute(Context::USER_AGENT);
+            self.client = Some(Asked { agent, ids });
+        }
+    }
+
+    /// What user agents are looked at for, if for anything.
+    pub(crate) fn asked_of_client(&self) -> Option<&Asked> {
+        self.client.as_ref()
     }
 
     /// The name of an attribute.
@@ -150,6 +167,7 @@ impl Constants {
     fn find(&self, seen: &Seen<'_>) -> Option<Constant> {
         match seen {
             Seen::Text(text) if self.lengths & length_bit(text) != 0 => self.texts.get(text).map(Constant),
+            Seen::Short(short) => self.texts.get(short.as_str()).map(Constant),
             Seen::Number(number) => self.numbers.get(number).copied(),
             Seen::Boolean(false) => Some(Constant::FALSE),
             Seen::Boolean(true) => Some(Constant::TRUE),

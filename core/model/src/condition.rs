@@ -48,7 +48,11 @@ impl Condition {
     /// # Errors
     /// A violation naming the operator and what it needs.
     pub fn check(&self) -> Result<(), Violation> {
-        if self.attribute.is_empty() || self.attribute.len() > ATTRIBUTE_BYTES_MAX {
+        let asked = match self.operator {
+            Operator::WithinDistance => circle::longitude_of(&self.attribute).len(),
+            _ => self.attribute.len(),
+        };
+        if self.attribute.is_empty() || asked > ATTRIBUTE_BYTES_MAX {
             return Err(Violation::new(
                 "attribute",
                 &self.attribute,

@@ -1,6 +1,7 @@
 //! Who asks: the facts that targeting may look at.
 
 use crate::Timestamp;
+use crate::condition::ATTRIBUTE_BYTES_MAX;
 use crate::invalid::Violation;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -8,13 +9,15 @@ use std::collections::BTreeMap;
 /// Largest number of attributes of one context, after nested ones are counted one by one.
 pub const ATTRIBUTES_MAX: usize = 1024;
 
-/// Deepest nesting of attributes.
+/// Deepest nesting of objects and lists.
 pub const NESTING_MAX: usize = 8;
 
 /// The facts about one request: a targeting key and attributes with dotted names.
 ///
 /// Well-known names: `user.id`, `session.id`, `userAgent`, `location.country`, `location.region`,
-/// `location.city`, `device.type`, `device.os`, `timestamp`; everything else is custom.
+/// `location.city`, `location.latitude`, `location.longitude`, `device.type`, `device.os`, `os.name`,
+/// `os.version`, `browser.name`, `browser.version`, `timestamp`, and by convention `user.*` for demographics and
+/// `behaviour.*` for behaviour; everything else is custom.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Context {
     targeting_key: Option<String>,
@@ -27,6 +30,8 @@ impl Context {
     /// The name of the moment of the evaluation, Unix seconds or RFC 3339 text. A context without it has
     /// the moment at which it is prepared.
     pub const TIMESTAMP: &'static str = "timestamp";
+    /// The name of the client's user agent, from which evaluation tells device, system and browser.
+    pub const USER_AGENT: &'static str = "userAgent";
 
     /// A context of nothing but a targeting key: the unit that is bucketed.
     pub fn of_unit(targeting_key: impl Into<String>) -> Self {
@@ -36,7 +41,8 @@ impl Context {
         }
     }
 
-    /// A context from an OpenFeature evaluation context. Nested objects become dotted names.
+    /// A context from an OpenFeature evaluation context. Nested objects become dotted names. Names that
+    /// are too long for any condition to ask for are left out.
     ///
     /// # Errors
     /// When the targeting key is not a text, or there are too many or too deeply nested attributes.
@@ -86,7 +92,7 @@ impl Context {
     /// With the client's user agent under `userAgent`.
     #[must_use]
     pub fn with_user_agent(self, text: &str) -> Self {
-        self.with("userAgent", text)
+        self.with(Self::USER_AGENT, text)
     }
 
     /// With a place under `location.country`, `location.region` and `location.city`.
@@ -95,6 +101,14 @@ impl Context {
         self.with("location.country", country)
             .with("location.region", region)
             .with("location.city", city)
+    }
+
+    /// With coordinates under `location.latitude` and `location.longitude`, in degrees. What is infinite or
+    /// not a number is left out.
+    #[must_use]
+    pub fn with_coordinates(self, latitude: f64, longitude: f64) -> Self {
+        self.with("location.latitude", latitude)
+            .with("location.longitude", longitude)
     }
 
     /// With a device under `device.type` and `device.os`.
@@ -120,19 +134,27 @@ impl Context {
     }
 
     fn flatten(&mut self, name: String, value: &Value, depth: usize) -> Result<(), Violation> {
+        // Below such a name are longer ones: following them would multiply one long name by many short ones.
+        if name.len() > ATTRIBUTE_BYTES_MAX {
+            return Ok(());
+        }
         let too_much =
             |rule: String| Violation::new(format!("context.{name}"), "", rule, "send fewer attributes");
+        let too_deep = || too_much(format!("objects and lists nest at most {NESTING_MAX} deep"));
         match value {
             Value::Null => {}
             Value::Object(inner) => {
                 if depth >= NESTING_MAX {
-                    return Err(too_much(format!("attributes nest at most {NESTING_MAX} deep")));
+                    return Err(too_deep());
                 }
                 for (key, value) in inner {
                     self.flatten(format!("{name}.{key}"), value, depth + 1)?;
                 }
             }
             scalar_or_list => {
+                if !fits(scalar_or_list, NESTING_MAX - depth) {
+                    return Err(too_deep());
+                }
                 if self.attributes.len() >= ATTRIBUTES_MAX {
                     return Err(too_much(format!(
                         "a context has at most {ATTRIBUTES_MAX} attributes"
@@ -143,6 +165,18 @@ impl Context {
         }
         Ok(())
     }
+}
+
+/// Whether lists and objects nest at most so deep. Looks no deeper than that.
+fn fits(value: &Value, depth: usize) -> bool {
+    let mut inner: Box<dyn Iterator<Item = &Value>> = match value {
+        Value::Array(list) => Box::new(list.iter()),
+        Value::Object(object) => Box::new(object.values()),
+        _ => return true,
+    };
+    depth
+        .checked_sub(1)
+        .is_some_and(|left| inner.all(|value| fits(value, left)))
 }
 
 #[cfg(test)]
@@ -167,25 +201,86 @@ mod tests {
             .with_session("s1")
             .with_user_agent("curl/8")
             .with_location(Some("FR"), None, Some("Paris"))
+            .with_coordinates(48.8566, 2.3522)
             .with_device(Some("phone"), None)
             .with_timestamp(Timestamp::default());
         let json = json!({"targetingKey": "u1", "user": {"id": "u1"}, "session": {"id": "s1"}, "userAgent": "curl/8",
-            "location": {"country": "FR", "city": "Paris"}, "device": {"type": "phone"}, "timestamp": 0});
+            "location": {"country": "FR", "city": "Paris", "latitude": 48.8566, "longitude": 2.3522}, "device": {"type": "phone"}, "timestamp": 0});
         assert_eq!(built, Context::from_json(json.as_object().unwrap()).unwrap());
     }
 
+    fn read(json: &Value) -> Result<Context, String> {
+        Context::from_json(json.as_object().unwrap()).map_err(|violation| violation.to_string())
+    }
+
+    /// `inner` inside so many objects or lists.
+    fn nested(inner: Value, depth: usize, wrap: fn(Value) -> Value) -> Value {
+        (0..depth).fold(inner, |inner, _| wrap(inner))
+    }
+
     #[test]
-    fn hostile_contexts_are_refused() {
-        let bad_key = json!({"targetingKey": 7});
-        assert!(Context::from_json(bad_key.as_object().unwrap()).is_err());
-        let mut deep = json!(1);
-        for _ in 0..10 {
-            deep = json!({ "a": deep });
+    fn what_cannot_be_used_is_refused() {
+        for key in [json!(7), json!(true), json!(["u1"]), json!({"id": "u1"})] {
+            let error = read(&json!({ "targetingKey": key })).unwrap_err();
+            assert!(error.contains("a targeting key is a text"), "{error}");
         }
-        assert!(Context::from_json(deep.as_object().unwrap()).is_err());
-        let wide: Map<String, Value> = (0..=ATTRIBUTES_MAX)
-            .map(|i| (format!("a{i}"), json!(i)))
-            .collect();
-        assert!(Context::from_json(&wide).is_err());
+        let object: fn(Value) -> Value = |inner| json!({ "a": inner });
+        let list: fn(Value) -> Value = |inner| json!([inner]);
+        for (wrap, inside) in [(object, 7), (list, 7)] {
+            let at_most = json!({"a": nested(json!(1), inside, wrap)});
+            assert_eq!(read(&at_most).unwrap().attributes().len(), 1);
+            for depth in [inside + 1, 1000] {
+                let error = read(&json!({"a": nested(json!(1), depth, wrap)})).unwrap_err();
+                assert!(error.contains("nest at most 8 deep"), "{error}");
+            }
+        }
+        let wide = |count: usize| -> Value { (0..count).map(|i| (format!("a{i}"), json!(i))).collect() };
+        assert_eq!(
+            read(&wide(ATTRIBUTES_MAX)).unwrap().attributes().len(),
+            ATTRIBUTES_MAX
+        );
+        let error = read(&wide(ATTRIBUTES_MAX + 1)).unwrap_err();
+        assert!(error.contains("at most 1024 attributes"), "{error}");
+    }
+
+    #[test]
+    fn odd_values_are_kept_as_they_are() {
+        let long = "x".repeat(1 << 20);
+        for value in [
+            json!(long),
+            json!("a\0b"),
+            json!("\u{202e}\u{feff}"),
+            json!("10"),
+            json!(""),
+            json!(u64::MAX),
+            json!(-0.0),
+            json!(vec![0; 100_000]),
+            json!([null, {"a": [1]}]),
+        ] {
+            let context = read(&json!({"targetingKey": "a\0b", "x": value, "": 1, ".": 2})).unwrap();
+            assert_eq!(context.attributes().get("x"), Some(&value));
+            assert_eq!(
+                (context.targeting_key(), context.attributes().len()),
+                (Some("a\0b"), 3)
+            );
+        }
+    }
+
+    #[test]
+    fn names_that_nothing_can_ask_for_are_left_out() {
+        let name = "n".repeat(ATTRIBUTE_BYTES_MAX);
+        let below: Value = (0..ATTRIBUTES_MAX).map(|i| (i.to_string(), json!(i))).collect();
+        let context =
+            read(&json!({ name.clone(): 1, (name.clone() + "n"): 2, "a": { name.clone(): below } })).unwrap();
+        assert_eq!(context.attributes().keys().collect::<Vec<_>>(), [&name]);
+    }
+
+    #[test]
+    fn coordinates_that_are_none_are_left_out() {
+        let context = Context::default().with_coordinates(f64::NAN, 2.5);
+        assert_eq!(
+            context.attributes().keys().collect::<Vec<_>>(),
+            ["location.longitude"]
+        );
     }
 }

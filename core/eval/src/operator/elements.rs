@@ -27,7 +27,7 @@ impl Scalars {
                 Seen::Number(number) => *scalars.numbers.entry(number).or_insert(next),
                 Seen::Boolean(false) => *scalars.no.get_or_insert(next),
                 Seen::Boolean(true) => *scalars.yes.get_or_insert(next),
-                Seen::Missing | Seen::List(_) | Seen::Object(_) => continue,
+                Seen::Missing | Seen::Short(_) | Seen::List(_) | Seen::Object(_) => continue,
             };
             if place == next {
                 scalars.next += 1;
@@ -62,6 +62,7 @@ impl Scalars {
     fn place(&self, seen: &Seen<'_>) -> Option<u32> {
         match seen {
             Seen::Text(text) => self.texts.get(*text).copied(),
+            Seen::Short(short) => self.texts.get(short.as_str()).copied(),
             Seen::Number(number) => self.numbers.get(number).copied(),
             Seen::Boolean(false) => self.no,
             Seen::Boolean(true) => self.yes,

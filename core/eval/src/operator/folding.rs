@@ -62,6 +62,7 @@ impl Folded {
     pub(crate) fn holds(&self, seen: &Seen<'_>) -> bool {
         match (self, seen) {
             (_, Seen::Text(text)) => self.fits(text),
+            (_, Seen::Short(short)) => self.fits(short.as_str()),
             (Self::Contains(part), Seen::List(list)) => {
                 let texts = list.iter().filter_map(Value::as_str);
                 texts
