@@ -3,6 +3,7 @@
 mod chain;
 mod flag;
 mod predicate;
+mod timing;
 
 use crate::flag::CompiledFlag;
 use crate::names::Names;
@@ -59,7 +60,8 @@ pub(crate) fn compile(content: &SnapshotContent, version: Version) -> Result<Com
         .iter()
         .map(|segment| compiler.segment(segment))
         .collect();
-    let flags: Box<[CompiledFlag]> = sources.iter().map(|source| compiler.flag(source)).collect();
+    let mut flags: Box<[CompiledFlag]> = sources.iter().map(|source| compiler.flag(source)).collect();
+    timing::tell(&segments, &mut flags);
     // A snapshot has at most 32 MiB, far fewer than 2^32 of either.
     let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
     let memos = MemoCounts {

@@ -6,7 +6,9 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use std::fmt;
+use tidegate_model::Timestamp;
 use tidegate_model::snapshot::Version;
+use tidegate_model::span::Span;
 
 /// The answer for one flag and one context, borrowed from the snapshot. Two words: what was decided is
 /// put into names and values only where it is asked for.
@@ -52,6 +54,32 @@ pub enum Reason<'a> {
     },
     /// No answer; the caller's default.
     Error(ErrorCode),
+}
+
+/// How long an answer stays what it is, as far as time is concerned. A new snapshot may change any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasting {
+    /// As long as the snapshot.
+    Always,
+    /// It may change at this moment.
+    Until(Timestamp),
+    /// It may change at any time: do not keep it.
+    Unknown,
+}
+
+impl Lasting {
+    /// Whether the answer may be kept for a while.
+    pub fn is_cacheable(self) -> bool {
+        self != Self::Unknown
+    }
+
+    /// How long it may be kept from that moment on; `None` for as long as the snapshot, or not at all.
+    pub fn ttl(self, at: Timestamp) -> Option<Span> {
+        match self {
+            Self::Until(end) => Some(Span::between(at, end)),
+            Self::Always | Self::Unknown => None,
+        }
+    }
 }
 
 /// Why there is no answer.
@@ -103,6 +131,11 @@ impl<'a> Evaluation<'a> {
             Reason::TargetingMatch { rule, .. } => Some(rule),
             _ => None,
         }
+    }
+
+    /// How long the same context gets the same answer from this snapshot, when it asks at this moment.
+    pub fn lasting(&self, at: Timestamp) -> Lasting {
+        self.flag.cold.timing.after(at)
     }
 
     /// The snapshot it came from.

@@ -4,6 +4,7 @@ use crate::bucket::Salt;
 use crate::constant_set::ConstantSet;
 use crate::outcome::{Cause, Outcome};
 use crate::predicate::Predicate;
+use crate::timing::Timing;
 use crate::vocabulary::AttributeId;
 use serde_json::Value;
 use tidegate_model::environment::Bucketing;
@@ -45,6 +46,8 @@ pub(crate) struct Cold {
     pub(crate) version: Version,
     pub(crate) rule_names: Box<[Box<str>]>,
     pub(crate) rollout: Option<Rollout>,
+    /// When its answers may change.
+    pub(crate) timing: Timing,
 }
 
 /// One of a flag's values.
@@ -189,6 +192,7 @@ impl CompiledFlag {
                 version,
                 rule_names: Box::default(),
                 rollout: None,
+                timing: Timing::NEVER,
             }),
         }
     }
@@ -197,6 +201,11 @@ impl CompiledFlag {
     #[inline]
     pub(crate) fn has_exceptions(&self) -> bool {
         !self.prerequisites.is_empty() || !self.individuals.is_empty()
+    }
+
+    /// Everything it asks of a context.
+    pub(crate) fn predicates(&self) -> impl Iterator<Item = &Predicate> {
+        self.rules.iter().map(|rule| &rule.when)
     }
 
     /// Whether everybody gets the fallback.

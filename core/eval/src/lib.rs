@@ -27,7 +27,7 @@ mod user_agent;
 mod vocabulary;
 
 pub use compile::{PREREQUISITE_DEPTH_MAX, SEGMENT_DEPTH_MAX};
-pub use evaluation::{ErrorCode, Evaluation, Reason};
+pub use evaluation::{ErrorCode, Evaluation, Lasting, Reason};
 pub use explain::{Explanation, Finding, Membership, Step};
 pub use prepared::{Filling, PreparedContext, Space};
 pub use snapshot::CompiledSnapshot;

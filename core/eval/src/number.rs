@@ -60,6 +60,16 @@ impl Number {
         }
     }
 
+    /// The nearest `f64`.
+    pub(crate) fn as_f64(self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "the nearest one is what is asked for")]
+        match self {
+            Self::Whole(whole) => whole as f64,
+            Self::Large(large) => large as f64,
+            Self::Float(bits) => f64::from_bits(bits),
+        }
+    }
+
     /// The whole number, or the float that is none inside ±2^64.
     fn split(self) -> Result<i128, f64> {
         match self {

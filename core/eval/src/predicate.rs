@@ -58,6 +58,11 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
+    /// Everything it asks of a context.
+    pub(crate) fn predicates(&self) -> impl Iterator<Item = &Predicate> {
+        self.when.iter()
+    }
+
     fn contains(&self, segments: &[Self], context: &PreparedContext<'_>) -> bool {
         let unit = context.targeting_key();
         !self.excluded.contains(unit)

@@ -1,12 +1,14 @@
 //! What an answer asks of time, known before anybody asks for the answer.
 
 use crate::condition::{Condition, Test};
+use crate::evaluation::Lasting;
 use crate::number::Number;
 use crate::operator::moment::When;
 use crate::predicate::Predicate;
 use crate::vocabulary::AttributeId;
 use chrono::{SubsecRound, TimeDelta};
 use std::collections::BTreeSet;
+use std::ops::Bound;
 use tidegate_model::Timestamp;
 use tidegate_model::condition::moment;
 
@@ -35,6 +37,17 @@ impl Timing {
                 Self::Fixed(moments)
             }
             _ => Self::Relative,
+        }
+    }
+
+    /// How long an answer lasts that is given at a moment.
+    pub(crate) fn after(&self, at: Timestamp) -> Lasting {
+        match self {
+            Self::Fixed(moments) => {
+                let next = moments.range((Bound::Excluded(at), Bound::Unbounded)).next();
+                next.map_or(Lasting::Always, |next| Lasting::Until(*next))
+            }
+            Self::Relative => Lasting::Unknown,
         }
     }
 

@@ -3,6 +3,7 @@
 use super::{Compiler, unknown};
 use crate::bucket::Salt;
 use crate::flag::{Cold, CompiledFlag, Individual, Prerequisite, Rollout, Rule, Serve, Variation};
+use crate::timing::Timing;
 use crate::vocabulary::AttributeId;
 use std::collections::BTreeMap;
 use tidegate_model::flag::{self, Flag, FlagDefinition};
@@ -59,6 +60,7 @@ impl Compiler<'_> {
                 version: self.version,
                 rule_names: rule_names.collect(),
                 rollout: rollout_name,
+                timing: Timing::NEVER,
             }),
         };
         compiled.fixed = compiled.find_fixed();

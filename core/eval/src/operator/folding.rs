@@ -153,8 +153,7 @@ impl FoldedSet {
         for text in texts {
             let characters: Box<[char]> = folded(text).collect();
             let hash = hash_of(characters.iter().copied());
-            let same = |other: &Box<[char]>| *other == characters;
-            if table.find(hash, same).is_none() {
+            if table.find(hash, |other| *other == characters).is_none() {
                 table.insert_unique(hash, characters, |other| hash_of(other.iter().copied()));
             }
         }
@@ -162,8 +161,9 @@ impl FoldedSet {
     }
 
     fn contains(&self, text: &str) -> bool {
-        let same = |one: &Box<[char]>| folded(text).eq(one.iter().copied());
-        self.0.find(hash_of(folded(text)), same).is_some()
+        let hash = hash_of(folded(text));
+        let found = self.0.find(hash, |one| folded(text).eq(one.iter().copied()));
+        found.is_some()
     }
 }
 
