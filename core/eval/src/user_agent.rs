@@ -77,12 +77,14 @@ impl<'a> Client<'a> {
         let Some(found) = Parser::new().parse(agent) else {
             return Self::default();
         };
+        // Else it is a library or a feed reader, with words of its own where others have versions.
+        let is_visitor = found.category != "misc";
         Self {
             device: device(&found, agent),
             os: known(found.os).map(family),
             os_version: known(&found.os_version).and_then(os_version),
-            browser: known(found.name),
-            browser_version: known(found.version),
+            browser: is_visitor.then_some(found.name).and_then(known),
+            browser_version: is_visitor.then_some(found.version).and_then(known),
         }
     }
 

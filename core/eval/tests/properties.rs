@@ -28,7 +28,7 @@ fn of_flag(flag: &Value) -> CompiledSnapshot {
 
 fn scalar() -> impl Strategy<Value = Value> {
     prop_oneof![
-        prop::sample::select(vec!["", "a", "ab", "b", "1", "true"]).prop_map(Value::from),
+        prop::sample::select(vec!["", "a", "ab", "b", "B", "1", "true", "1970-01-01"]).prop_map(Value::from),
         (-2_i64..3).prop_map(Value::from),
         prop::sample::select(vec![-0.5, 0.0, 0.5, 1.0, 1e300]).prop_map(Value::from),
         any::<bool>().prop_map(Value::from),
@@ -66,6 +66,25 @@ fn question() -> impl Strategy<Value = (&'static str, Value)> {
         scalar().prop_map(|value| ("not_equals", value)),
         number().prop_map(|value| ("greater_than", value)),
         number().prop_map(|value| ("less_than", value)),
+        number().prop_map(|value| ("greater_or_equal", value)),
+        number().prop_map(|value| ("less_or_equal", value)),
+        (number(), 0..3_i64).prop_map(|(low, more)| {
+            let high = low.as_f64().unwrap() + f64::from(i32::try_from(more).unwrap());
+            ("between", json!([low, high]))
+        }),
+        (-2..3_i64).prop_map(|seconds| ("before", seconds.into())),
+        (-2..3_i64).prop_map(|seconds| ("after", seconds.into())),
+        (1..3_i64).prop_map(|seconds| ("within_last", format!("{seconds}s").into())),
+        (1..3_i64).prop_map(|seconds| ("within_next", format!("{seconds}s").into())),
+        (1..3_i64).prop_map(|seconds| ("older_than", format!("{seconds}s").into())),
+        list().prop_map(|value| ("any_of", value)),
+        list().prop_map(|value| ("all_of", value)),
+        list().prop_map(|value| ("none_of", value)),
+        text().prop_map(|value| ("equals_ignore_case", value)),
+        text().prop_map(|value| ("contains_ignore_case", value)),
+        text().prop_map(|value| ("starts_with_ignore_case", value)),
+        text().prop_map(|value| ("ends_with_ignore_case", value)),
+        text().prop_map(|value| ("in_ignore_case", json!([value]))),
         text().prop_map(|value| ("contains", value)),
         text().prop_map(|value| ("starts_with", value)),
         text().prop_map(|value| ("ends_with", value)),
@@ -184,12 +203,44 @@ fn means(operator: &str, wanted: &Value, seen: &Value) -> bool {
     };
     let numbers = || Some((seen.as_f64()?, wanted.as_f64()?));
     let texts = || Some((seen.as_str()?, wanted.as_str()?));
-    let listed = || wanted.as_array().unwrap().iter().any(|one| equal(one, seen));
+    let list = || wanted.as_array().unwrap();
+    let listed = || list().iter().any(|one| equal(one, seen));
+    // Upper and lower case are the same in what is generated once it is all lower case.
+    let lower = || Some((seen.as_str()?.to_lowercase(), wanted.as_str()?.to_lowercase()));
+    let elements = || match seen {
+        Value::Array(elements) => elements.clone(),
+        one => vec![one.clone()],
+    };
+    let has = |wanted: &Value| elements().iter().any(|element| equal(element, wanted));
     match operator {
         "equals" => equal(seen, wanted),
         "not_equals" => !equal(seen, wanted),
         "greater_than" => numbers().is_some_and(|(seen, wanted)| seen > wanted),
         "less_than" => numbers().is_some_and(|(seen, wanted)| seen < wanted),
+        "greater_or_equal" => numbers().is_some_and(|(seen, wanted)| seen >= wanted),
+        "less_or_equal" => numbers().is_some_and(|(seen, wanted)| seen <= wanted),
+        "between" => {
+            let bounds: Vec<f64> = list().iter().filter_map(Value::as_f64).collect();
+            seen.as_f64()
+                .is_some_and(|seen| bounds[0] <= seen && seen <= bounds[1])
+        }
+        "any_of" => list().iter().any(has),
+        "all_of" => list().iter().all(has),
+        "none_of" => !list().iter().any(has),
+        "equals_ignore_case" => lower().is_some_and(|(seen, wanted)| seen == wanted),
+        "contains_ignore_case" => match seen {
+            Value::Array(list) => list
+                .iter()
+                .filter_map(Value::as_str)
+                .any(|one| one.to_lowercase() == *wanted),
+            _ => lower().is_some_and(|(seen, wanted)| seen.contains(&wanted)),
+        },
+        "starts_with_ignore_case" => lower().is_some_and(|(seen, wanted)| seen.starts_with(&wanted)),
+        "ends_with_ignore_case" => lower().is_some_and(|(seen, wanted)| seen.ends_with(&wanted)),
+        "in_ignore_case" => {
+            let lower = seen.as_str().map(str::to_lowercase);
+            lower.is_some_and(|seen| list().iter().any(|one| *one == seen))
+        }
         "contains" => match seen {
             Value::Array(list) => list.contains(wanted),
             _ => texts().is_some_and(|(seen, wanted)| seen.contains(wanted)),
@@ -201,6 +252,33 @@ fn means(operator: &str, wanted: &Value, seen: &Value) -> bool {
         "regex" => texts().is_some_and(|(seen, wanted)| regex::Regex::new(wanted).unwrap().is_match(seen)),
         "exists" => !seen.is_null(),
         "not_exists" => seen.is_null(),
+        other => means_in_time(other, wanted, seen),
+    }
+}
+
+/// The same of operators that compare moments.
+fn means_in_time(operator: &str, wanted: &Value, seen: &Value) -> bool {
+    // The evaluations are at the first second of 1970.
+    let seconds = || match seen {
+        Value::String(text) => (text == "1970-01-01").then_some(0.0),
+        other => other.as_f64().filter(|seconds| seconds.abs() < 1e11),
+    };
+    let span = || {
+        f64::from(
+            wanted
+                .as_str()
+                .unwrap()
+                .trim_end_matches('s')
+                .parse::<i32>()
+                .unwrap(),
+        )
+    };
+    match operator {
+        "before" => seconds().is_some_and(|seen| seen < wanted.as_f64().unwrap()),
+        "after" => seconds().is_some_and(|seen| seen > wanted.as_f64().unwrap()),
+        "within_last" => seconds().is_some_and(|seen| -span() <= seen && seen <= 0.0),
+        "within_next" => seconds().is_some_and(|seen| 0.0 <= seen && seen <= span()),
+        "older_than" => seconds().is_some_and(|seen| seen < -span()),
         other => panic!("unknown operator {other}"),
     }
 }

@@ -21,7 +21,9 @@ pub(super) fn lowered(condition: &Condition) -> Result<Logic, Violation> {
         Operator::In => one_of(&x, value)?,
         Operator::NotIn => one_of(&x, value)?.negated(),
         Operator::GreaterThan => number(&x, ">", value),
+        Operator::GreaterOrEqual => number(&x, ">=", value),
         Operator::LessThan => number(&x, "<", value),
+        Operator::LessOrEqual => number(&x, "<=", value),
         Operator::Contains => Logic::of("in", vec![Logic::text(text()), text_or_list(&x)]),
         Operator::StartsWith => Logic::of("starts_with", vec![x, Logic::text(text())]),
         Operator::EndsWith => Logic::of("ends_with", vec![x, Logic::text(text())]),
@@ -33,6 +35,27 @@ pub(super) fn lowered(condition: &Condition) -> Result<Logic, Violation> {
                 "use 'equals', 'in', 'contains', 'starts_with' or 'ends_with', or serve the flag by OFREP",
             ));
         }
+        Operator::Between => {
+            let fix = "use 'greater_or_equal' and 'less_or_equal' for numbers, or serve the flag by OFREP";
+            return Err(no_words(condition, fix));
+        }
+        Operator::EqualsIgnoreCase
+        | Operator::ContainsIgnoreCase
+        | Operator::StartsWithIgnoreCase
+        | Operator::EndsWithIgnoreCase
+        | Operator::InIgnoreCase
+        | Operator::AnyOf
+        | Operator::AllOf
+        | Operator::NoneOf
+        | Operator::Semver
+        | Operator::Before
+        | Operator::After
+        | Operator::WithinLast
+        | Operator::WithinNext
+        | Operator::OlderThan
+        | Operator::InNetwork
+        | Operator::NotInNetwork
+        | Operator::WithinDistance => return Err(no_words(condition, "serve the flag by OFREP")),
     })
 }
 
