@@ -15,7 +15,7 @@ pub(super) fn parse(text: &str) -> Result<IpNet, Violation> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(IpNet::from(address.to_canonical()));
     }
-    let network: IpNet = text.parse().map_err(|_| {
+    let network = split(text).ok_or_else(|| {
         let fix = "write an address and a prefix length, for example '10.0.0.0/8' or '2001:db8::/32'";
         Violation::new("value", text, "not an IP network", fix)
     })?;
@@ -29,6 +29,13 @@ pub(super) fn parse(text: &str) -> Result<IpNet, Violation> {
         ));
     }
     Ok(unmapped(network))
+}
+
+/// Read by the standard library: others take `010.0.0.0` for `10.0.0.0` where C takes it for `8.0.0.0`.
+fn split(text: &str) -> Option<IpNet> {
+    let (address, length) = text.split_once('/')?;
+    let digits = length.bytes().all(|byte| byte.is_ascii_digit());
+    IpNet::new(address.parse().ok()?, length.parse().ok().filter(|_| digits)?).ok()
 }
 
 /// IPv4 networks in their own form, as attributes are compared.
@@ -67,6 +74,8 @@ mod tests {
             ("10.0.0/8", "not an IP network"),
             ("010.0.0.0/8", "not an IP network"),
             ("office", "not an IP network"),
+            ("10.0.0.0/+8", "not an IP network"),
+            ("10.0.0.0/", "not an IP network"),
             ("10.1.2.3/8", "write '10.0.0.0/8'"),
         ] {
             let violation = parse(text).unwrap_err().to_string();
