@@ -3,12 +3,13 @@
 //! Says the same as [`tidegate_model::context::Context::from_json`], without the tree in between:
 //! texts without escapes stay in the body, and nothing is sorted.
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
 use tidegate_eval::{Filling, PreparedContext};
 use tidegate_model::Timestamp;
+use tidegate_model::condition::ATTRIBUTE_BYTES_MAX;
 use tidegate_model::context::{ATTRIBUTES_MAX, Context, NESTING_MAX};
 use tidegate_replica::Served;
 
@@ -305,6 +306,11 @@ impl<'b> DeserializeSeed<'b> for AttributeSeed<'_, 'b> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'b>>(self, json: D) -> Result<(), D::Error> {
+        // No condition can ask for it. Below it are longer names: reading them would multiply one long
+        // name by many short ones.
+        if self.name.len() > ATTRIBUTE_BYTES_MAX {
+            return IgnoredAny::deserialize(json).map(drop);
+        }
         json.deserialize_any(self)
     }
 }
@@ -457,6 +463,8 @@ mod tests {
             r#"{"location":{"country":"FR","geo":{"lat":48.8,"none":null}}}"#,
             r#"{"a":1,"a":"two"}"#,
             r#"{"a\nb":1,"é":"ü"}"#,
+            &format!(r#"{{"{0}":1,"{0}n":2,"a":{{"{0}":3}}}}"#, "n".repeat(255)),
+            &format!(r#"{{"{}":{{"b":1,"bb":2,"c":{{}}}}}}"#, "n".repeat(253)),
             &nested(8),
             &nested(9),
             &nested(200),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// Largest number of attributes of one context, after nested ones are counted one by one.
 pub const ATTRIBUTES_MAX: usize = 1024;
 
-/// Deepest nesting of objects and lists.
+/// Deepest nesting of attributes.
 pub const NESTING_MAX: usize = 8;
 
 /// The facts about one request: a targeting key and attributes with dotted names.
@@ -140,21 +140,17 @@ impl Context {
         }
         let too_much =
             |rule: String| Violation::new(format!("context.{name}"), "", rule, "send fewer attributes");
-        let too_deep = || too_much(format!("objects and lists nest at most {NESTING_MAX} deep"));
         match value {
             Value::Null => {}
             Value::Object(inner) => {
                 if depth >= NESTING_MAX {
-                    return Err(too_deep());
+                    return Err(too_much(format!("attributes nest at most {NESTING_MAX} deep")));
                 }
                 for (key, value) in inner {
                     self.flatten(format!("{name}.{key}"), value, depth + 1)?;
                 }
             }
             scalar_or_list => {
-                if !fits(scalar_or_list, NESTING_MAX - depth) {
-                    return Err(too_deep());
-                }
                 if self.attributes.len() >= ATTRIBUTES_MAX {
                     return Err(too_much(format!(
                         "a context has at most {ATTRIBUTES_MAX} attributes"
@@ -165,18 +161,6 @@ impl Context {
         }
         Ok(())
     }
-}
-
-/// Whether lists and objects nest at most so deep. Looks no deeper than that.
-fn fits(value: &Value, depth: usize) -> bool {
-    let mut inner: Box<dyn Iterator<Item = &Value>> = match value {
-        Value::Array(list) => Box::new(list.iter()),
-        Value::Object(object) => Box::new(object.values()),
-        _ => return true,
-    };
-    depth
-        .checked_sub(1)
-        .is_some_and(|left| inner.all(|value| fits(value, left)))
 }
 
 #[cfg(test)]
@@ -213,9 +197,9 @@ mod tests {
         Context::from_json(json.as_object().unwrap()).map_err(|violation| violation.to_string())
     }
 
-    /// `inner` inside so many objects or lists.
-    fn nested(inner: Value, depth: usize, wrap: fn(Value) -> Value) -> Value {
-        (0..depth).fold(inner, |inner, _| wrap(inner))
+    /// A number inside so many objects.
+    fn nested(depth: usize) -> Value {
+        (0..depth).fold(json!(1), |inner, _| json!({ "a": inner }))
     }
 
     #[test]
@@ -224,15 +208,10 @@ mod tests {
             let error = read(&json!({ "targetingKey": key })).unwrap_err();
             assert!(error.contains("a targeting key is a text"), "{error}");
         }
-        let object: fn(Value) -> Value = |inner| json!({ "a": inner });
-        let list: fn(Value) -> Value = |inner| json!([inner]);
-        for (wrap, inside) in [(object, 7), (list, 7)] {
-            let at_most = json!({"a": nested(json!(1), inside, wrap)});
-            assert_eq!(read(&at_most).unwrap().attributes().len(), 1);
-            for depth in [inside + 1, 1000] {
-                let error = read(&json!({"a": nested(json!(1), depth, wrap)})).unwrap_err();
-                assert!(error.contains("nest at most 8 deep"), "{error}");
-            }
+        assert_eq!(read(&nested(NESTING_MAX)).unwrap().attributes().len(), 1);
+        for depth in [NESTING_MAX + 1, 1000] {
+            let error = read(&nested(depth)).unwrap_err();
+            assert!(error.contains("nest at most 8 deep"), "{error}");
         }
         let wide = |count: usize| -> Value { (0..count).map(|i| (format!("a{i}"), json!(i))).collect() };
         assert_eq!(
@@ -256,6 +235,7 @@ mod tests {
             json!(-0.0),
             json!(vec![0; 100_000]),
             json!([null, {"a": [1]}]),
+            (0..1000).fold(json!(1), |inner, _| json!([inner])),
         ] {
             let context = read(&json!({"targetingKey": "a\0b", "x": value, "": 1, ".": 2})).unwrap();
             assert_eq!(context.attributes().get("x"), Some(&value));
