@@ -381,7 +381,7 @@ impl<'b> Visitor<'b> for AttributeSeed<'_, 'b> {
 /// A text that stays in the body if it can.
 struct Text<'b>(Cow<'b, str>);
 
-impl<'b> serde::Deserialize<'b> for Text<'b> {
+impl<'b> Deserialize<'b> for Text<'b> {
     fn deserialize<D: Deserializer<'b>>(json: D) -> Result<Self, D::Error> {
         struct Visit;
 
