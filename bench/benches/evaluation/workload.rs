@@ -218,7 +218,7 @@ fn definition(key: &str, kind: Kind) -> Value {
             rule("second", condition("targetingKey", "in", texts("staff", 20))),
             rule("third", condition("email", "starts_with", "qa+")),
             rule("fourth", condition("age", "greater_than", 29)),
-            rule("fifth", condition("appVersion", "regex", "^3\\.")),
+            rule("fifth", condition("appVersion", "semver", ">3.0.0")),
         ]}),
         Kind::Quarter => json!({"key": key, "type": "percentage", "percentage": 25}),
         Kind::FourWay => {

@@ -1,5 +1,6 @@
 //! What a context says about one attribute.
 
+use crate::beginning::first_bytes;
 use crate::number::Number;
 use crate::user_agent::Short;
 use crate::vocabulary::Constant;
@@ -12,6 +13,8 @@ pub(crate) struct Attribute<'c> {
     pub(crate) seen: Seen<'c>,
     /// Which constant of the attribute it equals.
     pub(crate) constant: Constant,
+    /// The first bytes of the text, if it is one, for [`Beginning`](crate::beginning::Beginning).
+    pub(crate) start: u32,
 }
 
 /// A context's value of an attribute. Texts and lists stay where the context has them.
@@ -33,7 +36,20 @@ impl Attribute<'_> {
     pub(crate) const MISSING: Attribute<'static> = Attribute {
         seen: Seen::Missing,
         constant: Constant::OTHER,
+        start: 0,
     };
+}
+
+impl<'c> Attribute<'c> {
+    /// This value, which equals this constant.
+    #[inline]
+    pub(crate) fn new(seen: Seen<'c>, constant: Constant) -> Self {
+        Self {
+            seen,
+            constant,
+            start: seen.text().map_or(0, first_bytes),
+        }
+    }
 }
 
 impl<'c> Seen<'c> {

@@ -1,6 +1,7 @@
 //! Questions about one attribute, compiled.
 
 use crate::attribute::{Attribute, Seen};
+use crate::beginning::Beginning;
 use crate::constant_set::ConstantSet;
 use crate::number::Number;
 use crate::operator::elements::Scalars;
@@ -37,7 +38,7 @@ pub(crate) enum Test {
     /// Both included.
     Between(Number, Number),
     Contains(Box<str>),
-    StartsWith(Box<str>),
+    StartsWith(Beginning),
     EndsWith(Box<str>),
     Exists,
     Matches(Pattern),
@@ -77,7 +78,7 @@ impl Test {
             Self::AtLeast(bound) => seen.number().is_some_and(|number| number >= *bound),
             Self::Less(bound) => seen.number().is_some_and(|number| number < *bound),
             Self::AtMost(bound) => seen.number().is_some_and(|number| number <= *bound),
-            Self::StartsWith(part) => seen.text().is_some_and(|text| text.starts_with(&**part)),
+            Self::StartsWith(beginning) => beginning.is_of(attribute),
             Self::EndsWith(part) => seen.text().is_some_and(|text| text.ends_with(&**part)),
             Self::Exists => !seen.is_missing(),
             longer => longer.passes_after_looking(seen, context),

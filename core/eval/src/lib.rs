@@ -5,6 +5,7 @@
 //! [`CompiledSnapshot::prepare`], [`CompiledSnapshot::evaluate`].
 
 mod attribute;
+mod beginning;
 pub mod bucket;
 mod compile;
 mod condition;

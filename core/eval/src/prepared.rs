@@ -182,7 +182,7 @@ impl<'c> Filling<'_, 'c> {
     fn put(&mut self, id: AttributeId, seen: Seen<'c>) {
         let constant = self.vocabulary.constant(id, &seen);
         if let Some(slot) = self.context.attributes.get_mut(id.0 as usize) {
-            *slot = Attribute { seen, constant };
+            *slot = Attribute::new(seen, constant);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Compiling conditions, predicates and segments.
 
 use super::{Compiler, unknown};
+use crate::beginning::Beginning;
 use crate::condition::{Condition, Near, Test};
 use crate::constant_set::ConstantSet;
 use crate::number::Number;
@@ -126,7 +127,7 @@ impl Compiler<'_> {
             Question::LessOrEqual(bound) => Test::AtMost(number(bound)?),
             Question::Between(low, high) => Test::Between(number(low)?, number(high)?),
             Question::Contains(text) => Test::Contains(text.into()),
-            Question::StartsWith(text) => Test::StartsWith(text.into()),
+            Question::StartsWith(text) => Test::StartsWith(Beginning::of(text)),
             Question::EndsWith(text) => Test::EndsWith(text.into()),
             Question::EqualsIgnoreCase(text) => Test::Folded(Box::new(Folded::equals(text))),
             Question::ContainsIgnoreCase(text) => Test::Folded(Box::new(Folded::contains(text))),
