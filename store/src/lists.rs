@@ -127,7 +127,7 @@ fn has_rested(path: &Path, grace: Duration) -> Result<bool, StoreError> {
 pub(crate) fn named(table: &Table) -> BTreeSet<Digest> {
     let states = table.slots().values().filter_map(|slot| slot.state.as_ref());
     states
-        .filter_map(|state| match state {
+        .filter_map(|state| match &**state {
             EntityState::Segment(segment) => segment.definition().list.as_ref(),
             _ => None,
         })
