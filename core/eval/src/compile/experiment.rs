@@ -24,29 +24,33 @@ impl Compiler<'_> {
         let holdout = experiment.holdout.as_ref();
         let layer = experiment.layer.as_ref();
         Some(Box::new(Experiment {
-            holdout: holdout.map(|holdout| first(&format!("holdout.{}", holdout.key), holdout.share)),
+            holdout: holdout.map(|holdout| self.first(&format!("holdout.{}", holdout.key), holdout.share)),
             audience,
             layer: layer.map(|layer| Range {
-                salt: Salt::new(&format!("layer.{}", layer.key)),
+                salt: self.salt(&format!("layer.{}", layer.key)),
                 from: layer.from,
                 to: layer.to,
             }),
             allocation: (experiment.allocation != Share::ALL)
-                .then(|| first(&experiment.allocation_salt(), experiment.allocation)),
-            salt: Salt::new(experiment.salt()),
+                .then(|| self.first(&experiment.allocation_salt(), experiment.allocation)),
+            salt: self.salt(experiment.salt()),
             arms: names.split("experiment.arms", &experiment.arms)?,
             key: experiment.key.clone(),
             holdout_key: holdout.map(|holdout| holdout.key.clone()),
             layer_key: layer.map(|layer| layer.key.clone()),
         }))
     }
-}
 
-/// The first buckets, as large a share as this.
-fn first(salt: &str, share: Share) -> Range {
-    Range {
-        salt: Salt::new(salt),
-        from: Share::ZERO,
-        to: share,
+    fn salt(&self, text: &str) -> Salt {
+        Salt::new(text, self.bucketing)
+    }
+
+    /// The first buckets, as large a share as this.
+    fn first(&self, salt: &str, share: Share) -> Range {
+        Range {
+            salt: self.salt(salt),
+            from: Share::ZERO,
+            to: share,
+        }
     }
 }
