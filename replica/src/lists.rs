@@ -72,7 +72,11 @@ impl ListShelf {
                 None => drop(missing.insert((*digest).clone())),
             }
         }
-        if missing.is_empty() { Ok(found) } else { Err(missing) }
+        if missing.is_empty() {
+            Ok(found)
+        } else {
+            Err(missing)
+        }
     }
 
     /// Takes a list that was fetched, if it is the one that was asked for, and keeps it.
@@ -104,7 +108,10 @@ impl ListShelf {
         held.lists = lists;
         let named: BTreeSet<&Digest> = held.named.iter().flatten().collect();
         if let Some(Err(error)) = self.folder.as_ref().map(|folder| sweep(folder, &named)) {
-            tracing::warn!(error = &error as &dyn std::error::Error, "old lists of units cannot be removed");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "old lists of units cannot be removed"
+            );
         }
     }
 
@@ -179,7 +186,10 @@ mod tests {
         let lists: Vec<_> = ["a", "b", "c"].map(list).into();
         for (index, (digest, bytes)) in lists.iter().enumerate() {
             let wanted = BTreeSet::from([digest]);
-            assert_eq!(shelf.at_hand(&wanted).unwrap_err(), BTreeSet::from([digest.clone()]));
+            assert_eq!(
+                shelf.at_hand(&wanted).unwrap_err(),
+                BTreeSet::from([digest.clone()])
+            );
             shelf.take(digest, bytes).unwrap();
             let found = shelf.at_hand(&wanted).unwrap();
             assert_eq!(shelf.bytes(digest).as_ref(), Some(bytes));
@@ -193,7 +203,11 @@ mod tests {
             shelf.at_hand(&BTreeSet::from([digest])).is_ok()
         };
         assert_eq!([at_hand(0), at_hand(1), at_hand(2)], [false, true, true]);
-        assert!(ListShelf::new(None).at_hand(&BTreeSet::from([&lists[2].0])).is_err());
+        assert!(
+            ListShelf::new(None)
+                .at_hand(&BTreeSet::from([&lists[2].0]))
+                .is_err()
+        );
     }
 
     #[test]
@@ -201,7 +215,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let shelf = ListShelf::new(Some(folder.path()));
         let ((wanted, bytes), (_, others)) = (list("a"), list("b"));
-        assert!(matches!(shelf.take(&wanted, &others), Err(ListRefusal::Altered { .. })));
+        assert!(matches!(
+            shelf.take(&wanted, &others),
+            Err(ListRefusal::Altered { .. })
+        ));
         let nonsense = b"no list".as_slice();
         assert!(matches!(
             shelf.take(&Digest::of(nonsense), nonsense),

@@ -215,10 +215,7 @@ impl CompiledFlag {
 
     /// Whether everybody gets the fallback.
     pub(crate) fn is_untargeted(&self) -> bool {
-        !self.has_exceptions()
-            && self.rules.is_empty()
-            && self.experiment.is_none()
-            && self.rollout.is_none()
+        !self.has_exceptions() && self.rules.is_empty() && self.experiment.is_none() && self.rollout.is_none()
     }
 
     /// The name of a variation.

@@ -244,8 +244,8 @@ impl<'c> PreparedContext<'c> {
     pub(crate) fn has_unit(&self, unit: AttributeId) -> bool {
         match &self.attribute(unit).seen {
             Seen::Text(text) => !text.is_empty(),
-            Seen::Short(_) | Seen::Number(_) | Seen::Boolean(_) => true,
             Seen::Missing | Seen::List(_) | Seen::Object(_) => false,
+            _ => true,
         }
     }
 
