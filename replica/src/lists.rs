@@ -98,6 +98,17 @@ impl ListShelf {
         Ok(())
     }
 
+    /// Whether there may be lists on disk.
+    pub(crate) fn keeps_any(&self) -> bool {
+        self.folder.as_ref().is_some_and(|folder| folder.exists())
+    }
+
+    /// Notes what the snapshot before the one that comes into force next names.
+    pub(crate) fn before(&self, named: BTreeSet<Digest>) {
+        let [current, _] = &mut self.held().named;
+        *current = named;
+    }
+
     /// Notes that a snapshot with these lists came into force. Those that neither it nor the one before
     /// it names are dropped.
     pub(crate) fn in_force(&self, lists: Lists) {

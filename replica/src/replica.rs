@@ -167,6 +167,12 @@ impl Replica {
             tracing::warn!(file = %file.display(), error = &refusal as &dyn std::error::Error,
                 "a snapshot on disk cannot be used");
         }
+        // The list of the generation that does not come into force stays too, for the next start.
+        if let (true, Some(older)) = (self.parts.lists.keeps_any(), found.snapshots.get(1)) {
+            let content = older.open(&self.parts.environment);
+            let lists = content.map(|content| content.lists().into_iter().cloned().collect());
+            self.parts.lists.before(lists.unwrap_or_default());
+        }
         for snapshot in found.snapshots {
             let version = snapshot.header.version;
             let compiled = self
