@@ -68,7 +68,10 @@ fn a_snapshot_waits_for_its_lists() {
     assert!(node.take_list(&digest, &list(&["eve"]).1).is_err());
     node.take_list(&digest, &bytes).unwrap();
     node.offer(&snapshot(2, Some(&digest))).unwrap();
-    assert_eq!((serves(&node, "ada"), serves(&node, "eve")), ((2, true), (2, false)));
+    assert_eq!(
+        (serves(&node, "ada"), serves(&node, "eve")),
+        ((2, true), (2, false))
+    );
     assert_eq!(node.list(&digest).as_deref(), Some(&*bytes));
 
     // A restart needs nobody.
@@ -129,10 +132,15 @@ async fn lists_are_asked_for_until_they_are_had() {
         news.await.unwrap();
     };
     node.run(Arc::new(feed), newest).await;
-    assert_eq!((serves(&node, "ada"), serves(&node, "eve")), ((2, true), (2, false)));
+    assert_eq!(
+        (serves(&node, "ada"), serves(&node, "eve")),
+        ((2, true), (2, false))
+    );
     let metrics = tidegate_replica::exposition(&node).unwrap();
     for cause in ["list_missing", "list_altered"] {
-        let line = format!("tidegate_node_refused_snapshots_total{{cause=\"{cause}\",environment=\"production\"}} 1");
+        let line = format!(
+            "tidegate_node_refused_snapshots_total{{cause=\"{cause}\",environment=\"production\"}} 1"
+        );
         assert!(metrics.contains(&line), "{metrics}");
     }
 }

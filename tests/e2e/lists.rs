@@ -31,8 +31,15 @@ async fn a_million_units_are_imported_evaluated_and_survive_a_restart_without_up
     let imported = import("beta");
     println!("{UNITS} units imported in {:?}", started.elapsed());
     let said = String::from_utf8_lossy(&imported.stdout);
-    assert!(imported.status.success(), "{said}{}", String::from_utf8_lossy(&imported.stderr));
-    assert!(said.starts_with("beta: 1000000 units (read 1000000, 0 of them again)"), "{said}");
+    assert!(
+        imported.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&imported.stderr)
+    );
+    assert!(
+        said.starts_with("beta: 1000000 units (read 1000000, 0 of them again)"),
+        "{said}"
+    );
 
     let rule = json!([{"name": "beta", "when": {"segment": "beta"}, "serve": {"variation": "on"}}]);
     let flag = json!({"key": "checkout", "type": "boolean", "rules": rule});

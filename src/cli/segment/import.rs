@@ -9,13 +9,15 @@ use futures_util::Stream;
 use futures_util::stream::unfold;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
-use std::io;
+use std::io::{self, Cursor, Read as _};
 use std::path::{Path, PathBuf};
 use tidegate_model::key::{Revision, SegmentKey};
 use tidegate_model::segment::SegmentDefinition;
 use tokio::fs::File;
-use tokio::io::{AsyncRead, AsyncReadExt as _, stdin};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 
+/// The largest file that the control plane takes, in bytes.
+const FILE_BYTES_MAX: u64 = 64 << 20;
 /// How much of the file is sent at once, in bytes.
 const PIECE_BYTES: usize = 256 * 1024;
 
@@ -112,11 +114,8 @@ fn format(import: &Import) -> Result<Format, Failure> {
     })
 }
 
-/// The file, and its size if it is known.
-async fn open(file: &Path) -> Result<(Box<dyn AsyncRead + Send + Unpin>, Option<u64>), Failure> {
-    if file == Path::new("-") {
-        return Ok((Box::new(stdin()), None));
-    }
+/// The file, and its size in bytes.
+async fn open(file: &Path) -> Result<(Box<dyn AsyncRead + Send + Unpin>, u64), Failure> {
     let unreadable = |error: io::Error| {
         Failure::input(
             file.display(),
@@ -124,21 +123,22 @@ async fn open(file: &Path) -> Result<(Box<dyn AsyncRead + Send + Unpin>, Option<
             "check the path",
         )
     };
+    if file == Path::new("-") {
+        let mut text = Vec::new();
+        let mut input = io::stdin().lock().take(FILE_BYTES_MAX + 1);
+        input.read_to_end(&mut text).map_err(unreadable)?;
+        let bytes = text.len() as u64;
+        return Ok((Box::new(Cursor::new(text)), bytes));
+    }
     let opened = File::open(file).await.map_err(unreadable)?;
     let bytes = opened.metadata().await.map_err(unreadable)?.len();
-    Ok((Box::new(opened), Some(bytes)))
+    Ok((Box::new(opened), bytes))
 }
 
 /// Hidden where nobody looks: it draws on standard error, and only on a terminal.
-fn bar(bytes: Option<u64>) -> ProgressBar {
-    let (bar, style) = match bytes {
-        Some(bytes) => (
-            ProgressBar::new(bytes),
-            "{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}",
-        ),
-        None => (ProgressBar::new_spinner(), "{spinner} {bytes}, {bytes_per_sec}"),
-    };
-    match ProgressStyle::with_template(style) {
+fn bar(bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::new(bytes);
+    match ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}") {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }
