@@ -71,7 +71,7 @@ pub(super) async fn run(client: &Client, screen: Screen, import: Import) -> Resu
     };
     let segment = client.within(&format!("segments/{}", import.key));
     let query = import.column.as_ref().map(|column| {
-        let mut query = url::form_urlencoded::Serializer::new("?".to_owned());
+        let mut query = url::form_urlencoded::Serializer::for_suffix("?".to_owned(), 1);
         query.append_pair("column", column).finish()
     });
     let list = format!("{segment}/list{}", query.unwrap_or_default());
@@ -149,7 +149,7 @@ fn pieces(
     source: Box<dyn AsyncRead + Send + Unpin>,
     bar: ProgressBar,
 ) -> impl Stream<Item = io::Result<Vec<u8>>> + Send {
-    unfold((source, bar), |(mut source, bar)| async {
+    unfold((source, bar), |(mut source, bar)| async move {
         let mut piece = Vec::with_capacity(PIECE_BYTES);
         match (&mut source)
             .take(PIECE_BYTES as u64)
