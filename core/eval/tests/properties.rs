@@ -2,7 +2,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::indexing_slicing,
     reason = "a snapshot that does not compile fails the test, and so does an operator without a meaning"
 )]
 
