@@ -17,6 +17,7 @@ mod policy;
 mod problem;
 mod rollout;
 mod screen;
+mod segment;
 pub(crate) mod serve;
 pub(crate) mod target;
 mod token;
@@ -53,6 +54,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// See and change flags
     Flag(flag::FlagArgs),
+    /// See segments, and import lists of units into them
+    Segment(segment::SegmentArgs),
     /// Start, watch and steer rollouts
     Rollout(rollout::RolloutArgs),
     /// Check, see and change rollout policies
@@ -95,6 +98,7 @@ impl Command {
             Self::Node(args) => crate::node_process::run(args),
             Self::Demo(args) => crate::demo::run(args),
             Self::Flag(args) => wait_for(flag::run(args)),
+            Self::Segment(args) => wait_for(segment::run(args)),
             Self::Rollout(args) => wait_for(rollout::run(args)),
             Self::Policy(args) => wait_for(policy::run(args)),
             Self::Environment(args) => wait_for(environment::run(args)),
@@ -110,6 +114,7 @@ impl Command {
         match self {
             Self::Serve(_) | Self::Node(_) | Self::Demo(_) | Self::Completions(_) => false,
             Self::Flag(args) => args.target.json,
+            Self::Segment(args) => args.target.json,
             Self::Rollout(args) => args.target.json,
             Self::Policy(args) => args.target.json,
             Self::Environment(args) => args.target.json,

@@ -26,6 +26,11 @@ impl Upstream for Inside {
             .map(|newest| newest.bytes.clone()))
     }
 
+    async fn list(&self, digest: &Digest) -> Result<Bytes, UpstreamError> {
+        let bytes = self.control.list_of_units(digest).await;
+        bytes.map_err(|error: ControlError| UpstreamError::Away(Box::new(error)))
+    }
+
     async fn report(&self, report: &NodeReport) -> Result<(), UpstreamError> {
         let taken_in = self.control.report(&self.environment, report.clone()).await;
         taken_in.map_err(|error: ControlError| UpstreamError::Away(Box::new(error)))

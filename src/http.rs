@@ -12,6 +12,7 @@ mod environments;
 mod flags;
 mod health;
 mod listed;
+mod lists;
 mod observe;
 mod openapi;
 mod path;

@@ -20,6 +20,7 @@ use tidegate_store::{Store, StoreError};
 mod definitions;
 mod environments;
 mod error;
+mod lists;
 mod rollouts;
 mod tokens;
 

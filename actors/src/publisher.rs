@@ -17,10 +17,13 @@ use tidegate_model::fleet::{NodeReport, NodeView};
 use tidegate_model::key::{EnvironmentKey, FlagKey, RolloutId, SegmentKey};
 use tidegate_model::segment::Segment;
 use tidegate_model::snapshot::{
-    RolloutSplit, SNAPSHOT_BYTES_MAX, Snapshot, SnapshotContent, SnapshotFlag, Version,
+    Digest, RolloutSplit, SNAPSHOT_BYTES_MAX, Snapshot, SnapshotContent, SnapshotFlag, Version,
 };
 use tidegate_model::span::Span;
+use tidegate_model::units::Lists;
 use tidegate_store::{Store, StoreError};
+
+mod lists;
 
 /// How often the journal is looked at unasked: a nudge that got lost costs this much, not for ever.
 const SWEEP: std::time::Duration = std::time::Duration::from_secs(1);
@@ -84,6 +87,8 @@ pub(crate) struct Content {
     segments: BTreeMap<SegmentKey, Segment>,
     splits: BTreeMap<FlagKey, RolloutSplit>,
     settings: EnvironmentSettings,
+    /// The lists that segments name and that can be had.
+    lists: Lists,
 }
 
 impl Content {
@@ -99,7 +104,31 @@ impl Content {
                 content.take(&stored.entity, Some(stored.state));
             }
         }
+        content.lists = lists::at_hand(store, content.missing_lists()).await;
         Ok((content, head))
+    }
+
+    /// Lists that segments name and that are not known to be there.
+    fn missing_lists(&self) -> BTreeSet<Digest> {
+        let missing = self
+            .named_lists()
+            .filter(|digest| !self.lists.contains_key(digest));
+        missing.cloned().collect()
+    }
+
+    fn named_lists(&self) -> impl Iterator<Item = &Digest> {
+        let lists = self
+            .segments
+            .values()
+            .filter_map(|one| one.definition().list.as_ref());
+        lists.map(|list| &list.digest)
+    }
+
+    /// Takes in which lists can be had, and forgets those that nothing names any more.
+    fn take_lists(&mut self, found: Lists) {
+        self.lists.extend(found);
+        let named: BTreeSet<Digest> = self.named_lists().cloned().collect();
+        self.lists.retain(|digest, _| named.contains(digest));
     }
 
     fn take(&mut self, entity: &EntityRef, state: Option<EntityState>) {
@@ -165,12 +194,14 @@ impl Publisher {
     }
 
     fn read_journal(&mut self, ctx: &mut Context<Self>) {
-        if self.reading || self.shell.store.head() <= self.seen {
+        let missing = self.content.missing_lists();
+        if self.reading || (self.shell.store.head() <= self.seen && missing.is_empty()) {
             return;
         }
         self.reading = true;
         let (store, environment, seen) = (self.shell.store.clone(), self.environment.clone(), self.seen);
-        let reading = async move { read_since(store.as_ref(), &environment, seen).await };
+        let known = self.content.lists.keys().cloned().collect();
+        let reading = async move { read_since(store.as_ref(), &environment, seen, missing, known).await };
         ctx.spawn(reading.into_actor(self).map(|news, publisher, ctx| {
             publisher.reading = false;
             match news {
@@ -179,8 +210,12 @@ impl Publisher {
                     for (entity, state) in news.states {
                         publisher.content.take(&entity, state);
                     }
+                    publisher.content.take_lists(news.lists);
                     publisher.publish(ctx);
-                    publisher.read_journal(ctx);
+                    // What is missing is looked for again at the next sweep, not at once.
+                    if publisher.shell.store.head() > publisher.seen {
+                        publisher.read_journal(ctx);
+                    }
                 }
                 Err(error) => tracing::error!(%error, "the journal cannot be read; publishing waits"),
             }
@@ -243,7 +278,8 @@ impl Publisher {
         if before.is_some_and(|header| header.version >= version) {
             return Err(format!("version {version} is not above the one before"));
         }
-        CompiledSnapshot::compile(content, version).map_err(|invalid| invalid.to_string())?;
+        CompiledSnapshot::compile_with(content, version, &self.content.lists)
+            .map_err(|invalid| invalid.to_string())?;
         if self.content.settings.flagd != FlagdTarget::Off {
             self.measure_flagd(content, version);
         }
@@ -323,12 +359,20 @@ impl Publisher {
 struct News {
     head: u64,
     states: Vec<(EntityRef, Option<EntityState>)>,
+    lists: Lists,
 }
 
 /// The present state of everything that was touched since `seen`. The head is read from the
 /// records, before the states: a state may be newer than the head says, never older, so a version
 /// can only ever stand for one content.
-async fn read_since(store: &dyn Store, environment: &EnvironmentKey, seen: u64) -> Result<News, StoreError> {
+/// Lists that were missing are looked for again, and those that are named anew.
+async fn read_since(
+    store: &dyn Store,
+    environment: &EnvironmentKey,
+    seen: u64,
+    mut wanted: BTreeSet<Digest>,
+    known: BTreeSet<Digest>,
+) -> Result<News, StoreError> {
     let records = store.records(seen, RECORDS_AT_ONCE).await?;
     let head = records.last().map_or(seen, |record| record.sequence);
     let entries = records.into_iter().flat_map(|record| record.entries);
@@ -338,9 +382,15 @@ async fn read_since(store: &dyn Store, environment: &EnvironmentKey, seen: u64) 
     let mut states = Vec::new();
     for entity in ours.collect::<BTreeSet<_>>() {
         let state = store.load(&entity).await?.map(|stored| stored.state);
+        if let Some(EntityState::Segment(segment)) = &state {
+            let list = segment.definition().list.as_ref();
+            wanted.extend(list.map(|list| list.digest.clone()));
+        }
         states.push((entity, state));
     }
-    Ok(News { head, states })
+    wanted.retain(|digest| !known.contains(digest));
+    let lists = lists::at_hand(store, wanted).await;
+    Ok(News { head, states, lists })
 }
 
 impl Actor for Publisher {

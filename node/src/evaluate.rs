@@ -223,6 +223,8 @@ impl Answering<'_> {
             match reason {
                 Reason::TargetingMatch { rule, .. } => self.text.raw(",\"rule\":").value(rule),
                 Reason::Rollout { rollout } => self.text.raw(",\"rollout\":").value(rollout),
+                Reason::Experiment { experiment, .. } => self.text.raw(",\"experiment\":").value(experiment),
+                Reason::Holdout { holdout } => self.text.raw(",\"holdout\":").value(holdout),
                 Reason::PrerequisiteFailed { flag } => self.text.raw(",\"prerequisite\":").value(flag),
                 _ => &mut self.text,
             };

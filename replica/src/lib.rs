@@ -7,6 +7,7 @@
 
 mod backoff;
 mod contact;
+mod lists;
 mod metrics;
 mod serving;
 mod shelf;
@@ -18,6 +19,7 @@ mod report;
 mod upstream;
 
 pub use contact::{StaleBecause, Standing};
+pub use lists::ListRefusal;
 pub use metrics::{Counters, collector, exposition};
 pub use replica::{Replica, ReplicaError, ReplicaSettings};
 pub use serving::{OfferRefusal, Served, ServedFlag};

@@ -4,9 +4,11 @@ use crate::backoff::{Backoff, LONGEST_AWAY, LONGEST_REFUSED, draw};
 use crate::replica::Replica;
 use crate::serving::OfferRefusal;
 use crate::upstream::{Upstream, UpstreamError};
+use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tidegate_model::snapshot::SnapshotRefusal;
+use tidegate_model::snapshot::{Digest, SnapshotRefusal};
 use tokio::time::Instant;
 
 /// How long upstream is asked to hold a request while there is nothing newer. Well under the minute
@@ -61,12 +63,7 @@ impl Pull {
         let after = self.replica.served().map(|served| served.version());
         let answer = self.upstream.current(after, LONG_POLL).await;
         match answer.map_err(Failure::Upstream)? {
-            Some(bytes) => {
-                let replica = self.replica.clone();
-                let offered = tokio::task::spawn_blocking(move || replica.offer(&bytes)).await;
-                let offered = offered.unwrap_or_else(|panic| Err(refusal_of_panic(&panic)));
-                offered.map(drop).map_err(Failure::Refused)
-            }
+            Some(bytes) => self.take(bytes).await,
             None if after.is_some() => {
                 self.replica.contact().confirmed(Instant::now());
                 Ok(())
@@ -74,6 +71,40 @@ impl Pull {
             // Nothing was ever published, so there is nothing to confirm.
             None => Ok(()),
         }
+    }
+
+    /// Puts a snapshot in force. Lists of units that it names are fetched first, if they are not at hand.
+    async fn take(&self, bytes: Bytes) -> Result<(), Failure> {
+        let offer = || {
+            let (replica, bytes) = (self.replica.clone(), bytes.clone());
+            apart(move || replica.offer(&bytes).map(drop))
+        };
+        match offer().await {
+            Err(OfferRefusal::ListsMissing(missing)) => {
+                self.fetch(missing).await?;
+                offer().await.map_err(Failure::Refused)
+            }
+            outcome => outcome.map_err(Failure::Refused),
+        }
+    }
+
+    async fn fetch(&self, lists: BTreeSet<Digest>) -> Result<(), Failure> {
+        let refused = |cause| self.replica.counters().refused_snapshot(cause);
+        for digest in lists {
+            let fetched = self.upstream.list(&digest).await;
+            let bytes = fetched.map_err(|error| {
+                refused("list_missing");
+                Failure::Upstream(error)
+            })?;
+            let replica = self.replica.clone();
+            let taken =
+                apart(move || replica.take_list(&digest, &bytes).map_err(OfferRefusal::BadList)).await;
+            taken.map_err(|refusal| {
+                refused(refusal.cause());
+                Failure::Refused(refusal)
+            })?;
+        }
+        Ok(())
     }
 
     fn succeeded(&mut self) {
@@ -118,6 +149,12 @@ pub(crate) fn asked_to_wait(error: &UpstreamError) -> Option<Duration> {
         UpstreamError::Busy { retry_after, .. } => retry_after.map(|asked| asked.min(LONGEST_REFUSED)),
         _ => None,
     }
+}
+
+/// Runs what takes long apart from the event loop.
+async fn apart(work: impl FnOnce() -> Result<(), OfferRefusal> + Send + 'static) -> Result<(), OfferRefusal> {
+    let worked = tokio::task::spawn_blocking(work).await;
+    worked.unwrap_or_else(|panic| Err(refusal_of_panic(&panic)))
 }
 
 fn refusal_of_panic(panic: &tokio::task::JoinError) -> OfferRefusal {

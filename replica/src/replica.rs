@@ -1,6 +1,7 @@
 //! A replica: what it is made of, and its life.
 
 use crate::contact::{Contact, Standing};
+use crate::lists::{ListRefusal, ListShelf};
 use crate::metrics::Counters;
 use crate::pull::Pull;
 use crate::report::Reporter;
@@ -11,7 +12,7 @@ use crate::upstream::Upstream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tidegate_model::key::{EnvironmentKey, NodeName};
-use tidegate_model::snapshot::{SnapshotRefusal, Version};
+use tidegate_model::snapshot::{Digest, SnapshotRefusal, Version};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -56,6 +57,7 @@ struct Parts {
     serving: Serving,
     contact: Contact,
     shelf: Option<Shelf>,
+    lists: ListShelf,
 }
 
 impl Replica {
@@ -65,6 +67,7 @@ impl Replica {
     /// See [`ReplicaError`].
     pub fn new(settings: ReplicaSettings) -> Result<Self, ReplicaError> {
         let counters = Arc::new(Counters::new(&settings.environment).map_err(ReplicaError::Metrics)?);
+        let lists = ListShelf::new(settings.folder.as_deref());
         let shelf = settings
             .folder
             .map(|folder| Shelf::open(&folder, &settings.environment));
@@ -79,6 +82,7 @@ impl Replica {
                 environment: settings.environment,
                 contact: Contact::default(),
                 shelf,
+                lists,
             }),
         };
         replica.recover(found.unwrap_or_default());
@@ -113,7 +117,10 @@ impl Replica {
     /// Why it is not in force. What was served before stays.
     pub fn offer(&self, bytes: &[u8]) -> Result<Version, OfferRefusal> {
         let version = self.take(bytes).inspect_err(|refusal| {
-            self.parts.counters.refused_snapshot(refusal.cause());
+            // Missing lists are fetched, and the snapshot is offered again.
+            if !matches!(refusal, OfferRefusal::ListsMissing(_)) {
+                self.parts.counters.refused_snapshot(refusal.cause());
+            }
         })?;
         tracing::info!(node = %self.name(), environment = %self.environment(), %version, "serving a new snapshot");
         if let Some(Err(error)) = self.parts.shelf.as_ref().map(|shelf| shelf.keep(bytes, version)) {
@@ -122,6 +129,20 @@ impl Replica {
                 "the snapshot is served but not kept on disk: a restart would go back to an older one");
         }
         Ok(version)
+    }
+
+    /// Takes a list of units, fresh from upstream, that a snapshot names. Writes to disk: not for an event
+    /// loop's thread.
+    ///
+    /// # Errors
+    /// When the bytes are not what the digest stands for.
+    pub fn take_list(&self, digest: &Digest, bytes: &[u8]) -> Result<(), ListRefusal> {
+        self.parts.lists.take(digest, bytes)
+    }
+
+    /// The bytes of a list of units that the snapshot in force names, or the one before it did.
+    pub fn list(&self, digest: &Digest) -> Option<Vec<u8>> {
+        self.parts.lists.bytes(digest)
     }
 
     /// Pulls snapshots from upstream and reports to it until `shutdown` completes; then hands in
@@ -146,10 +167,19 @@ impl Replica {
             tracing::warn!(file = %file.display(), error = &refusal as &dyn std::error::Error,
                 "a snapshot on disk cannot be used");
         }
+        // The list of the generation that does not come into force stays too, for the next start.
+        if let (true, Some(older)) = (self.parts.lists.keeps_any(), found.snapshots.get(1)) {
+            let content = older.open(&self.parts.environment);
+            let lists = content.map(|content| content.lists().into_iter().cloned().collect());
+            self.parts.lists.before(lists.unwrap_or_default());
+        }
         for snapshot in found.snapshots {
             let version = snapshot.header.version;
-            let compiled = self.parts.serving.compile(snapshot, &self.parts.tallies);
-            match compiled.and_then(|served| self.parts.serving.put_in_force(served)) {
+            let compiled = self
+                .parts
+                .serving
+                .compile(snapshot, &self.parts.tallies, &self.parts.lists);
+            match compiled.and_then(|served| self.put_in_force(served)) {
                 Ok(version) => {
                     tracing::info!(node = %self.name(), environment = %self.environment(), %version,
                         "serving the snapshot found on disk");
@@ -167,10 +197,20 @@ impl Replica {
     fn take(&self, bytes: &[u8]) -> Result<Version, OfferRefusal> {
         let unreadable = |error: serde_json::Error| SnapshotRefusal::Unreadable(error.to_string());
         let snapshot = serde_json::from_slice(bytes).map_err(unreadable)?;
-        let served = self.parts.serving.compile(snapshot, &self.parts.tallies)?;
+        let served = self
+            .parts
+            .serving
+            .compile(snapshot, &self.parts.tallies, &self.parts.lists)?;
         // First, so that nobody sees the new snapshot as unconfirmed.
         self.parts.contact.confirmed(Instant::now());
-        self.parts.serving.put_in_force(served)
+        self.put_in_force(served)
+    }
+
+    fn put_in_force(&self, served: Served) -> Result<Version, OfferRefusal> {
+        let lists = served.lists().clone();
+        let version = self.parts.serving.put_in_force(served)?;
+        self.parts.lists.in_force(lists);
+        Ok(version)
     }
 
     /// How this snapshot, which was in force a moment ago, stands to what is published.

@@ -1,7 +1,8 @@
 //! The snapshot in force: swapped as a whole, never to an older one.
 
+use crate::lists::{ListRefusal, ListShelf};
 use crate::tally::{FlagCounts, Tallies};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tidegate_eval::{CompiledSnapshot, Evaluation, Explanation, Filling, PreparedContext, Space};
 use tidegate_model::Timestamp;
@@ -10,8 +11,9 @@ use tidegate_model::flag::{FlagStatus, FlagType, Visibility};
 use tidegate_model::invalid::Invalid;
 use tidegate_model::key::{EnvironmentKey, FlagKey};
 use tidegate_model::snapshot::{
-    Snapshot, SnapshotContent, SnapshotFlag, SnapshotHeader, SnapshotRefusal, Version,
+    Digest, Snapshot, SnapshotContent, SnapshotFlag, SnapshotHeader, SnapshotRefusal, Version,
 };
+use tidegate_model::units::Lists;
 use tokio::sync::watch;
 
 /// Holds the snapshot in force. Readers never wait for a newer one being compiled.
@@ -31,6 +33,7 @@ pub struct Served {
     /// How many are not archived.
     listed: usize,
     places: HashMap<FlagKey, usize>,
+    lists: Lists,
 }
 
 /// What is known of a flag beside its answers.
@@ -47,7 +50,7 @@ pub struct ServedFlag {
 }
 
 /// Why a snapshot that was offered is not served. What was served before stays in force.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum OfferRefusal {
     /// It is torn, altered, or of another environment.
     #[error(transparent)]
@@ -63,6 +66,12 @@ pub enum OfferRefusal {
     /// It cannot be evaluated.
     #[error("the snapshot cannot be evaluated: {0}")]
     Uncompilable(Invalid),
+    /// Lists of units that it names are not at hand.
+    #[error("{} lists of units that the snapshot names are not at hand", .0.len())]
+    ListsMissing(BTreeSet<Digest>),
+    /// A list of units that it names is not what it should be.
+    #[error(transparent)]
+    BadList(#[from] ListRefusal),
 }
 
 impl OfferRefusal {
@@ -74,6 +83,8 @@ impl OfferRefusal {
             Self::Unfit(SnapshotRefusal::OtherEnvironment { .. }) => "other_environment",
             Self::NotNewer { .. } => "not_newer",
             Self::Uncompilable(_) => "uncompilable",
+            Self::ListsMissing(_) => "list_missing",
+            Self::BadList(_) => "list_altered",
         }
     }
 }
@@ -101,15 +112,23 @@ impl Serving {
         self.current.subscribe()
     }
 
-    /// The snapshot compiled, if it is whole, at home, newer than what is in force, and can be
-    /// evaluated.
+    /// The snapshot compiled, if it is whole, at home, newer than what is in force, its lists of units are
+    /// at hand, and it can be evaluated.
     ///
     /// # Errors
     /// Why it must not come into force.
-    pub(crate) fn compile(&self, snapshot: Snapshot, tallies: &Tallies) -> Result<Served, OfferRefusal> {
+    pub(crate) fn compile(
+        &self,
+        snapshot: Snapshot,
+        tallies: &Tallies,
+        lists: &ListShelf,
+    ) -> Result<Served, OfferRefusal> {
         let content = snapshot.open(&self.environment)?;
         newer(snapshot.header.version, self.version())?;
-        Served::new(snapshot.header, &content, tallies)
+        let lists = lists
+            .at_hand(&content.lists())
+            .map_err(OfferRefusal::ListsMissing)?;
+        Served::new(snapshot.header, &content, tallies, lists)
     }
 
     /// Puts a compiled snapshot in force.
@@ -141,9 +160,10 @@ impl Served {
         header: SnapshotHeader,
         content: &SnapshotContent,
         tallies: &Tallies,
+        lists: Lists,
     ) -> Result<Self, OfferRefusal> {
-        let compiled =
-            CompiledSnapshot::compile(content, header.version).map_err(OfferRefusal::Uncompilable)?;
+        let compiled = CompiledSnapshot::compile_with(content, header.version, &lists)
+            .map_err(OfferRefusal::Uncompilable)?;
         let (mut listed, mut archived) = (Vec::new(), Vec::new());
         for SnapshotFlag { flag, .. } in &content.flags {
             let served = ServedFlag {
@@ -171,6 +191,7 @@ impl Served {
             places: places.collect(),
             flags: listed.into(),
             listed: count,
+            lists,
         })
     }
 
@@ -182,6 +203,11 @@ impl Served {
     /// Where in the history it stands.
     pub fn version(&self) -> Version {
         self.header.version
+    }
+
+    /// The lists of units that its segments name.
+    pub(crate) fn lists(&self) -> &Lists {
+        &self.lists
     }
 
     /// The flags but the archived ones, sorted by key.
@@ -261,7 +287,7 @@ mod tests {
     }
 
     fn offer(serving: &Serving, snapshot: Snapshot, tallies: &Tallies) -> Result<Version, OfferRefusal> {
-        serving.put_in_force(serving.compile(snapshot, tallies)?)
+        serving.put_in_force(serving.compile(snapshot, tallies, &ListShelf::new(None))?)
     }
 
     #[test]

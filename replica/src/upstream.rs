@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;
 use tidegate_model::fleet::NodeReport;
-use tidegate_model::snapshot::Version;
+use tidegate_model::snapshot::{Digest, Version};
 
 /// The control plane as a node sees it: over HTTP ([`crate::HttpUpstream`]), or in the same process.
 #[async_trait]
@@ -17,6 +17,12 @@ pub trait Upstream: Send + Sync + 'static {
     /// # Errors
     /// When upstream gave no usable answer.
     async fn current(&self, after: Option<Version>, wait: Duration) -> Result<Option<Bytes>, UpstreamError>;
+
+    /// The bytes of a list of units that a snapshot names.
+    ///
+    /// # Errors
+    /// When upstream gave no usable answer.
+    async fn list(&self, digest: &Digest) -> Result<Bytes, UpstreamError>;
 
     /// Hands in a report. The same batch may come twice and counts once.
     ///
@@ -55,7 +61,7 @@ pub enum UpstreamError {
         /// The start of what it said.
         detail: String,
     },
-    /// The answer is larger than any snapshot may be.
+    /// The answer is larger than what was asked for may be.
     #[error("the answer is larger than {limit} bytes")]
     TooLarge {
         /// The most that is read, in bytes.

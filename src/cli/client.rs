@@ -14,6 +14,9 @@ use tidegate_model::key::EnvironmentKey;
 /// How long an answer may take: longer than anything the control plane does, shorter than patience.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How long a file may take to be sent and taken in: as long as the control plane waits for it.
+const UPLOAD_PATIENCE: Duration = Duration::from_secs(600);
+
 /// The way to one control plane.
 pub(crate) struct Client {
     http: reqwest::Client,
@@ -99,6 +102,24 @@ impl Client {
             Body::Yaml(text) => request.header(CONTENT_TYPE, "application/yaml").body(text),
         };
         self.send(request).await
+    }
+
+    /// Sends a file to be taken in over the revision that `seen` came with, or as a new thing. It may take
+    /// minutes.
+    pub(crate) async fn upload(
+        &self,
+        path: &str,
+        media_type: &str,
+        file: reqwest::Body,
+        seen: Option<&Answer>,
+    ) -> Result<Answer, Failure> {
+        let request = self.request(Method::PUT, path).timeout(UPLOAD_PATIENCE);
+        let request = match seen {
+            Some(answer) => request.header(IF_MATCH, &answer.etag),
+            None => request.header(IF_NONE_MATCH, "*"),
+        };
+        self.send(request.header(CONTENT_TYPE, media_type).body(file))
+            .await
     }
 
     /// Asks for something to be done or made.

@@ -8,7 +8,8 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use tidegate_model::flag::{FlagDefinition, FlagStatus, FlagType, Pin, Serve};
+use tidegate_model::experiment::Experiment;
+use tidegate_model::flag::{FlagDefinition, FlagStatus, FlagType, Pin, Serve, WeightedVariation};
 use tidegate_model::key::{FlagKey, Revision, VariationKey};
 use tidegate_model::share::Share;
 
@@ -256,6 +257,9 @@ fn whole(screen: Screen, flag: &Shown) -> String {
             ),
         );
     }
+    if let Some(experiment) = &definition.experiment {
+        line("experiment", tested(experiment));
+    }
     if let Some(pin) = &flag.pin {
         line(
             "rollout",
@@ -277,13 +281,33 @@ fn serves(definition: &FlagDefinition) -> String {
 fn served(serve: &Serve) -> String {
     match serve {
         Serve::Variation(key) => key.to_string(),
-        Serve::Split(parts) => {
-            let part = |part: &tidegate_model::flag::WeightedVariation| {
-                format!("{} {}", part.variation, part.weight)
-            };
-            parts.iter().map(part).collect::<Vec<_>>().join(", ")
-        }
+        Serve::Split(parts) => dealt(parts),
     }
+}
+
+fn dealt(parts: &[WeightedVariation]) -> String {
+    let part = |part: &WeightedVariation| format!("{} {}", part.variation, part.weight);
+    parts.iter().map(part).collect::<Vec<_>>().join(", ")
+}
+
+fn tested(experiment: &Experiment) -> String {
+    let mut text = format!("{}: {}", experiment.key, dealt(&experiment.arms));
+    if experiment.allocation != Share::ALL {
+        text.push_str(&format!("; for {} of the units", experiment.allocation));
+    }
+    if let Some(layer) = &experiment.layer {
+        text.push_str(&format!(
+            "; layer {} from {} to {}",
+            layer.key, layer.from, layer.to
+        ));
+    }
+    if let Some(holdout) = &experiment.holdout {
+        text.push_str(&format!("; holdout {} {}", holdout.key, holdout.share));
+    }
+    if let Some(audience) = &experiment.audience {
+        text.push_str(&format!("; when {}", json!(audience)));
+    }
+    text
 }
 
 fn tone(status: FlagStatus) -> Tone {
@@ -315,6 +339,11 @@ mod tests {
             "variations": [{"key": "on", "value": true}, {"key": "off", "value": false}], "off": "off",
             "prerequisites": [{"flag": "accounts", "variations": ["v2", "v3"]}],
             "individuals": [{"units": ["ada", "bob"], "variation": "on"}],
+            "experiment": {
+                "key": "layout", "layer": {"key": "checkout", "from": 0, "to": 50}, "allocation": 20,
+                "holdout": {"key": "q4", "share": 5}, "audience": {"segment": "beta"},
+                "arms": [{"variation": "on", "weight": 50}, {"variation": "off", "weight": 50}],
+            },
             "fallback": {"split": [{"variation": "on", "weight": 25}, {"variation": "off", "weight": 75}]},
         });
         flag(definition, pin)
@@ -331,6 +360,7 @@ mod tests {
   when off      off
   needs         accounts to serve v2 or v3
   individuals   ada, bob -> on
+  experiment    layout: on 50 %, off 50 %; for 20 % of the units; layer checkout from 0 % to 50 %; holdout q4 5 %; when {\"segment\":\"beta\"}
   rollout       new-checkout.1 opens on, back to off
   fallback      on 25 %, off 75 %
 "

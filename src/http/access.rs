@@ -74,6 +74,8 @@ access! {
     AdministerAccess = Administer;
     /// The route is for nodes.
     ServeAccess = Serve;
+    /// The route is for nodes, and for everybody who may see what they see.
+    FetchAccess = Serve | Read;
 }
 
 /// Who may use a route, as its first argument says.

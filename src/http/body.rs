@@ -12,6 +12,9 @@ use serde::de::DeserializeOwned;
 use std::time::Duration;
 
 mod keyed;
+mod streamed;
+
+pub(crate) use streamed::Streamed;
 
 /// Largest body, in bytes (faults.md X4).
 pub(crate) const BODY_BYTES_MAX: usize = 1 << 20;

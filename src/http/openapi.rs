@@ -121,6 +121,10 @@ const SEGMENTS: &[(&str, &str)] = &[
         "id",
         "The rollout's id: the flag's key, a dot, the attempt; for example `new-checkout.1`.",
     ),
+    (
+        "digest",
+        "The SHA-256 of the list's bytes, in lower-case hexadecimal.",
+    ),
     ("file", "The file; empty for the page itself."),
 ];
 

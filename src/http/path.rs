@@ -8,6 +8,7 @@ use std::future::{Ready, ready};
 use std::str::FromStr;
 use tidegate_model::invalid::{Violation, nearest};
 use tidegate_model::key::{FlagKey, PolicyName, RolloutId, SegmentKey, TokenName};
+use tidegate_model::snapshot::Digest;
 
 /// A name that stands in a path.
 pub(crate) trait PathName: FromStr<Err = Violation> {
@@ -33,6 +34,10 @@ impl PathName for RolloutId {
 
 impl PathName for TokenName {
     const SEGMENT: &'static str = "name";
+}
+
+impl PathName for Digest {
+    const SEGMENT: &'static str = "digest";
 }
 
 /// The name in the path.

@@ -7,7 +7,7 @@ use crate::http::access::{Guard, Who};
 use crate::http::observe::observe;
 use crate::http::problem::{Kind, Problem};
 use crate::http::{
-    access_tokens, audit, docs, environments, flags, health, policies, rollouts, segments, snapshots,
+    access_tokens, audit, docs, environments, flags, health, lists, policies, rollouts, segments, snapshots,
 };
 use actix_web::dev::ResourceDef;
 use actix_web::guard::fn_guard;
@@ -72,6 +72,8 @@ routes! {
     GET    "/api/v1/{environment}/segments/{key}" => segments::read;
     PUT    "/api/v1/{environment}/segments/{key}" => segments::save;
     DELETE "/api/v1/{environment}/segments/{key}" => segments::delete;
+    PUT    "/api/v1/{environment}/segments/{key}/list" => lists::import;
+    GET    "/api/v1/{environment}/lists/{digest}" => lists::fetch;
 
     POST   "/api/v1/{environment}/policies/lint" => policies::lint;
     GET    "/api/v1/{environment}/policies" => policies::list;

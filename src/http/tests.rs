@@ -3,6 +3,7 @@
 mod access;
 mod bad_input;
 mod document;
+mod lists;
 mod nouns;
 mod rollouts;
 mod server;

@@ -1,6 +1,7 @@
 //! What a store does.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use std::io;
 use std::path::Path;
 use tidegate_model::Timestamp;
@@ -8,6 +9,7 @@ use tidegate_model::access::Author;
 use tidegate_model::because::Because;
 use tidegate_model::change::{Change, EntityRef, EntityState, Kind, Record};
 use tidegate_model::key::{EnvironmentKey, Revision};
+use tidegate_model::snapshot::Digest;
 
 /// Keeps what became true. Cheap to share.
 #[async_trait]
@@ -27,6 +29,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Records with a sequence above `after`, oldest first, at most `limit`.
     async fn records(&self, after: u64, limit: usize) -> Result<Vec<Record>, StoreError>;
+
+    /// Keeps the bytes of a list of units, by their digest. When this returns, they survive a power cut,
+    /// and a change that names them may be committed. Putting them again changes nothing.
+    async fn put_list(&self, bytes: Bytes) -> Result<Digest, StoreError>;
+
+    /// The bytes of a list; `None` when there is none of this digest.
+    async fn load_list(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError>;
 
     /// The sequence of the newest record; 0 when there is none.
     fn head(&self) -> u64;

@@ -12,11 +12,13 @@
 pub mod sample;
 
 use crate::{CommitError, Expect, Proposal, Store, Stored, Write};
+use bytes::Bytes;
 use sample::{flag, flag_ref, propose, save, segment, segment_ref, token, token_ref};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidegate_model::change::{Change, EntityRef, EntityState, Kind};
 use tidegate_model::key::Revision;
+use tidegate_model::snapshot::Digest;
 
 /// Makes one test of each behaviour. The expression is a future of a fresh store, as
 /// `Arc<dyn Store>`, and of whatever has to live as long as the store.
@@ -34,6 +36,7 @@ macro_rules! store_contract {
             records_come_in_order_without_gaps,
             lists_are_sorted_and_filtered,
             one_of_many_writers_wins_each_revision,
+            a_list_is_there_once_it_was_put,
         }
     };
     ($fresh:expr; $($behaviour:ident),* $(,)?) => {$(
@@ -370,4 +373,25 @@ pub async fn one_of_many_writers_wins_each_revision(store: Arc<dyn Store>) {
     assert_eq!(won, (2..=1 + WRITERS * WINS_EACH).collect::<Vec<_>>());
     assert_eq!(store.head(), 1 + WRITERS * WINS_EACH);
     assert_eq!(listed(&*store).await, replayed(&*store).await);
+}
+
+/// What was put is read back by its digest, however often and by however many it is put.
+pub async fn a_list_is_there_once_it_was_put(store: Arc<dyn Store>) {
+    let large = Bytes::from(vec![7; 3 << 20]);
+    for bytes in [Bytes::new(), Bytes::from_static(b"a list"), large] {
+        let digest = Digest::of(&bytes);
+        assert_eq!(store.load_list(&digest).await.unwrap(), None);
+        let puts: tokio::task::JoinSet<_> = (0..8)
+            .map(|_| {
+                let (store, bytes) = (Arc::clone(&store), bytes.clone());
+                async move { store.put_list(bytes).await }
+            })
+            .collect();
+        for put in puts.join_all().await {
+            assert_eq!(put.unwrap(), digest);
+        }
+        assert_eq!(store.load_list(&digest).await.unwrap(), Some(bytes));
+    }
+    // Lists are no changes.
+    assert_eq!((store.head(), listed(&*store).await), (0, BTreeMap::new()));
 }

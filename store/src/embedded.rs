@@ -11,7 +11,9 @@ mod open;
 use crate::api::{CommitError, Proposal, Store, StoreError, Stored};
 use crate::draft::Draft;
 use crate::journal::Reader;
+use crate::lists::ListFolder;
 use async_trait::async_trait;
+use bytes::Bytes;
 use commit::Job;
 use live::Live;
 pub use live::StoreStats;
@@ -21,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidegate_model::change::{EntityRef, Kind, Record};
 use tidegate_model::key::EnvironmentKey;
+use tidegate_model::snapshot::Digest;
 use tokio::sync::{mpsc, oneshot};
 
 /// The store of one machine.
@@ -32,6 +35,7 @@ pub struct EmbeddedStore {
     jobs: mpsc::Sender<Job>,
     live: Arc<Live>,
     journal: PathBuf,
+    lists: Arc<ListFolder>,
     epoch: u64,
 }
 
@@ -104,11 +108,18 @@ impl Store for EmbeddedStore {
             return Ok(Vec::new());
         };
         let journal = self.journal.clone();
-        let reading = tokio::task::spawn_blocking(move || Reader::open(journal, mark)?.take(first, last));
-        reading.await.map_err(|error| StoreError::Io {
-            operation: format!("reading records {first} to {last}"),
-            cause: error.to_string(),
-        })?
+        let operation = format!("reading records {first} to {last}");
+        on_disk(&operation, move || Reader::open(journal, mark)?.take(first, last)).await
+    }
+
+    async fn put_list(&self, bytes: Bytes) -> Result<Digest, StoreError> {
+        let lists = Arc::clone(&self.lists);
+        on_disk("writing a list", move || lists.put(&bytes)).await
+    }
+
+    async fn load_list(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
+        let (lists, digest) = (Arc::clone(&self.lists), digest.clone());
+        on_disk("reading a list", move || lists.load(&digest)).await
     }
 
     fn head(&self) -> u64 {
@@ -118,4 +129,18 @@ impl Store for EmbeddedStore {
     fn epoch(&self) -> u64 {
         self.epoch
     }
+}
+
+/// Runs what waits for the disk apart from what must not wait.
+async fn on_disk<T: Send + 'static>(
+    operation: &str,
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let worked = tokio::task::spawn_blocking(work).await;
+    worked.unwrap_or_else(|error| {
+        Err(StoreError::Io {
+            operation: operation.to_owned(),
+            cause: error.to_string(),
+        })
+    })
 }

@@ -12,6 +12,7 @@ mod memory;
 
 mod folder;
 mod journal;
+mod lists;
 mod view;
 
 mod embedded;

@@ -4,9 +4,12 @@ use crate::api::{CommitError, Proposal, Store, StoreError, Stored};
 use crate::draft::Draft;
 use crate::table::{Slots, Table};
 use async_trait::async_trait;
+use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use tidegate_model::change::{EntityRef, Kind, Record};
 use tidegate_model::key::EnvironmentKey;
+use tidegate_model::snapshot::Digest;
 
 /// Keeps everything in memory.
 #[derive(Debug, Default)]
@@ -18,6 +21,7 @@ pub struct MemoryStore {
 struct Truth {
     table: Table,
     records: Vec<Record>,
+    lists: BTreeMap<Digest, Bytes>,
 }
 
 impl MemoryStore {
@@ -59,6 +63,17 @@ impl Store for MemoryStore {
         let truth = self.read();
         let newer = truth.records.partition_point(|record| record.sequence <= after);
         Ok(truth.records.iter().skip(newer).take(limit).cloned().collect())
+    }
+
+    async fn put_list(&self, bytes: Bytes) -> Result<Digest, StoreError> {
+        let digest = Digest::of(&bytes);
+        let mut truth = self.truth.write().unwrap_or_else(PoisonError::into_inner);
+        truth.lists.insert(digest.clone(), bytes);
+        Ok(digest)
+    }
+
+    async fn load_list(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.read().lists.get(digest).cloned())
     }
 
     fn head(&self) -> u64 {

@@ -4,8 +4,12 @@ use crate::api::StoreError;
 use crate::embedded::fold;
 use crate::folder;
 use crate::journal::{self, Chain, Torn};
+use crate::lists::{self, ListFolder};
 use crate::table::Table;
+use std::collections::BTreeSet;
 use std::path::Path;
+use tidegate_model::snapshot::Digest;
+use tidegate_model::units::UnitSet;
 
 /// What a whole journal holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +24,8 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// How many things exist.
     pub entities: u64,
+    /// How many lists of units the segments name; all of them are there and as they should be.
+    pub lists: u64,
     /// What stands for the whole journal: equal for equal journals only.
     pub chain: Chain,
     /// What an interrupted write has left behind, or a running server is just writing. The next
@@ -28,10 +34,11 @@ pub struct VerifyReport {
 }
 
 /// Reads the whole journal in `folder`: checksums, chain, sequence, revisions, and that each change
-/// can follow the state before it. Changes nothing, and may run beside a server.
+/// can follow the state before it; then every list of units that a segment names. Changes nothing, and may run beside a server.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] names the file, offset and number of the first bad record.
+/// [`StoreError::Damaged`] names the file, offset and number of the first bad record, or the first bad
+/// list.
 pub fn verify(folder: impl AsRef<Path>) -> Result<VerifyReport, StoreError> {
     let root = folder.as_ref();
     if !folder::check_format(root)? {
@@ -50,6 +57,8 @@ pub fn verify(folder: impl AsRef<Path>) -> Result<VerifyReport, StoreError> {
         let first = journal::path(&folder::journal(root), 1);
         return Err(StoreError::damaged(&first, 0, "the journal is missing"));
     }
+    let named = lists::named(&table);
+    check_lists(&ListFolder::of(root), &named)?;
     let existing = table.slots().values().filter(|slot| slot.state.is_some());
     Ok(VerifyReport {
         epoch,
@@ -57,7 +66,23 @@ pub fn verify(folder: impl AsRef<Path>) -> Result<VerifyReport, StoreError> {
         records: scan.head,
         bytes: scan.bytes,
         entities: existing.count() as u64,
+        lists: named.len() as u64,
         chain: scan.chain,
         torn: scan.torn,
     })
+}
+
+fn check_lists(folder: &ListFolder, named: &BTreeSet<Digest>) -> Result<(), StoreError> {
+    for digest in named {
+        let path = folder.path(digest);
+        let Some(bytes) = folder.load(digest)? else {
+            return Err(StoreError::damaged(
+                &path,
+                0,
+                "a segment names this list, and it is missing",
+            ));
+        };
+        UnitSet::from_bytes(&bytes).map_err(|refusal| StoreError::damaged(&path, 0, refusal.to_string()))?;
+    }
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! Flags, segments and policies.
 
 use super::error::check_expected;
+use super::lists::check_list;
 use super::{ControlError, ControlPlane, to_the_end};
 use crate::flag::{SaveFlag, load_catalog, load_settings};
 use crate::keeper::FindFlag;
@@ -123,6 +124,7 @@ impl ControlPlane {
             let entity = EntityRef::Segment(environment.clone(), definition.key.clone());
             let _gate = home.gate.lock().await;
             let catalog = load_catalog(shell.store.as_ref(), &environment).await?;
+            check_list(&shell, catalog.segments.get(&definition.key), &definition).await?;
             let change = definition::save_segment(&catalog, definition).map_err(ControlError::Refused)?;
             if let Some(change) = &change {
                 let settings = load_settings(shell.store.as_ref(), &environment).await?.value;
@@ -281,7 +283,7 @@ impl ControlPlane {
     }
 }
 
-async fn find<T>(
+pub(super) async fn find<T>(
     shell: &Shell,
     entity: EntityRef,
     take: fn(Stored) -> Option<Revised<T>>,
@@ -343,7 +345,7 @@ fn flag_of(stored: Stored) -> Option<Revised<FlagState>> {
     }
 }
 
-fn segment_of(stored: Stored) -> Option<Revised<Segment>> {
+pub(super) fn segment_of(stored: Stored) -> Option<Revised<Segment>> {
     match stored.state {
         EntityState::Segment(value) => Some(Revised {
             value,

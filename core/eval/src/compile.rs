@@ -1,14 +1,16 @@
 //! From a snapshot's definitions to what is evaluated, with everything that is wrong at once.
 
 mod chain;
+mod experiment;
 mod flag;
 mod predicate;
+mod segment;
 mod timing;
 
 use crate::flag::CompiledFlag;
 use crate::names::Names;
-use crate::predicate::Segment;
 use crate::prepared::MemoCounts;
+use crate::segment::Segment;
 use crate::snapshot::CompiledSnapshot;
 use crate::vocabulary::{Table, Vocabulary};
 use std::collections::BTreeMap;
@@ -19,6 +21,7 @@ use tidegate_model::invalid::{Invalid, Violation, nearest};
 use tidegate_model::key::{FlagKey, SegmentKey};
 use tidegate_model::segment::Segment as SegmentDefinition;
 use tidegate_model::snapshot::{SnapshotContent, SnapshotFlag, Version};
+use tidegate_model::units::Lists;
 
 /// How far prerequisites may lead from flag to flag. Evaluation follows them on the stack.
 pub const PREREQUISITE_DEPTH_MAX: usize = CHAIN_MAX;
@@ -28,6 +31,7 @@ pub const SEGMENT_DEPTH_MAX: usize = CHAIN_MAX;
 /// What has been resolved so far, and what is wrong.
 struct Compiler<'a> {
     version: Version,
+    lists: &'a Lists,
     vocabulary: Vocabulary,
     /// Sorted by key, as in the compiled snapshot.
     bucketing: Bucketing,
@@ -40,11 +44,16 @@ struct Compiler<'a> {
 }
 
 /// Compiles a snapshot.
-pub(crate) fn compile(content: &SnapshotContent, version: Version) -> Result<CompiledSnapshot, Invalid> {
+pub(crate) fn compile(
+    content: &SnapshotContent,
+    version: Version,
+    lists: &Lists,
+) -> Result<CompiledSnapshot, Invalid> {
     let mut sources: Vec<&SnapshotFlag> = content.flags.iter().collect();
     sources.sort_by_key(|source| source.flag.key());
     let mut compiler = Compiler {
         version,
+        lists,
         vocabulary: Vocabulary::new(),
         bucketing: content.bucketing,
         flags: sources.iter().map(|source| &source.flag).collect(),
@@ -80,6 +89,7 @@ pub(crate) fn compile(content: &SnapshotContent, version: Version) -> Result<Com
         nothing: CompiledFlag::nothing(version),
         places,
         segments,
+        segment_places: compiler.segment_places,
         memos,
     };
     Invalid::unless_empty(compiler.found, snapshot)
@@ -116,9 +126,9 @@ impl Compiler<'_> {
         let of_flags = chain::violations(&needed, PREREQUISITE_DEPTH_MAX, flag_name);
 
         let names = |segment: &SegmentDefinition| {
-            let named = segment.definition().when.iter().flat_map(|when| when.segments());
+            let named = segment.segments().into_iter();
             named
-                .filter_map(|key| self.segment_places.get(key).copied())
+                .filter_map(|(_, key)| self.segment_places.get(key).copied())
                 .collect()
         };
         let named: Vec<Vec<u32>> = segments.iter().map(names).collect();

@@ -1,5 +1,7 @@
 //! The order in which a flag's targeting is asked. `docs/evaluation.md` is this file in prose.
 
+use crate::bucket::Salt;
+use crate::experiment::{Experiment, Participation};
 use crate::flag::{CompiledFlag, Prerequisite, Serve};
 use crate::outcome::{Cause, Outcome};
 use crate::prepared::PreparedContext;
@@ -26,15 +28,20 @@ impl CompiledSnapshot {
         }
         for (place, rule) in (0..).zip(&flag.rules) {
             if rule.when.holds(&self.segments, context) {
-                return serve(flag, &rule.serve, context, Cause::TargetingMatch).at(place);
+                return serve(flag, &rule.serve, &flag.salt, context, Cause::TargetingMatch).at(place);
             }
         }
+        if let Some(experiment) = &flag.experiment
+            && let Some(outcome) = self.experiment(experiment, flag, context)
+        {
+            return outcome;
+        }
         if let Some(rollout) = &flag.rollout {
-            return serve(flag, rollout, context, Cause::Rollout);
+            return serve(flag, rollout, &flag.salt, context, Cause::Rollout);
         }
         match &flag.fallback {
             // Never `Static`: such a flag is fixed.
-            Some(fallback) => serve(flag, fallback, context, Cause::Fallback),
+            Some(fallback) => serve(flag, fallback, &flag.salt, context, Cause::Fallback),
             None => Outcome::new(None, Cause::Default),
         }
     }
@@ -54,6 +61,28 @@ impl CompiledSnapshot {
             Some(individual.variation),
             Cause::IndividualOverride,
         ))
+    }
+
+    /// What the experiment decides, if it has anything to say to the context. Out of line: few flags
+    /// have one.
+    #[inline(never)]
+    fn experiment(
+        &self,
+        experiment: &Experiment,
+        flag: &CompiledFlag,
+        context: &PreparedContext<'_>,
+    ) -> Option<Outcome> {
+        match experiment.participation(flag, &self.segments, context) {
+            Participation::In => {
+                let (arms, salt) = (&experiment.arms, &experiment.salt);
+                Some(serve(flag, arms, salt, context, Cause::Experiment))
+            }
+            Participation::HeldOut => Some(match &flag.fallback {
+                Some(fallback) => serve(flag, fallback, &flag.salt, context, Cause::Holdout),
+                None => Outcome::new(None, Cause::Holdout),
+            }),
+            Participation::Out => None,
+        }
     }
 
     /// Whether the other flag serves one of the variations that will do.
@@ -89,8 +118,14 @@ impl CompiledFlag {
 
 /// The variation served, or that there is no unit to choose one for.
 #[inline]
-fn serve(flag: &CompiledFlag, serve: &Serve, context: &PreparedContext<'_>, cause: Cause) -> Outcome {
-    match serve.variation(|| context.bucket(flag.unit, &flag.salt)) {
+fn serve(
+    flag: &CompiledFlag,
+    serve: &Serve,
+    salt: &Salt,
+    context: &PreparedContext<'_>,
+    cause: Cause,
+) -> Outcome {
+    match serve.variation(|| context.bucket(flag.unit, salt)) {
         Some(variation) => Outcome::new(Some(variation), cause).split(serve.is_split()),
         None => Outcome::new(None, Cause::TargetingKeyMissing),
     }

@@ -31,6 +31,18 @@ pub enum Reason<'a> {
         /// Whether the rule splits by bucket.
         split: bool,
     },
+    /// The unit takes part in an experiment, and got its arm.
+    Experiment {
+        /// Which experiment.
+        experiment: &'a str,
+        /// Whether it has several arms.
+        split: bool,
+    },
+    /// The unit is held out of the experiment: the fallback decided.
+    Holdout {
+        /// Which holdout.
+        holdout: &'a str,
+    },
     /// A running rollout decided by bucket.
     Rollout {
         /// Which rollout.

@@ -3,18 +3,23 @@
 //! Written apart from [`decide`](crate::decide), because it looks at everything where evaluating stops
 //! at the first thing that decides. A property test proves that both come to the same end.
 
+use crate::bucket::Salt;
 use crate::condition::{Condition, Test};
 use crate::evaluation::Evaluation;
 use crate::flag::{CompiledFlag, Individual, Prerequisite, Serve};
 use crate::outcome::{Cause, Outcome};
-use crate::predicate::{Predicate, Segment};
+use crate::predicate::Predicate;
 use crate::prepared::PreparedContext;
 use crate::snapshot::CompiledSnapshot;
 use serde::Serialize;
 use serde_json::Value;
 use tidegate_model::condition::{Operator, circle};
 use tidegate_model::flag::FlagStatus;
+use tidegate_model::segment::Points;
 use tidegate_model::share::Share;
+
+mod experiment;
+mod membership;
 
 /// How an evaluation came about. Repeats the context's values: show it only to who sent the context.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -63,10 +68,56 @@ pub enum Step<'a> {
     Bucket {
         /// The attribute that is bucketed.
         attribute: &'a str,
-        /// The flag's salt.
+        /// The flag's salt, or the experiment's.
         salt: &'a str,
         /// 0 to 99,999; `None` when the context has no such attribute.
         bucket: Option<u32>,
+    },
+    /// The units that the experiment keeps out.
+    Holdout {
+        /// Which holdout.
+        holdout: &'a str,
+        /// How large it is: buckets below it are held out.
+        share: Share,
+        /// The unit's bucket under `holdout.<key>`; `None` when there is no unit.
+        bucket: Option<u32>,
+        /// Whether the unit is held out.
+        held: bool,
+    },
+    /// Who may take part in the experiment.
+    Audience {
+        /// Whether the context is one of them, and why.
+        when: Finding<'a>,
+    },
+    /// The experiment's part of a layer.
+    Layer {
+        /// Which layer.
+        layer: &'a str,
+        /// Where the part begins.
+        from: Share,
+        /// Where it ends.
+        to: Share,
+        /// The unit's bucket under `layer.<key>`; `None` when there is no unit.
+        bucket: Option<u32>,
+        /// Whether the bucket is in the part.
+        inside: bool,
+    },
+    /// How many of the rest take part.
+    Allocation {
+        /// Buckets below it do.
+        share: Share,
+        /// The unit's bucket under `<salt>.allocation`; `None` when there is no unit.
+        bucket: Option<u32>,
+        /// Whether the unit is one of them.
+        inside: bool,
+    },
+    /// The running experiment.
+    #[serde(rename_all = "camelCase")]
+    Experiment {
+        /// Which.
+        experiment: &'a str,
+        /// Whether the unit takes part.
+        takes_part: bool,
     },
     /// The running rollout.
     Rollout {
@@ -150,12 +201,39 @@ pub enum Membership<'a> {
     Excluded,
     /// The targeting key is on the list of those who are in.
     Included,
+    /// The targeting key is on the imported list.
+    Imported,
     /// The segment's conditions decided.
     Conditions(Box<Finding<'a>>),
+    /// The segment's score decided.
+    #[serde(rename_all = "camelCase")]
+    Score {
+        /// The sum of the weights of the parts that hold.
+        score: Points,
+        /// The lowest score that is in.
+        at_least: Points,
+        /// What speaks for and against.
+        parts: Vec<ScoredPart<'a>>,
+        /// The conditions beside the score, which do not hold.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        conditions: Option<Box<Finding<'a>>>,
+    },
     /// The segment has lists only, and the targeting key is on none.
     NotListed,
+    /// Nobody is in the segment: it is a draft or inactive.
+    NotActive,
     /// Told further up in the same explanation.
     AsAbove,
+}
+
+/// A part of a segment's score.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScoredPart<'a> {
+    /// How much it counts.
+    pub weight: Points,
+    /// Whether it does, and why.
+    pub when: Finding<'a>,
 }
 
 impl Finding<'_> {
@@ -227,19 +305,34 @@ impl<'a> Trace<'a> {
             let matched = when.holds();
             self.steps.push(Step::Rule { rule: name, when });
             if matched {
-                return self.serve(flag, &rule.serve, Cause::TargetingMatch).at(place);
+                return self
+                    .serve(flag, &rule.serve, &flag.salt, Cause::TargetingMatch)
+                    .at(place);
             }
+        }
+        if let Some(experiment) = &flag.experiment
+            && let Some(outcome) = self.experiment(flag, experiment)
+        {
+            return outcome;
         }
         if let (Some(serve), Some(rollout)) = (&flag.rollout, &flag.cold.rollout) {
             let (id, share) = (rollout.id.as_str(), rollout.share);
             self.steps.push(Step::Rollout { rollout: id, share });
-            return self.serve(flag, serve, Cause::Rollout);
+            return self.serve(flag, serve, &flag.salt, Cause::Rollout);
         }
+        let usual = flag
+            .fallback
+            .as_ref()
+            .map(|fallback| fallback_cause(flag, fallback));
+        self.fallback(flag, usual.unwrap_or(Cause::Default))
+    }
+
+    fn fallback(&mut self, flag: &'a CompiledFlag, cause: Cause) -> Outcome {
         let present = flag.fallback.is_some();
         self.steps.push(Step::Fallback { present });
         match &flag.fallback {
-            Some(fallback) => self.serve(flag, fallback, fallback_cause(flag, fallback)),
-            None => Outcome::new(None, Cause::Default),
+            Some(fallback) => self.serve(flag, fallback, &flag.salt, cause),
+            None => Outcome::new(None, cause),
         }
     }
 
@@ -269,14 +362,14 @@ impl<'a> Trace<'a> {
         individual
     }
 
-    fn serve(&mut self, flag: &'a CompiledFlag, serve: &'a Serve, cause: Cause) -> Outcome {
+    fn serve(&mut self, flag: &'a CompiledFlag, serve: &'a Serve, salt: &'a Salt, cause: Cause) -> Outcome {
         let split = serve.is_split();
         let mut bucket = None;
         if split {
-            bucket = self.context.bucket(flag.unit, &flag.salt);
+            bucket = self.context.bucket(flag.unit, salt);
             self.steps.push(Step::Bucket {
                 attribute: self.snapshot.vocabulary.name(flag.unit),
-                salt: flag.salt.as_str(),
+                salt: salt.as_str(),
                 bucket,
             });
         }
@@ -326,45 +419,6 @@ impl<'a> Trace<'a> {
                 seen: seen.to_json(),
                 holds,
             },
-        }
-    }
-
-    fn membership(&mut self, place: u32) -> Finding<'a> {
-        let Some(segment) = self.snapshot.segments.get(place as usize) else {
-            return Finding::Any {
-                holds: false,
-                of: Vec::new(),
-            };
-        };
-        let told = self.told.get(place as usize).copied().flatten();
-        let (holds, because) = match told {
-            Some(holds) => (holds, Membership::AsAbove),
-            None => self.first_membership(segment),
-        };
-        if let Some(told) = self.told.get_mut(place as usize) {
-            *told = Some(holds);
-        }
-        Finding::Segment {
-            segment: segment.key.as_str(),
-            holds,
-            because,
-        }
-    }
-
-    fn first_membership(&mut self, segment: &'a Segment) -> (bool, Membership<'a>) {
-        let unit = self.context.targeting_key();
-        if segment.excluded.contains(unit) {
-            return (false, Membership::Excluded);
-        }
-        if segment.included.contains(unit) {
-            return (true, Membership::Included);
-        }
-        match &segment.when {
-            Some(when) => {
-                let finding = self.finding(when);
-                (finding.holds(), Membership::Conditions(Box::new(finding)))
-            }
-            None => (false, Membership::NotListed),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::bucket::Salt;
 use crate::constant_set::ConstantSet;
+use crate::experiment::Experiment;
 use crate::outcome::{Cause, Outcome};
 use crate::predicate::Predicate;
 use crate::timing::Timing;
@@ -25,6 +26,8 @@ pub(crate) struct CompiledFlag {
     /// In the order of the definition.
     pub(crate) variations: Box<[Variation]>,
     pub(crate) rules: Box<[Rule]>,
+    /// The running experiment, which stands in front of the rollout.
+    pub(crate) experiment: Option<Box<Experiment>>,
     /// The running rollout's split, which stands in front of the fallback.
     pub(crate) rollout: Option<Serve>,
     pub(crate) fallback: Option<Serve>,
@@ -180,6 +183,7 @@ impl CompiledFlag {
             status: FlagStatus::Archived,
             variations: Box::default(),
             rules: Box::default(),
+            experiment: None,
             rollout: None,
             fallback: None,
             individuals: Box::default(),
@@ -205,12 +209,13 @@ impl CompiledFlag {
 
     /// Everything it asks of a context.
     pub(crate) fn predicates(&self) -> impl Iterator<Item = &Predicate> {
-        self.rules.iter().map(|rule| &rule.when)
+        let audience = self.experiment.iter().filter_map(|one| one.audience.as_ref());
+        self.rules.iter().map(|rule| &rule.when).chain(audience)
     }
 
     /// Whether everybody gets the fallback.
     pub(crate) fn is_untargeted(&self) -> bool {
-        !self.has_exceptions() && self.rules.is_empty() && self.rollout.is_none()
+        !self.has_exceptions() && self.rules.is_empty() && self.experiment.is_none() && self.rollout.is_none()
     }
 
     /// The name of a variation.

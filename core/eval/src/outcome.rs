@@ -2,6 +2,7 @@
 
 use crate::evaluation::{ErrorCode, Reason};
 use crate::flag::CompiledFlag;
+use tidegate_model::key::HoldoutKey;
 
 /// What was decided for one flag and context, in eight bytes: names are looked up in the flag when
 /// somebody asks for them.
@@ -20,6 +21,8 @@ pub(crate) struct Outcome {
 pub(crate) enum Cause {
     IndividualOverride,
     TargetingMatch,
+    Experiment,
+    Holdout,
     Rollout,
     Fallback,
     Static,
@@ -72,6 +75,15 @@ impl Outcome {
             Cause::TargetingMatch => {
                 let rule = flag.cold.rule_names.get(place).map_or("", |name| name);
                 Reason::TargetingMatch { rule, split }
+            }
+            Cause::Experiment => {
+                let experiment = flag.experiment.as_ref().map_or("", |one| one.key.as_str());
+                Reason::Experiment { experiment, split }
+            }
+            Cause::Holdout => {
+                let holdout = flag.experiment.as_ref().and_then(|one| one.holdout_key.as_ref());
+                let holdout = holdout.map_or("", HoldoutKey::as_str);
+                Reason::Holdout { holdout }
             }
             Cause::Rollout => {
                 let rollout = flag.cold.rollout.as_ref().map_or("", |one| one.id.as_str());

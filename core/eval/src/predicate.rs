@@ -1,9 +1,8 @@
 //! Conditions and segments, nested and compiled.
 
 use crate::condition::Condition;
-use crate::constant_set::ConstantSet;
 use crate::prepared::PreparedContext;
-use tidegate_model::key::SegmentKey;
+use crate::segment::Segment;
 
 /// Conditions and segments, nested at most
 /// [`PREDICATE_DEPTH_MAX`](tidegate_model::condition::PREDICATE_DEPTH_MAX) deep.
@@ -45,31 +44,5 @@ impl Predicate {
                     .is_some_and(|segment| segment.contains(segments, context))
             }),
         }
-    }
-}
-
-/// A segment, compiled once for all flags that use it.
-#[derive(Debug)]
-pub(crate) struct Segment {
-    pub(crate) key: SegmentKey,
-    pub(crate) included: ConstantSet,
-    pub(crate) excluded: ConstantSet,
-    pub(crate) when: Option<Predicate>,
-}
-
-impl Segment {
-    /// Everything it asks of a context.
-    pub(crate) fn predicates(&self) -> impl Iterator<Item = &Predicate> {
-        self.when.iter()
-    }
-
-    fn contains(&self, segments: &[Self], context: &PreparedContext<'_>) -> bool {
-        let unit = context.targeting_key();
-        !self.excluded.contains(unit)
-            && (self.included.contains(unit)
-                || self
-                    .when
-                    .as_ref()
-                    .is_some_and(|when| when.holds(segments, context)))
     }
 }

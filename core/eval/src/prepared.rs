@@ -240,6 +240,15 @@ impl<'c> PreparedContext<'c> {
         bucket_of_other(&self.attribute(unit).seen, salt)
     }
 
+    /// Whether there is a unit to bucket.
+    pub(crate) fn has_unit(&self, unit: AttributeId) -> bool {
+        match &self.attribute(unit).seen {
+            Seen::Text(text) => !text.is_empty(),
+            Seen::Missing | Seen::List(_) | Seen::Object(_) => false,
+            _ => true,
+        }
+    }
+
     /// Whether the context is in a segment, found out once.
     pub(crate) fn member(&self, segment: u32, find: impl FnOnce() -> bool) -> bool {
         const OUT: u32 = 1;

@@ -4,12 +4,14 @@ use crate::compile;
 use crate::evaluation::Evaluation;
 use crate::flag::CompiledFlag;
 use crate::names::Names;
-use crate::predicate::Segment;
 use crate::prepared::{MemoCounts, PreparedContext};
-use crate::vocabulary::Vocabulary;
+use crate::segment::Segment;
+use crate::vocabulary::{Table, Vocabulary};
 use tidegate_model::flag::FlagStatus;
 use tidegate_model::invalid::Invalid;
+use tidegate_model::key::SegmentKey;
 use tidegate_model::snapshot::{SnapshotContent, Version};
+use tidegate_model::units::Lists;
 
 /// A snapshot compiled for evaluation. Immutable; share it behind an `Arc`.
 #[derive(Debug)]
@@ -23,16 +25,27 @@ pub struct CompiledSnapshot {
     /// Places in `flags`.
     pub(crate) places: Names,
     pub(crate) segments: Box<[Segment]>,
+    /// Places in `segments`.
+    pub(crate) segment_places: Table<SegmentKey, u32>,
     pub(crate) memos: MemoCounts,
 }
 
 impl CompiledSnapshot {
-    /// Compiles a snapshot.
+    /// Compiles a snapshot whose segments have no imported lists.
     ///
     /// # Errors
     /// What a node could choke on, with the flag or segment named.
     pub fn compile(content: &SnapshotContent, version: Version) -> Result<Self, Invalid> {
-        compile::compile(content, version)
+        Self::compile_with(content, version, &Lists::new())
+    }
+
+    /// Compiles a snapshot with the lists of units that its segments name
+    /// ([`SnapshotContent::lists`]). Lists are shared, not copied.
+    ///
+    /// # Errors
+    /// What a node could choke on, with the flag or segment named; a list that is not at hand too.
+    pub fn compile_with(content: &SnapshotContent, version: Version, lists: &Lists) -> Result<Self, Invalid> {
+        compile::compile(content, version, lists)
     }
 
     /// Where in the history it stands.

@@ -2,7 +2,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::indexing_slicing,
     reason = "a snapshot that does not compile fails the test, and so does an operator without a meaning"
 )]
 
@@ -115,7 +114,11 @@ fn serve() -> impl Strategy<Value = Value> {
 }
 
 fn split(percent: u32) -> Value {
-    json!({"split": [{"variation": "on", "weight": percent}, {"variation": "off", "weight": 100 - percent}]})
+    json!({ "split": parts(percent) })
+}
+
+fn parts(percent: u32) -> Value {
+    json!([{"variation": "on", "weight": percent}, {"variation": "off", "weight": 100 - percent}])
 }
 
 fn units() -> impl Strategy<Value = Value> {
@@ -127,17 +130,10 @@ fn experiment() -> impl Strategy<Value = Value> {
     let layer = prop::option::of((0..50_u32, 50..=100_u32));
     let audience = prop::option::of(predicate());
     (layer, share(), audience, whole(), whole()).prop_map(|(layer, holdout, audience, allocation, arm)| {
-        let mut experiment = json!({"key": "e", "allocation": allocation, "arms": split(arm)["split"]});
-        if let Some((from, to)) = layer {
-            experiment["layer"] = json!({"key": "l", "from": from, "to": to});
-        }
-        if let Some(share) = holdout {
-            experiment["holdout"] = json!({"key": "h", "share": share});
-        }
-        if let Some(audience) = audience {
-            experiment["audience"] = audience;
-        }
-        experiment
+        let layer = layer.map(|(from, to)| json!({"key": "l", "from": from, "to": to}));
+        let holdout = holdout.map(|share| json!({"key": "h", "share": share}));
+        json!({"key": "e", "layer": layer, "holdout": holdout, "audience": audience,
+            "allocation": allocation, "arms": parts(arm)})
     })
 }
 

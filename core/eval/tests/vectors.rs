@@ -188,6 +188,16 @@ fn prerequisites() {
 }
 
 #[test]
+fn experiments() {
+    check_evaluations("experiments");
+}
+
+#[test]
+fn segments() {
+    check_evaluations("segments");
+}
+
+#[test]
 fn splits() {
     check_evaluations("splits");
 }

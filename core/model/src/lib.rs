@@ -19,6 +19,7 @@ pub mod experiment;
 pub mod flag;
 pub mod segment;
 pub mod snapshot;
+pub mod units;
 
 pub mod policy;
 pub mod rollout;

@@ -62,6 +62,22 @@ pub struct UnitList {
     pub count: u64,
 }
 
+impl SegmentDefinition {
+    /// A segment that says nothing but its name yet.
+    pub fn new(key: SegmentKey) -> Self {
+        Self {
+            key,
+            description: String::new(),
+            status: SegmentStatus::Active,
+            included: Vec::new(),
+            excluded: Vec::new(),
+            when: None,
+            score: None,
+            list: None,
+        }
+    }
+}
+
 /// A segment whose definition holds together on its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(try_from = "SegmentDefinition", into = "SegmentDefinition")]

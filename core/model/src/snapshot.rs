@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Largest snapshot that may be published, in bytes (faults.md F67).
@@ -28,6 +29,17 @@ pub struct SnapshotContent {
     pub flags: Vec<SnapshotFlag>,
     /// All segments.
     pub segments: Vec<Segment>,
+}
+
+impl SnapshotContent {
+    /// The lists of units that its segments name, each once.
+    pub fn lists(&self) -> BTreeSet<&Digest> {
+        let lists = self
+            .segments
+            .iter()
+            .filter_map(|segment| segment.definition().list.as_ref());
+        lists.map(|list| &list.digest).collect()
+    }
 }
 
 /// A flag with the part of a running rollout that nodes act on.

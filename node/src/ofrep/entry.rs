@@ -69,6 +69,8 @@ impl Pen {
             match cause {
                 Reason::TargetingMatch { rule, .. } => text.raw(",\"rule\":").value(rule),
                 Reason::Rollout { rollout } => text.raw(",\"rollout\":").value(rollout),
+                Reason::Experiment { experiment, .. } => text.raw(",\"experiment\":").value(experiment),
+                Reason::Holdout { holdout } => text.raw(",\"holdout\":").value(holdout),
                 Reason::PrerequisiteFailed { flag } => text.raw(",\"prerequisite\":").value(flag),
                 _ => text,
             };
@@ -101,8 +103,12 @@ fn reason(reason: Reason<'_>) -> &'static str {
         Reason::IndividualOverride | Reason::TargetingMatch { split: false, .. } => "TARGETING_MATCH",
         Reason::TargetingMatch { split: true, .. }
         | Reason::Rollout { .. }
+        | Reason::Experiment { .. }
         | Reason::Fallback { split: true } => "SPLIT",
-        Reason::Fallback { split: false } | Reason::Default | Reason::PrerequisiteFailed { .. } => "DEFAULT",
+        Reason::Fallback { split: false }
+        | Reason::Holdout { .. }
+        | Reason::Default
+        | Reason::PrerequisiteFailed { .. } => "DEFAULT",
         Reason::Static => "STATIC",
         Reason::Disabled => "DISABLED",
         Reason::Error(_) => "ERROR",
@@ -115,6 +121,8 @@ pub(crate) fn reason_in_detail(reason: Reason<'_>) -> &'static str {
         Reason::IndividualOverride => "individual_override",
         Reason::TargetingMatch { .. } => "targeting_match",
         Reason::Rollout { .. } => "rollout",
+        Reason::Experiment { .. } => "experiment",
+        Reason::Holdout { .. } => "holdout",
         Reason::Fallback { .. } => "fallback",
         Reason::Static => "static",
         Reason::Default => "default",

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tidegate_model::context::Context;
 use tidegate_model::fleet::NodeReport;
 use tidegate_model::key::MetricName;
-use tidegate_model::snapshot::Version;
+use tidegate_model::snapshot::{Digest, Version};
 use tidegate_node::Node;
 use tidegate_replica::{Upstream, UpstreamError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -55,6 +55,10 @@ impl Upstream for Recorder {
             Ok(newer) => Ok(newer.unwrap().clone()),
             Err(_) => Ok(None),
         }
+    }
+
+    async fn list(&self, _: &Digest) -> Result<Bytes, UpstreamError> {
+        Err(UpstreamError::Away("there are no lists here".into()))
     }
 
     async fn report(&self, report: &NodeReport) -> Result<(), UpstreamError> {

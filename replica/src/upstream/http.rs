@@ -8,7 +8,8 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use std::time::Duration;
 use tidegate_model::fleet::NodeReport;
 use tidegate_model::key::EnvironmentKey;
-use tidegate_model::snapshot::{SNAPSHOT_BYTES_MAX, Version};
+use tidegate_model::snapshot::{Digest, SNAPSHOT_BYTES_MAX, Version};
+use tidegate_model::units::LIST_BYTES_MAX;
 use url::Url;
 
 /// How long a connection may take to come about.
@@ -16,6 +17,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 
 /// How long an answer may take, on top of what upstream was asked to wait.
 const ANSWER: Duration = Duration::from_secs(15);
+
+/// How long a list of units may take: up to 40 MB.
+const LIST_ANSWER: Duration = Duration::from_secs(120);
 
 /// A snapshot with its header.
 const ANSWER_BYTES_MAX: usize = SNAPSHOT_BYTES_MAX + (1 << 20);
@@ -28,6 +32,8 @@ pub struct HttpUpstream {
     client: Client,
     snapshot: Url,
     report: Url,
+    /// Where the lists are; each is at its digest below.
+    lists: Url,
     authorization: HeaderValue,
 }
 
@@ -89,6 +95,7 @@ impl HttpUpstream {
             client,
             snapshot: below(&["snapshots", "current"])?,
             report: below(&["nodes", "report"])?,
+            lists: below(&["lists", ""])?,
             authorization,
         })
     }
@@ -130,8 +137,15 @@ impl Upstream for HttpUpstream {
         let response = self.send(request, wait + ANSWER).await?;
         match response.status() {
             StatusCode::NOT_MODIFIED | StatusCode::NO_CONTENT => Ok(None),
-            _ => body(response).await.map(Some),
+            _ => body(response, ANSWER_BYTES_MAX).await.map(Some),
         }
+    }
+
+    async fn list(&self, digest: &Digest) -> Result<Bytes, UpstreamError> {
+        let refused = |error: url::ParseError| UpstreamError::Away(Box::new(error));
+        let url = self.lists.join(digest.as_str()).map_err(refused)?;
+        let response = self.send(self.client.get(url), LIST_ANSWER).await?;
+        body(response, LIST_BYTES_MAX).await
     }
 
     async fn report(&self, report: &NodeReport) -> Result<(), UpstreamError> {
@@ -140,13 +154,11 @@ impl Upstream for HttpUpstream {
     }
 }
 
-async fn body(mut response: Response) -> Result<Bytes, UpstreamError> {
+async fn body(mut response: Response, limit: usize) -> Result<Bytes, UpstreamError> {
     let mut bytes = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(away)? {
-        if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
-            return Err(UpstreamError::TooLarge {
-                limit: ANSWER_BYTES_MAX,
-            });
+        if bytes.len() + chunk.len() > limit {
+            return Err(UpstreamError::TooLarge { limit });
         }
         bytes.extend_from_slice(&chunk);
     }
@@ -194,6 +206,11 @@ mod tests {
         ] {
             let upstream = HttpUpstream::new(base, &production, "secret").unwrap();
             assert_eq!(upstream.snapshot.as_str(), expected);
+            let list = upstream.lists.join(Digest::of(b"").as_str()).unwrap();
+            assert!(
+                list.path().ends_with(&format!("/lists/{}", Digest::of(b""))),
+                "{list}"
+            );
             assert!(!format!("{upstream:?}").contains("secret"));
         }
         for bad in ["", "a:7420", "ftp://a", "mailto:a@b", "127.0.0.1"] {

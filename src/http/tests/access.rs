@@ -15,6 +15,7 @@ fn path(route: &Route, environment: &str) -> String {
     path.replace("{key}", "checkout")
         .replace("{name}", "canary")
         .replace("{id}", "checkout.1")
+        .replace("{digest}", &"0".repeat(64))
 }
 
 /// A world with a token of each role that is bound to each environment, one that is revoked, one

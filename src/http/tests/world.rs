@@ -6,6 +6,7 @@ use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, web};
+use bytes::Bytes;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -144,17 +145,30 @@ impl Ask<'_> {
     }
 
     pub(super) async fn send(self) -> Answer {
-        let state = self.world.state.clone();
-        let app = App::new().configure(|config: &mut web::ServiceConfig| configure(config, state));
-        let response = call_service(&init_service(app).await, self.request.to_request()).await;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = read_body(response).await;
+        let (status, headers, body) = self.send_raw().await;
         Answer {
             status,
             headers,
             json: serde_json::from_slice(&body).unwrap_or_default(),
             text: String::from_utf8_lossy(&body).into_owned(),
         }
+    }
+}
+
+impl Ask<'_> {
+    /// The body of the answer as it is.
+    pub(super) async fn send_for_bytes(self) -> Bytes {
+        let (status, _, body) = self.send_raw().await;
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+        body
+    }
+
+    async fn send_raw(self) -> (u16, HeaderMap, Bytes) {
+        let state = self.world.state.clone();
+        let app = App::new().configure(|config: &mut web::ServiceConfig| configure(config, state));
+        let response = call_service(&init_service(app).await, self.request.to_request()).await;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        (status, headers, read_body(response).await)
     }
 }
 

@@ -52,6 +52,11 @@ pub fn segment(key: &str, unit: &str) -> Change {
     from(json!({"segment_saved": {"key": key, "included": [unit]}}))
 }
 
+/// A segment of the units of a list is saved.
+pub fn listed_segment(key: &str, digest: &str) -> Change {
+    from(json!({"segment_saved": {"key": key, "list": {"digest": digest, "count": 1}}}))
+}
+
 /// A token is created.
 pub fn token(name: &str) -> Change {
     from(json!({"token_created": {

@@ -6,6 +6,7 @@ use super::live::{Live, Truth};
 use crate::api::StoreError;
 use crate::folder::Folder;
 use crate::journal::{self, Appender, Chain, Place, Scan, Torn};
+use crate::lists::{self, ListFolder};
 use crate::table::Table;
 use crate::view::{self, View, ViewWriter};
 use std::fs;
@@ -13,6 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 use tidegate_model::change::Record;
 use tokio::sync::mpsc;
 
@@ -25,6 +27,9 @@ pub struct Settings {
     pub queue_commits_max: usize,
     /// Records between two checkpoints of the view.
     pub checkpoint_records: u64,
+    /// How long a list that no segment names is kept: whoever put it may be about to name it in a
+    /// change, or may want to go back to it.
+    pub list_grace: Duration,
 }
 
 impl Default for Settings {
@@ -33,6 +38,7 @@ impl Default for Settings {
             segment_bytes_max: 64 << 20,
             queue_commits_max: 1024,
             checkpoint_records: 10_000,
+            list_grace: Duration::from_secs(24 * 3600),
         }
     }
 }
@@ -108,6 +114,11 @@ pub(super) fn open(root: &Path, settings: Settings) -> Result<(EmbeddedStore, Op
         torn: scan.torn.take(),
         view: view_report,
     };
+    let lists = ListFolder::of(&folder.root);
+    let removed = lists.sweep(&lists::named(&table), settings.list_grace)?;
+    if removed > 0 {
+        tracing::info!(removed, "removed lists of units that no segment names");
+    }
     let truth = Truth {
         unsaved: table.newer_than(&view.table),
         table,
@@ -116,7 +127,7 @@ pub(super) fn open(root: &Path, settings: Settings) -> Result<(EmbeddedStore, Op
     };
     let rebuilt = matches!(report.view, ViewReport::Rebuilt { .. }).into();
     let live = Arc::new(Live::new(truth, scan.bytes, view.applied.sequence, rebuilt));
-    let store = start(folder, settings, journal, live, view.sled)?;
+    let store = start(folder, lists, settings, journal, live, view.sled)?;
     Ok((store, report))
 }
 
@@ -188,6 +199,7 @@ fn rebuild(folder: &Folder, why: String) -> Result<(View, ViewReport), StoreErro
 
 fn start(
     folder: Folder,
+    lists: ListFolder,
     settings: Settings,
     journal: Appender,
     live: Arc<Live>,
@@ -212,6 +224,7 @@ fn start(
         jobs,
         live: Arc::clone(&live),
         journal: folder.journal(),
+        lists: Arc::new(lists),
         epoch: folder.epoch,
     };
     let committer = Committer {

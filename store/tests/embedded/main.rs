@@ -10,6 +10,7 @@ mod crash;
 mod damage;
 mod folder;
 mod ground;
+mod lists;
 mod replay;
 mod tail;
 mod view;

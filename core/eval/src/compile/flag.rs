@@ -6,16 +6,16 @@ use crate::flag::{Cold, CompiledFlag, Individual, Prerequisite, Rollout, Rule, S
 use crate::timing::Timing;
 use crate::vocabulary::AttributeId;
 use std::collections::BTreeMap;
-use tidegate_model::flag::{self, Flag, FlagDefinition};
+use tidegate_model::flag::{self, Flag, FlagDefinition, WeightedVariation};
 use tidegate_model::invalid::Violation;
 use tidegate_model::key::{FlagKey, VariationKey};
 use tidegate_model::share::Share;
 use tidegate_model::snapshot::{RolloutSplit, SnapshotFlag};
 
 /// The places of one flag's variations, and what is wrong with it.
-struct Names {
+pub(super) struct Names {
     places: BTreeMap<VariationKey, u16>,
-    wrong: Vec<Violation>,
+    pub(super) wrong: Vec<Violation>,
 }
 
 impl Compiler<'_> {
@@ -27,6 +27,9 @@ impl Compiler<'_> {
         let prerequisites = self.prerequisites(flag, &mut names.wrong);
         let individuals = self.individuals(definition, &mut names);
         let rules = self.rules(definition, &mut names);
+        let experiment = flag
+            .running_experiment()
+            .and_then(|one| self.experiment(one, &mut names));
         let rollout = source.rollout.as_ref().and_then(|split| names.rollout(split));
         let fallback = flag.fallback().and_then(|serve| names.serve("fallback", serve));
         let off = definition
@@ -48,6 +51,7 @@ impl Compiler<'_> {
             status: definition.status,
             variations: definition.variations.iter().map(variation).collect(),
             rules,
+            experiment,
             rollout,
             fallback,
             individuals,
@@ -166,14 +170,16 @@ impl Names {
     fn serve(&mut self, field: &str, serve: &flag::Serve) -> Option<Serve> {
         match serve {
             flag::Serve::Variation(key) => self.variation(field, key).map(Serve::One),
-            flag::Serve::Split(parts) => {
-                let parts: Vec<(Share, u16)> = parts
-                    .iter()
-                    .filter_map(|part| Some((part.weight, self.variation(field, &part.variation)?)))
-                    .collect();
-                Serve::of_weights(parts)
-            }
+            flag::Serve::Split(parts) => self.split(field, parts),
         }
+    }
+
+    pub(super) fn split(&mut self, field: &str, parts: &[WeightedVariation]) -> Option<Serve> {
+        let parts: Vec<(Share, u16)> = parts
+            .iter()
+            .filter_map(|part| Some((part.weight, self.variation(field, &part.variation)?)))
+            .collect();
+        Serve::of_weights(parts)
     }
 
     fn rollout(&mut self, split: &RolloutSplit) -> Option<Serve> {

@@ -1,4 +1,4 @@
-//! Compiling conditions, predicates and segments.
+//! Compiling conditions and predicates.
 
 use super::{Compiler, unknown};
 use crate::beginning::Beginning;
@@ -12,35 +12,17 @@ use crate::operator::network::Networks;
 use crate::operator::place::Surroundings;
 use crate::operator::semver::Versions;
 use crate::pattern::Pattern;
-use crate::predicate::{Predicate, Segment};
+use crate::predicate::Predicate;
 use crate::vocabulary::AttributeId;
 use serde_json::Value;
 use tidegate_model::condition::{self, Question, circle};
 use tidegate_model::invalid::Violation;
 use tidegate_model::key::SegmentKey;
-use tidegate_model::segment::Segment as SegmentDefinition;
 
 /// Longest operand that an explanation repeats, in characters.
 const OPERAND_CHARS_MAX: usize = 120;
 
 impl Compiler<'_> {
-    /// Compiles a segment.
-    pub(super) fn segment(&mut self, segment: &SegmentDefinition) -> Segment {
-        let definition = segment.definition();
-        let mut wrong = Vec::new();
-        let when = definition
-            .when
-            .as_ref()
-            .map(|when| self.predicate(when, &mut wrong));
-        self.found_in(wrong, || format!("segments.{}.when", segment.key()));
-        Segment {
-            key: segment.key().clone(),
-            included: self.units(&definition.included),
-            excluded: self.units(&definition.excluded),
-            when,
-        }
-    }
-
     /// A list of targeting keys.
     pub(super) fn units(&mut self, units: &[String]) -> ConstantSet {
         let add = |unit: &String| self.vocabulary.add_text(AttributeId::TARGETING_KEY, unit);

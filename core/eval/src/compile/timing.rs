@@ -1,7 +1,7 @@
 //! When answers may change, through everything that they depend on.
 
 use crate::flag::CompiledFlag;
-use crate::predicate::Segment;
+use crate::segment::Segment;
 use crate::timing::Timing;
 use tidegate_model::flag::FlagStatus;
 
