@@ -20,6 +20,8 @@ pub(crate) struct Sheet {
     pub(crate) served: Arc<Served>,
     /// The version as text.
     pub(crate) version: String,
+    /// What the metadata of all answers begin with, up to the state. Keys and versions need no escapes.
+    pub(crate) metadata: String,
     /// The version as a header.
     pub(crate) version_header: HeaderValue,
     /// Has seen everything that identifies the snapshot.
@@ -40,6 +42,10 @@ impl Sheet {
         Self {
             version_header: HeaderValue::from_str(&version)
                 .unwrap_or_else(|_| HeaderValue::from_static("unknown")),
+            metadata: format!(
+                "\"metadata\":{{\"flagSetId\":\"{}\",\"version\":\"{version}\",\"tidegateState\":\"",
+                header.environment
+            ),
             version,
             identity,
             lasting: Default::default(),

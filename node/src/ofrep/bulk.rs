@@ -1,6 +1,6 @@
 //! All flags in one answer, with where to hear of changes.
 
-use super::entry::Pen;
+use super::entry::{Pen, failure};
 use super::refusal::Refusal;
 use super::{answer, reason_in_detail, told, whole};
 use crate::access::Scope;
@@ -154,12 +154,7 @@ impl Answering<'_> {
             epoch,
         } = *self;
         let (node, served) = (&caller.node, &sheet.served);
-        let pen = Pen::new(
-            node.environment(),
-            Some(&sheet.version),
-            standing,
-            caller.grant.scope,
-        );
+        let pen = Pen::new(sheet, standing, caller.grant.scope);
         let mut text = Vec::with_capacity(256 + served.listed().len() * 256);
         text.raw("{\"flags\":[");
         let mut variations = Vec::with_capacity(served.listed().len());
@@ -174,7 +169,7 @@ impl Answering<'_> {
                 node.replica().counters().defaulted(reason_in_detail(reason));
             }
             match reason {
-                Reason::Error(code) => Pen::failure(&mut text, flag.key.as_str(), code),
+                Reason::Error(code) => failure(&mut text, flag.key.as_str(), code),
                 _ => pen.answer(&mut text, flag.key.as_str(), &evaluation),
             }
         };
