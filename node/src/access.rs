@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+use tidegate_model::flag::Visibility;
+use tidegate_replica::ServedFlag;
 
 /// What an admitted caller may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +15,16 @@ pub enum Scope {
     Client,
     /// Every flag, and why it answers what it does.
     Server,
+}
+
+impl Scope {
+    /// Whether a flag exists for those who have it.
+    pub(crate) fn sees(self, flag: &ServedFlag) -> bool {
+        match self {
+            Self::Server => true,
+            Self::Client => flag.visibility == Visibility::Client,
+        }
+    }
 }
 
 /// What an admitted caller showed, and what it is worth.

@@ -1,6 +1,6 @@
 //! The permission to evaluate, as an extractor: a route without it cannot reach a node.
 
-use crate::access::{Admission, Grant, Scope};
+use crate::access::{Admission, Grant};
 use crate::node::Node;
 use crate::problem::{Kind, Problem};
 use crate::rate_limit::whole_seconds;
@@ -8,7 +8,6 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::{FromRequest, HttpRequest, web};
 use std::future::{Ready, ready};
-use tidegate_model::flag::Visibility;
 use tidegate_replica::{Served, ServedFlag};
 
 /// The nodes that answer on one server, one for each environment.
@@ -31,10 +30,7 @@ impl Caller {
 
     /// Whether the flag exists for the caller.
     pub(crate) fn sees(&self, flag: &ServedFlag) -> bool {
-        match self.grant.scope {
-            Scope::Server => true,
-            Scope::Client => flag.visibility == Visibility::Client,
-        }
+        self.grant.scope.sees(flag)
     }
 }
 

@@ -61,11 +61,10 @@ pub(crate) async fn evaluate_one(
     let body = whole(body).map_err(about)?;
     let facts = Facts::of_body(&body).map_err(|error| about(error.into()))?;
     let node = &caller.node;
-    let scope = caller.grant.scope;
     let mut text = Vec::with_capacity(512);
     let Some(served) = node.replica().served() else {
         node.replica().counters().defaulted("blind");
-        Pen::new(node.environment(), None, Standing::Blind, scope).blind(&mut text, key);
+        entry::blind(&mut text, node.environment(), key);
         return Ok(answer(None, Standing::Blind, text.len()).body(text));
     };
     let Some(flag) = caller.flag(&served, key) else {
@@ -83,7 +82,7 @@ pub(crate) async fn evaluate_one(
     flag.counts.exposed_at(evaluation.variation_place());
     let sheet = node.surface().sheet(&served);
     let standing = node.replica().standing_of(&served);
-    Pen::new(node.environment(), Some(&sheet.version), standing, scope)
+    Pen::new(&sheet, standing, caller.grant.scope)
         .with_age(standing)
         .answer(&mut text, key, &evaluation);
     Ok(answer(Some(&sheet), standing, text.len()).body(text))

@@ -1,14 +1,14 @@
 //! All flags in one answer, with where to hear of changes.
 
-use super::entry::Pen;
+use super::entry::{Pen, failure};
 use super::refusal::Refusal;
 use super::{answer, reason_in_detail, told, whole};
 use crate::access::Scope;
 use crate::caller::Caller;
 use crate::facts::Facts;
 use crate::json::Json as _;
-use crate::result_cache::Kept;
-use crate::sheet::{Sheet, etag};
+use crate::result_cache::{Identity, Kept};
+use crate::sheet::{Sheet, etag, identify_text};
 use crate::stream::token::{self, Epoch};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ETAG, HeaderMap, IF_NONE_MATCH};
@@ -83,82 +83,111 @@ pub(crate) async fn evaluate_all(
     };
     let sheet = node.surface().sheet(&served);
     let standing = node.replica().standing_of(&served);
-    let identity = sheet.identify(&body, &caller.grant, epoch);
-    let tag = etag(&identity);
-    if matches(request.headers(), &tag) {
-        let mut response = told(StatusCode::NOT_MODIFIED, Some(&sheet), standing);
-        return Ok(response.insert_header((ETAG, tag)).finish());
+    let lasting = sheet.lasting(caller.grant.scope, now);
+    let identity = sheet.identify(&body, &caller.grant, epoch, lasting);
+    let answering = Answering {
+        caller: &caller,
+        sheet: &sheet,
+        standing,
+        epoch,
+    };
+    if !lasting.is_cacheable() {
+        let facts = Facts::of_body(&body)?;
+        let (text, variations) = answering.write(&facts.prepare(&served, now));
+        let identity = identify_text(&identity, &text);
+        if let Some(unchanged) = answering.unchanged(&request, &identity) {
+            return Ok(unchanged);
+        }
+        count(&caller, &served, &variations);
+        return Ok(answering.whole(&identity, text));
+    }
+    if let Some(unchanged) = answering.unchanged(&request, &identity) {
+        return Ok(unchanged);
     }
     // While stale the answer says so, which is not part of its identity.
     let results = matches!(standing, Standing::Current { .. }).then(|| node.surface().results());
     let known = results.and_then(|results| results.get(&identity, node.surface().metrics()));
-    let body = match known {
-        Some(kept) => {
-            count(&caller, &served, &kept.variations);
-            kept.body.clone()
+    let text = if let Some(kept) = known {
+        count(&caller, &served, &kept.variations);
+        kept.body.clone()
+    } else {
+        let facts = Facts::of_body(&body)?;
+        let (text, variations) = answering.write(&facts.prepare(&served, now));
+        count(&caller, &served, &variations);
+        if let Some(results) = results {
+            let body = text.clone();
+            results.keep(identity, Kept { body, variations });
         }
-        None => {
-            let facts = Facts::of_body(&body)?;
-            let (text, variations) = write(&caller, &sheet, standing, epoch, &facts.prepare(&served, now));
-            if let Some(results) = results {
-                let body = text.clone();
-                results.keep(identity, Kept { body, variations });
-            }
-            text
-        }
+        text
     };
-    let mut response = answer(Some(&sheet), standing, body.len());
-    Ok(response.insert_header((ETAG, tag)).body(body))
+    Ok(answering.whole(&identity, text))
 }
 
-/// The whole answer, and the place of the variation served for each flag in it.
-fn write(
-    caller: &Caller,
-    sheet: &Sheet,
+/// An answer to be given.
+struct Answering<'a> {
+    caller: &'a Caller,
+    sheet: &'a Sheet,
     standing: Standing,
     epoch: Epoch,
-    context: &PreparedContext<'_>,
-) -> (Bytes, Box<[Option<u16>]>) {
-    let (node, served) = (&caller.node, &sheet.served);
-    let pen = Pen::new(
-        node.environment(),
-        Some(&sheet.version),
-        standing,
-        caller.grant.scope,
-    );
-    let mut text = Vec::with_capacity(256 + served.listed().len() * 256);
-    text.raw("{\"flags\":[");
-    let mut variations = Vec::with_capacity(served.listed().len());
-    let mut put = |flag: &ServedFlag, evaluation: Evaluation<'_>| {
-        if !variations.is_empty() {
-            text.raw(",");
-        }
-        let place = evaluation.variation_place();
-        variations.push(place.and_then(|place| u16::try_from(place).ok()));
-        flag.counts.exposed_at(place);
-        let reason = evaluation.reason();
-        if place.is_none() {
-            node.replica().counters().defaulted(reason_in_detail(reason));
-        }
-        match reason {
-            Reason::Error(code) => Pen::failure(&mut text, flag.key.as_str(), code),
-            _ => pen.answer(&mut text, flag.key.as_str(), &evaluation),
-        }
-    };
-    match caller.grant.scope {
-        Scope::Server => served
-            .evaluate_all(context)
-            .for_each(|(flag, evaluation)| put(flag, evaluation)),
-        // Few of many, perhaps: hidden ones are not even evaluated.
-        Scope::Client => {
-            shown(caller, served).for_each(|flag| put(flag, served.evaluate(flag.key.as_str(), context)))
-        }
-    }
-    end(&mut text, caller, Some(sheet), standing, epoch);
-    (text.into(), variations.into())
 }
 
-/// Counts an answer that was written before.
+impl Answering<'_> {
+    /// That the caller has it already, if it does.
+    fn unchanged(&self, request: &HttpRequest, identity: &Identity) -> Option<HttpResponse> {
+        let tag = etag(identity);
+        let mut response = told(StatusCode::NOT_MODIFIED, Some(self.sheet), self.standing);
+        matches(request.headers(), &tag).then(|| response.insert_header((ETAG, tag)).finish())
+    }
+
+    /// All of it.
+    fn whole(&self, identity: &Identity, text: Bytes) -> HttpResponse {
+        let mut response = answer(Some(self.sheet), self.standing, text.len());
+        response.insert_header((ETAG, etag(identity))).body(text)
+    }
+
+    /// The whole answer, and the place of the variation served for each flag in it.
+    fn write(&self, context: &PreparedContext<'_>) -> (Bytes, Box<[Option<u16>]>) {
+        let Self {
+            caller,
+            sheet,
+            standing,
+            epoch,
+        } = *self;
+        let (node, served) = (&caller.node, &sheet.served);
+        let pen = Pen::new(sheet, standing, caller.grant.scope);
+        let mut text = Vec::with_capacity(256 + served.listed().len() * 256);
+        text.raw("{\"flags\":[");
+        let mut variations = Vec::with_capacity(served.listed().len());
+        let mut put = |flag: &ServedFlag, evaluation: Evaluation<'_>| {
+            if !variations.is_empty() {
+                text.raw(",");
+            }
+            let place = evaluation.variation_place();
+            variations.push(place.and_then(|place| u16::try_from(place).ok()));
+            let reason = evaluation.reason();
+            if place.is_none() {
+                node.replica().counters().defaulted(reason_in_detail(reason));
+            }
+            match reason {
+                Reason::Error(code) => failure(&mut text, flag.key.as_str(), code),
+                _ => pen.answer(&mut text, flag.key.as_str(), &evaluation),
+            }
+        };
+        match caller.grant.scope {
+            Scope::Server => served
+                .evaluate_all(context)
+                .for_each(|(flag, evaluation)| put(flag, evaluation)),
+            // Few of many, perhaps: hidden ones are not even evaluated.
+            Scope::Client => {
+                shown(caller, served).for_each(|flag| put(flag, served.evaluate(flag.key.as_str(), context)))
+            }
+        }
+        end(&mut text, caller, Some(sheet), standing, epoch);
+        (text.into(), variations.into())
+    }
+}
+
+/// Counts an answer as given.
 fn count(caller: &Caller, served: &Served, variations: &[Option<u16>]) {
     for (flag, variation) in shown(caller, served).zip(variations) {
         flag.counts.exposed_at(variation.map(usize::from));

@@ -3,40 +3,26 @@
 use super::refusal::Refusal;
 use crate::access::Scope;
 use crate::json::Json as _;
-use std::fmt::Write as _;
+use crate::sheet::Sheet;
 use tidegate_eval::{ErrorCode, Evaluation, Reason};
 use tidegate_model::key::EnvironmentKey;
 use tidegate_replica::Standing;
 
 /// Writes the answers of one request.
-pub(super) struct Pen {
-    /// What the metadata of all of them begin with, up to the reason.
-    metadata: String,
-    /// What they end with.
-    end: String,
+pub(super) struct Pen<'s> {
+    sheet: &'s Sheet,
+    state: &'static str,
+    age_seconds: Option<u64>,
     scope: Scope,
 }
 
-impl Pen {
-    /// For the answers of a snapshot. Keys of environments and versions need no escapes.
-    pub(super) fn new(
-        environment: &EnvironmentKey,
-        version: Option<&str>,
-        standing: Standing,
-        scope: Scope,
-    ) -> Self {
-        let mut metadata = format!("\"metadata\":{{\"flagSetId\":\"{environment}\"");
-        if let Some(version) = version {
-            let _ = write!(metadata, ",\"version\":\"{version}\"");
-        }
-        let _ = write!(
-            metadata,
-            ",\"tidegateState\":\"{}\",\"tidegateReason\":\"",
-            standing.word()
-        );
+impl<'s> Pen<'s> {
+    /// For the answers of a snapshot.
+    pub(super) fn new(sheet: &'s Sheet, standing: Standing, scope: Scope) -> Self {
         Self {
-            metadata,
-            end: "}}".to_owned(),
+            sheet,
+            state: standing.word(),
+            age_seconds: None,
             scope,
         }
     }
@@ -44,7 +30,7 @@ impl Pen {
     /// The same, with the age of what is served in each answer if it is stale.
     pub(super) fn with_age(mut self, standing: Standing) -> Self {
         if let Standing::Stale { age, .. } = standing {
-            self.end = format!(",\"tidegateAgeSeconds\":{}}}}}", age.as_secs());
+            self.age_seconds = Some(age.as_secs());
         }
         self
     }
@@ -53,17 +39,17 @@ impl Pen {
     /// metadata: clients insist on the one and drop the rest.
     pub(super) fn answer(&self, text: &mut Vec<u8>, key: &str, evaluation: &Evaluation<'_>) {
         let cause = evaluation.reason();
-        text.raw("{\"key\":").value(key);
+        // Keys need no escapes.
+        text.raw("{\"key\":\"").raw(key).raw("\"");
         if let Some(json) = evaluation.json() {
             // As it is spelled in the flag. Left out is "use the caller's default".
             text.raw(",\"value\":").raw(json);
         }
-        self.rest(
-            text,
-            reason(cause),
-            evaluation.variation(),
-            reason_in_detail(cause),
-        );
+        text.raw(",\"reason\":\"").raw(reason(cause));
+        text.raw("\",\"variant\":\"").raw(evaluation.variation());
+        text.raw("\",").raw(&self.sheet.metadata).raw(self.state);
+        text.raw("\",\"tidegateReason\":\"").raw(reason_in_detail(cause));
+        text.raw("\"");
         if self.scope == Scope::Server {
             // Names of rules, rollouts and other flags are not for those who get values only.
             match cause {
@@ -75,26 +61,24 @@ impl Pen {
                 _ => text,
             };
         }
-        text.raw(&self.end);
+        if let Some(age) = &self.age_seconds {
+            text.raw(",\"tidegateAgeSeconds\":").value(age);
+        }
+        text.raw("}}");
     }
+}
 
-    /// Writes the answer while no snapshot is served: not an error, the caller's default (law L7).
-    pub(super) fn blind(&self, text: &mut Vec<u8>, key: &str) {
-        text.raw("{\"key\":").value(key);
-        self.rest(text, "DEFAULT", "", "blind");
-        text.raw(&self.end);
-    }
+/// Writes the answer while no snapshot is served: not an error, the caller's default (law L7).
+pub(super) fn blind(text: &mut Vec<u8>, environment: &EnvironmentKey, key: &str) {
+    text.raw("{\"key\":").value(key);
+    text.raw(",\"reason\":\"DEFAULT\",\"variant\":\"\",\"metadata\":{\"flagSetId\":\"")
+        .raw(environment.as_str());
+    text.raw("\",\"tidegateState\":\"blind\",\"tidegateReason\":\"blind\"}}");
+}
 
-    /// Writes that one flag has no answer.
-    pub(super) fn failure(text: &mut Vec<u8>, key: &str, code: ErrorCode) {
-        text.value(&Refusal::of(code).about(key).into_members());
-    }
-
-    fn rest(&self, text: &mut Vec<u8>, reason: &str, variant: &str, in_detail: &str) {
-        text.raw(",\"reason\":\"").raw(reason);
-        text.raw("\",\"variant\":").value(variant);
-        text.raw(",").raw(&self.metadata).raw(in_detail).raw("\"");
-    }
+/// Writes that one flag has no answer.
+pub(super) fn failure(text: &mut Vec<u8>, key: &str, code: ErrorCode) {
+    text.value(&Refusal::of(code).about(key).into_members());
 }
 
 /// The reason in OpenFeature's words; any other fails in the Python provider.

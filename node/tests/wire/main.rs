@@ -23,4 +23,5 @@ mod probes;
 mod pulling;
 mod reporting;
 mod rules;
+mod time;
 mod visibility;

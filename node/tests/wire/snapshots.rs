@@ -4,7 +4,7 @@ use tidegate_model::key::EnvironmentKey;
 use tidegate_model::snapshot::{Snapshot, SnapshotContent, Version};
 
 /// The flags that the foreign clients are tried with, and a few that they are not.
-fn content(environment: &str) -> SnapshotContent {
+fn content(environment: &str, more: Vec<Value>) -> SnapshotContent {
     let shipped: Value = serde_json::from_str(include_str!("../../../compat/flags.json")).unwrap();
     let mut flags: Vec<Value> = shipped["flags"]
         .as_array()
@@ -23,6 +23,7 @@ fn content(environment: &str) -> SnapshotContent {
         json!({"flag": {"key": "ramp", "type": "boolean", "visibility": "client"},
             "rollout": {"rollout": "ramp.1", "revision": 3, "candidate": "on", "safe": "off", "share": 100}}),
     ]);
+    flags.extend(more);
     flags.sort_by_key(|one| one["flag"]["key"].to_string());
     serde_json::from_value(json!({"environment": environment, "segments": [], "flags": flags})).unwrap()
 }
@@ -36,11 +37,20 @@ pub(crate) fn version(text: &str) -> Version {
 }
 
 pub(crate) fn snapshot_of(environment: &str, at: &str) -> Vec<u8> {
-    let snapshot = Snapshot::seal(&content(environment), version(at), Timestamp::default(), None).unwrap();
-    serde_json::to_vec(&snapshot).unwrap()
+    sealed(&content(environment, vec![]), at)
 }
 
 /// A snapshot of production at this version, as it is carried.
 pub(crate) fn snapshot(at: &str) -> Vec<u8> {
-    snapshot_of("production", at)
+    snapshot_with(at, vec![])
+}
+
+/// The same with more flags.
+pub(crate) fn snapshot_with(at: &str, more: Vec<Value>) -> Vec<u8> {
+    sealed(&content("production", more), at)
+}
+
+fn sealed(content: &SnapshotContent, at: &str) -> Vec<u8> {
+    let snapshot = Snapshot::seal(content, version(at), Timestamp::default(), None).unwrap();
+    serde_json::to_vec(&snapshot).unwrap()
 }
