@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 
 CARGO ?= cargo
+TARGET = $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: help
 help: ## Show this list
@@ -25,8 +26,12 @@ check: ## Format, lints, tidy: what must hold before anything is committed
 	$(CARGO) test --locked --test tidy
 
 .PHONY: bench
-bench: ## Measure; docs/benchmarks.md has numbers of a named machine
+bench: ## Measure evaluation, requests over HTTP, changes on their way; docs/benchmarks.md has numbers
 	$(CARGO) bench --locked -p tidegate-bench
+	$(CARGO) build --release --locked -p tidegate -p tidegate-bench
+	$(TARGET)/release/wire
+	$(TARGET)/release/propagation
+	$(TARGET)/release/propagation --nodes 20 --streams 5000 --changes 20
 
 .PHONY: bench-engines
 bench-engines: ## Measure evaluation beside the engines of others, which are built for it: minutes

@@ -23,7 +23,7 @@ const MAY_KNOW: [(&str, &[&str]); 11] = [
     // Replicas and nodes never need the control plane to evaluate: they do not even link it.
     ("replica", &["model", "eval"]),
     ("node", &["model", "eval", "replica"]),
-    ("bench", &["model", "eval"]),
+    ("bench", &["model", "eval", "replica"]),
     ("examples/shop", &[]),
     (
         ".",
