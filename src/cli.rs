@@ -11,6 +11,7 @@ mod environment;
 mod eval;
 pub(crate) mod failure;
 mod flag;
+mod key;
 pub(crate) mod node;
 mod nodes;
 mod policy;
@@ -64,6 +65,8 @@ enum Command {
     Environment(environment::EnvironmentArgs),
     /// See which nodes serve what
     Nodes(nodes::NodesArgs),
+    /// See and turn the keys that snapshots are signed with
+    Key(key::KeyArgs),
     /// Ask which variation somebody gets, and why
     Eval(eval::EvalArgs),
     /// See who changed what, when and why
@@ -103,6 +106,7 @@ impl Command {
             Self::Policy(args) => wait_for(policy::run(args)),
             Self::Environment(args) => wait_for(environment::run(args)),
             Self::Nodes(args) => wait_for(nodes::run(args)),
+            Self::Key(args) => wait_for(key::run(args)),
             Self::Eval(args) => wait_for(eval::run(args)),
             Self::Audit(args) => wait_for(audit::run(args)),
             Self::Token(args) => wait_for(token::run(args)),
@@ -119,6 +123,7 @@ impl Command {
             Self::Policy(args) => args.target.json,
             Self::Environment(args) => args.target.json,
             Self::Nodes(args) => args.target.json,
+            Self::Key(args) => args.target.json,
             Self::Eval(args) => args.target.json,
             Self::Audit(args) => args.target.json,
             Self::Token(args) => args.target.json,

@@ -1,7 +1,6 @@
 //! Evaluation nodes inside the control plane: fed by function calls instead of HTTP.
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use std::time::Duration;
 use tidegate_actors::control::{ControlError, ControlPlane};
 use tidegate_model::access::{Permission, Token};
@@ -9,7 +8,7 @@ use tidegate_model::fleet::NodeReport;
 use tidegate_model::key::EnvironmentKey;
 use tidegate_model::snapshot::{Digest, Version};
 use tidegate_node::{Admission, ClientAccess, Credential, Grant, Handle, Scope};
-use tidegate_replica::{Upstream, UpstreamError};
+use tidegate_replica::{Offer, Upstream, UpstreamError};
 
 /// One environment of the control plane, as its embedded node sees it.
 pub(crate) struct Inside {
@@ -19,11 +18,11 @@ pub(crate) struct Inside {
 
 #[async_trait]
 impl Upstream for Inside {
-    async fn current(&self, after: Option<Version>, wait: Duration) -> Result<Option<Bytes>, UpstreamError> {
+    async fn current(&self, after: Option<Version>, wait: Duration) -> Result<Option<Offer>, UpstreamError> {
         let newest = self.control.newer_than(&self.environment, after, wait).await;
         Ok(newest
             .filter(|newest| Some(newest.header.version) > after)
-            .map(|newest| newest.bytes.clone()))
+            .map(|newest| Offer::Whole(newest.bytes.clone())))
     }
 
     async fn list(&self, digest: &Digest) -> Result<Bytes, UpstreamError> {

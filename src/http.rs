@@ -11,6 +11,7 @@ mod docs;
 mod environments;
 mod flags;
 mod health;
+mod keys;
 mod listed;
 mod lists;
 mod observe;

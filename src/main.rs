@@ -10,6 +10,7 @@ mod demo;
 mod embedded;
 mod node_process;
 mod policy_folder;
+mod publications;
 mod serve;
 mod signals;
 

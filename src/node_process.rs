@@ -5,8 +5,14 @@ use crate::cli::node::NodeArgs;
 use crate::{http, signals, telemetry};
 use std::path::Path;
 use std::sync::Arc;
-use tidegate_node::{ClientAccess, Node, OpenAccess, TokenFile};
-use tidegate_replica::{HttpUpstream, Replica, ReplicaSettings};
+use std::time::Duration;
+use tidegate_model::snapshot::PublicKey;
+use tidegate_node::relay::Relay;
+use tidegate_node::{Admission, ClientAccess, Node, OpenAccess, TokenFile};
+use tidegate_replica::{HttpUpstream, Replica, ReplicaSettings, Trust, Upstream};
+
+/// How often changed tokens of nodes are looked for (X7 of faults.md asks for five seconds).
+const TOKENS_REFRESH: Duration = Duration::from_secs(4);
 
 /// Worker threads of the HTTP server.
 const HTTP_WORKERS: usize = 2;
@@ -38,6 +44,7 @@ async fn serve(args: NodeArgs) -> Result<(), Failure> {
         name,
         environment: args.environment.clone(),
         folder: Some(args.data.clone()),
+        trust: trust(&args.trusted_key)?,
     });
     let replica = replica.map_err(|error| Failure::process("cannot start the node", error))?;
     let node =
@@ -47,23 +54,80 @@ async fn serve(args: NodeArgs) -> Result<(), Failure> {
         None => node,
     };
 
+    let upstream: Arc<dyn Upstream> = Arc::new(upstream);
+    let relay = args.child_token_file.as_deref();
+    let relay = relay
+        .map(|tokens| relay_for(tokens, &node, &upstream))
+        .transpose()?;
     let (routes, probes) = (
         tidegate_node::routes(vec![node.clone()]),
         tidegate_node::probes(node.clone()),
     );
     let server = http::server::serve(listener, HTTP_WORKERS, move |config| {
         config.configure(probes.clone()).configure(routes.clone());
+        if let Some(relay) = &relay {
+            config.configure(tidegate_node::relay::routes(Arc::clone(relay)));
+        }
     });
     let server = server.map_err(|error| Failure::process("cannot serve", error))?;
     tell(&args, node.replica());
     let handle = server.handle();
     let serving = actix_rt::spawn(server);
-    node.run(Arc::new(upstream), signals::asked_to_stop()).await;
+    node.run(upstream, signals::asked_to_stop()).await;
     tracing::info!("stopping");
+    node.replica().publication().close();
     handle.stop(true).await;
     // The server has ended, or was cut off; both are what was asked for.
     let _ended = serving.await;
     Ok(())
+}
+
+/// What nodes below this one ask. Changed tokens count within seconds.
+fn relay_for(tokens: &Path, node: &Node, upstream: &Arc<dyn Upstream>) -> Result<Arc<Relay>, Failure> {
+    let file = TokenFile::read(tokens).map_err(|error| refuse(tokens, error))?;
+    let file = Arc::new(file);
+    let fresh = Arc::clone(&file);
+    actix_rt::spawn(async move {
+        loop {
+            tokio::time::sleep(TOKENS_REFRESH).await;
+            let fresh = Arc::clone(&fresh);
+            // A panic in there leaves the tokens as they were.
+            let _ = tokio::task::spawn_blocking(move || fresh.refresh()).await;
+        }
+    });
+    let admits = move |secret: Option<&str>| matches!(file.admit(secret), Admission::Granted(_));
+    Ok(Arc::new(Relay::new(node.clone(), Arc::clone(upstream), admits)))
+}
+
+/// The keys that were named; else those that upstream tells first.
+fn trust(named: &[String]) -> Result<Trust, Failure> {
+    let mut keys: Vec<PublicKey> = Vec::new();
+    for one in named {
+        if let Ok(key) = one.parse() {
+            keys.push(key);
+            continue;
+        }
+        let file = Path::new(one);
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            let what = format!("neither a public key nor a file that can be read ({error})");
+            Failure::input(format!("--trusted-key {one}"), what, "see: tidegate key list")
+        })?;
+        let lines = text.lines().map(str::trim);
+        for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            keys.push(line.parse().map_err(|error: String| refuse(file, error))?);
+        }
+    }
+    Ok(match keys.is_empty() {
+        true if named.is_empty() => Trust::FirstContact,
+        true => {
+            return Err(Failure::input(
+                "--trusted-key",
+                "the files have no key, so no snapshot could be believed",
+                "see: tidegate key list",
+            ));
+        }
+        false => Trust::Named(keys),
+    })
 }
 
 fn refuse(file: &Path, error: impl std::fmt::Display) -> Failure {

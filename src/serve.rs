@@ -12,12 +12,13 @@ use std::path::Path;
 use std::sync::Arc;
 use tidegate_actors::clock::SystemClock;
 use tidegate_actors::control::{ControlPlane, Parts};
+use tidegate_actors::keys::KeyBook;
 use tidegate_actors::measures::Measures;
 use tidegate_actors::prometheus::{MetricSource, PrometheusSource};
 use tidegate_model::change::{EntityState, Kind};
 use tidegate_model::key::{EnvironmentKey, NodeName};
 use tidegate_node::Node;
-use tidegate_replica::{Replica, ReplicaSettings};
+use tidegate_replica::{Replica, ReplicaSettings, Trust};
 use tidegate_store::{EmbeddedStore, OpenReport, Store, StoreError, ViewReport};
 use tokio::sync::watch;
 
@@ -42,7 +43,9 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     if let Some(source) = &source {
         check_prometheus(source, store.as_ref()).await?;
     }
-    let control = start_control(&args, store.clone(), source).await?;
+    let keys = KeyBook::open(&args.data, chrono::Utc::now())
+        .map_err(|error| Failure::process("cannot sign snapshots", error))?;
+    let control = start_control(&args, store.clone(), source, keys).await?;
     let told = tokens::first_start(&control, &args.data).await;
     let told = told.map_err(|error| Failure::process("cannot make the first admin token", error))?;
     if let Some(folder) = &args.policies {
@@ -50,7 +53,8 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     }
     let (stop, stopped) = watch::channel(false);
     let nodes = start_nodes(&args, &control, &stopped)?;
-    let server = start_server(listener, &control, &nodes)?;
+    let state = ApiState::new(control.clone()).map_err(|error| Failure::process("cannot measure", error))?;
+    let server = start_server(listener, &state, &control, &nodes)?;
     tell(&args, told.as_deref());
 
     let handle = server.handle();
@@ -65,6 +69,7 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     tracing::info!("stopping");
     // Nobody listens only when everything has stopped already.
     let _everybody_stopped = stop.send(true);
+    state.publications().close();
     handle.stop(outcome.is_ok()).await;
     // The server has ended, or was cut off; both are what was asked for.
     let _ended = serving.await;
@@ -167,6 +172,7 @@ async fn start_control(
     args: &ServeArgs,
     store: Arc<EmbeddedStore>,
     source: Option<PrometheusSource>,
+    keys: KeyBook,
 ) -> Result<ControlPlane, Failure> {
     let measures = Measures::new().map_err(|error| Failure::process("cannot measure", error))?;
     let parts = Parts {
@@ -175,6 +181,7 @@ async fn start_control(
         source: source.map(|source| Arc::new(source) as Arc<dyn MetricSource>),
         environments: args.environments.clone(),
         measures,
+        keys,
     };
     ControlPlane::start(parts)
         .await
@@ -213,6 +220,7 @@ fn start_nodes(
             name,
             environment: environment.clone(),
             folder: None,
+            trust: Trust::Channel,
         });
         let replica = replica.map_err(|error| Failure::process("cannot start the embedded node", error))?;
         let node = Node::new(replica, Arc::new(access))
@@ -238,6 +246,7 @@ fn start_nodes(
 
 fn start_server(
     listener: TcpListener,
+    state: &ApiState,
     control: &ControlPlane,
     nodes: &[Node],
 ) -> Result<actix_web::dev::Server, Failure> {
@@ -245,8 +254,7 @@ fn start_server(
     let replicas = nodes.iter().map(|node| node.replica().clone()).collect();
     let of_nodes = Box::new(tidegate_replica::collector(replicas));
     control.registry().register(of_nodes).map_err(cannot_measure)?;
-    let state = ApiState::new(control.clone()).map_err(cannot_measure)?;
-    let routes = tidegate_node::routes(nodes.to_vec());
+    let (state, routes) = (state.clone(), tidegate_node::routes(nodes.to_vec()));
     let server = http::server::serve(listener, HTTP_WORKERS, move |config| {
         config.configure(routes.clone());
         http::configure(config, state.clone());

@@ -1,9 +1,10 @@
 //! Logs and the metrics of requests.
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 use std::time::Duration;
+use tidegate_model::key::EnvironmentKey;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -87,6 +88,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 pub(crate) struct HttpMetrics {
     requests: IntCounterVec,
     seconds: HistogramVec,
+    streams: IntGaugeVec,
 }
 
 impl HttpMetrics {
@@ -114,8 +116,26 @@ impl HttpMetrics {
             &["route"],
         )?;
         registry.register(Box::new(requests.clone()))?;
+        let streams = IntGaugeVec::new(
+            Opts::new(
+                "tidegate_snapshot_streams",
+                "Nodes that follow the control plane by a stream",
+            ),
+            &["environment"],
+        )?;
         registry.register(Box::new(seconds.clone()))?;
-        Ok(Self { requests, seconds })
+        registry.register(Box::new(streams.clone()))?;
+        Ok(Self {
+            requests,
+            seconds,
+            streams,
+        })
+    }
+
+    /// Notes how many streams of an environment are open, right before the metrics are read.
+    pub(crate) fn note_streams(&self, environment: &EnvironmentKey, open: usize) {
+        let gauge = self.streams.with_label_values(&[environment.as_str()]);
+        gauge.set(i64::try_from(open).unwrap_or(i64::MAX));
     }
 
     /// Counts one request. `route` is the pattern, never the path: the number of series is bounded.

@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::keeper::{Adopt, Keeper, ListQuarantined};
+use crate::keys::KeyBook;
 use crate::measures::Measures;
 use crate::poller::Poller;
 use crate::prometheus::MetricSource;
@@ -16,11 +17,14 @@ use tidegate_model::fleet::{NodeReport, NodeView};
 use tidegate_model::key::EnvironmentKey;
 use tidegate_model::snapshot::{SnapshotHeader, Version};
 use tidegate_store::{Store, StoreError};
+use tokio::sync::watch;
 
 mod definitions;
 mod environments;
 mod error;
+mod keys;
 mod lists;
+mod losses;
 mod rollouts;
 mod tokens;
 
@@ -52,6 +56,8 @@ pub struct Health {
     pub not_ready: Option<String>,
     /// Things whose actors failed too often and are kept apart.
     pub quarantined: Vec<String>,
+    /// How many flags vanish only when somebody confirms it.
+    pub waiting_flags: usize,
 }
 
 /// What a control plane is made of.
@@ -66,6 +72,8 @@ pub struct Parts {
     pub environments: Vec<EnvironmentKey>,
     /// What it measures of itself.
     pub measures: Measures,
+    /// What it signs snapshots with.
+    pub keys: KeyBook,
 }
 
 impl ControlPlane {
@@ -80,8 +88,8 @@ impl ControlPlane {
 
     /// As [`start`](Self::start), deciding by `step`.
     pub(crate) async fn start_with(parts: Parts, step: StepFn) -> Result<Self, StoreError> {
-        let keys = parts.environments;
-        let environments = keys
+        let environment_keys = parts.environments;
+        let environments = environment_keys
             .iter()
             .map(|key| (key.clone(), Environment::new(key.clone())))
             .collect();
@@ -92,7 +100,8 @@ impl ControlPlane {
             clock: parts.clock,
             measures: parts.measures,
             environments,
-            keys,
+            environment_keys,
+            keys: Arc::new(parts.keys),
             tokens: RwLock::default(),
             keeper: OnceLock::new(),
             storage_failure: OnceLock::new(),
@@ -106,7 +115,7 @@ impl ControlPlane {
                 .unwrap_or_else(PoisonError::into_inner) = Some(publisher);
         }
         let keeper = shell.keeper.get_or_init(|| Keeper::new(shell.clone()).start());
-        for key in &shell.keys {
+        for key in &shell.environment_keys {
             for stored in shell.store.list(Kind::Rollout, Some(key)).await? {
                 if let EntityState::Rollout(rollout) = stored.state {
                     keeper.do_send(Adopt(stored.entity, *rollout, stored.revision));
@@ -121,7 +130,7 @@ impl ControlPlane {
     /// The environments it serves.
     #[must_use]
     pub fn environments(&self) -> &[EnvironmentKey] {
-        &self.shell.keys
+        &self.shell.environment_keys
     }
 
     /// The newest snapshot of an environment; `None` when there is no such environment.
@@ -152,6 +161,12 @@ impl ControlPlane {
             return newest.clone();
         }
         self.published(environment)
+    }
+
+    /// Follows what is published in an environment; `None` when there is no such environment.
+    #[must_use]
+    pub fn follow(&self, environment: &EnvironmentKey) -> Option<watch::Receiver<Option<Arc<Published>>>> {
+        Some(self.shell.environments.get(environment)?.published.subscribe())
     }
 
     /// Takes in what a node says of itself. A report that was taken in before changes nothing.
@@ -238,6 +253,12 @@ impl ControlPlane {
         Health {
             not_ready,
             quarantined: quarantined.iter().map(ToString::to_string).collect(),
+            waiting_flags: self
+                .shell
+                .environments
+                .values()
+                .map(|one| one.waiting().len())
+                .sum(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidegate_decide::rollout::Fleet;
 use tidegate_model::Timestamp;
-use tidegate_model::fleet::{NODE_LEASE_SECONDS, NodeReport, NodeView};
+use tidegate_model::fleet::{NODE_LEASE_SECONDS, NodeHealth, NodeReport, NodeView};
 use tidegate_model::key::{NodeName, Revision, RolloutId};
 use tidegate_model::snapshot::Version;
 use tidegate_model::span::Span;
@@ -22,12 +22,21 @@ pub(crate) struct Nodes {
     /// Since when nodes are being listened to: one that has been silent since may still be out there.
     listening_since: Timestamp,
     seen: BTreeMap<NodeName, Seen>,
-    published: BTreeMap<Version, Splits>,
+    published: BTreeMap<Version, Issued>,
+}
+
+/// A version that was published.
+#[derive(Debug)]
+struct Issued {
+    at: Timestamp,
+    splits: Splits,
 }
 
 #[derive(Debug, Clone)]
 struct Seen {
     serving: Option<Version>,
+    health: Option<NodeHealth>,
+    via: Vec<NodeName>,
     last: Timestamp,
 }
 
@@ -41,8 +50,8 @@ impl Nodes {
     }
 
     /// A version was published with these splits.
-    pub(crate) fn publish(&mut self, version: Version, splits: Splits) {
-        self.published.insert(version, splits);
+    pub(crate) fn publish(&mut self, version: Version, splits: Splits, at: Timestamp) {
+        self.published.insert(version, Issued { at, splits });
         while self.published.len() > VERSIONS_KEPT {
             self.published.pop_first();
         }
@@ -52,6 +61,8 @@ impl Nodes {
     pub(crate) fn hear(&mut self, report: &NodeReport, now: Timestamp) -> bool {
         let seen = Seen {
             serving: report.serving,
+            health: report.health,
+            via: report.via.clone(),
             last: now,
         };
         let before = self.seen.insert(report.node.clone(), seen);
@@ -74,7 +85,7 @@ impl Nodes {
         let revision_in = |version: &Version| {
             self.published
                 .get(version)
-                .and_then(|splits| splits.get(rollout))
+                .and_then(|issued| issued.splits.get(rollout))
                 .copied()
                 .unwrap_or(Revision::ABSENT)
         };
@@ -83,7 +94,7 @@ impl Nodes {
             published: self
                 .published
                 .last_key_value()
-                .map_or(Revision::ABSENT, |(version, _splits)| revision_in(version)),
+                .map_or(Revision::ABSENT, |(version, _issued)| revision_in(version)),
             live: live
                 .map(|(name, seen)| {
                     (
@@ -109,10 +120,40 @@ impl Nodes {
             name: name.clone(),
             serving: seen.serving,
             current: seen.serving.is_some() && seen.serving == newest,
+            behind_ms: self.behind(seen.serving, now),
+            health: seen.health,
+            hop_lag_ms: self.hop_lag(seen),
+            via: seen.via.clone(),
             last_seen: seen.last,
             live: is_live(seen, now),
         };
         self.seen.iter().map(view).collect()
+    }
+
+    /// Since when something is published that who serves this version does not serve, in
+    /// milliseconds.
+    fn behind(&self, serving: Option<Version>, now: Timestamp) -> Option<i64> {
+        let missed = self
+            .published
+            .iter()
+            .find(|(version, _)| Some(**version) > serving);
+        let remembered = serving.is_some_and(|version| self.published.contains_key(&version));
+        match missed {
+            None => Some(0),
+            Some((_, issued)) if remembered => Some((now - issued.at).num_milliseconds()),
+            Some(_) => None,
+        }
+    }
+
+    /// How much later than its upstream a node served what both serve.
+    fn hop_lag(&self, seen: &Seen) -> Option<i64> {
+        let took = |seen: &Seen| seen.health?.propagation_ms;
+        let Some(upstream) = seen.via.first() else {
+            return took(seen);
+        };
+        let upstream = self.seen.get(upstream)?;
+        (upstream.serving == seen.serving).then_some(())?;
+        Some(took(seen)? - took(upstream)?)
     }
 }
 
@@ -127,6 +168,7 @@ fn is_live(seen: &Seen, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tidegate_model::fleet::{BreakerState, NodeState};
 
     fn at(seconds: u64) -> Timestamp {
         Span::seconds(seconds).after(Timestamp::default())
@@ -142,6 +184,8 @@ mod tests {
             instance: "i".to_owned(),
             batch: 0,
             serving: serving.map(version),
+            health: None,
+            via: Vec::new(),
             tallies: vec![],
         }
     }
@@ -154,10 +198,12 @@ mod tests {
         nodes.publish(
             version(4),
             Arc::new(BTreeMap::from([(rollout.clone(), Revision(2))])),
+            at(0),
         );
         nodes.publish(
             version(7),
             Arc::new(BTreeMap::from([(rollout.clone(), Revision(5))])),
+            at(0),
         );
         assert!(nodes.hear(&report("a", Some(7)), at(1)));
         assert!(!nodes.hear(&report("a", Some(7)), at(2)), "a mere sign of life");
@@ -185,5 +231,56 @@ mod tests {
         assert_eq!(nodes.next_lease_end(at(63)), Some(at(90)));
         assert!(nodes.hear(&report("b", Some(4)), at(64)), "back from the dead");
         assert_eq!(nodes.live(at(64)), 2);
+    }
+
+    #[test]
+    fn how_far_each_node_and_each_hop_is_behind_is_known() {
+        let mut nodes = Nodes::listening_since(at(0));
+        for (number, seconds) in [(4, 10), (7, 20), (9, 30)] {
+            nodes.publish(version(number), Splits::default(), at(seconds));
+        }
+        let mut hear = |name: &str, serving: Option<u64>, via: &[&str], took: Option<i64>| {
+            let health = took.map(|took| NodeHealth {
+                state: NodeState::Current,
+                breaker: BreakerState::Closed,
+                evaluations_per_second: 1.5,
+                propagation_ms: Some(took),
+            });
+            let via = via.iter().map(|name| NodeName::new(name).unwrap()).collect();
+            let said = NodeReport {
+                health,
+                via,
+                ..report(name, serving)
+            };
+            nodes.hear(&said, at(31));
+        };
+        hear("a", Some(9), &[], Some(12));
+        hear("b", Some(9), &["a"], Some(40));
+        hear("c", Some(4), &["b", "a"], Some(7));
+        hear("d", None, &[], None);
+        hear("e", Some(3), &["gone"], Some(1));
+        let views = nodes.views(Some(version(9)), at(32));
+        let lags: Vec<_> = views
+            .iter()
+            .map(|view| {
+                (
+                    view.name.as_str(),
+                    view.behind_ms,
+                    view.hop_lag_ms,
+                    view.via.len(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            lags,
+            [
+                ("a", Some(0), Some(12), 0),
+                ("b", Some(0), Some(28), 1),
+                // The first version that it misses was published 12 s ago.
+                ("c", Some(12_000), None, 2),
+                ("d", None, None, 0),
+                ("e", None, None, 1),
+            ]
+        );
     }
 }

@@ -184,6 +184,8 @@ mod tests {
             instance: instance.to_owned(),
             batch,
             serving: None,
+            health: None,
+            via: Vec::new(),
             tallies: vec![Tally {
                 flag: FlagKey::new("f").unwrap(),
                 variation: VariationKey::new("on").unwrap(),

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod control;
+pub mod keys;
 pub mod measures;
 pub mod prometheus;
 pub mod view;
@@ -18,6 +19,7 @@ mod poller;
 mod publisher;
 mod rollout;
 mod shell;
+mod waiting;
 
 #[cfg(test)]
 mod world;

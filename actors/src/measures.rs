@@ -34,6 +34,8 @@ pub struct Measures {
     pub(crate) publishes: IntCounterVec,
     /// Snapshots that the publish gate refused.
     pub(crate) refused_publishes: IntCounter,
+    /// Flags whose loss waits for somebody's word, by environment.
+    pub(crate) waiting_flags: IntGaugeVec,
     /// The newest published version's number by environment.
     pub(crate) version: IntGaugeVec,
     /// What flagd's clients get, where flagd is a target.
@@ -131,6 +133,11 @@ impl Measures {
             publishes: new.counters(
                 "tidegate_publishes_total",
                 "Snapshots published",
+                &["environment"],
+            )?,
+            waiting_flags: new.int_gauges(
+                "tidegate_waiting_flags",
+                "Flags that vanish only when somebody confirms it",
                 &["environment"],
             )?,
             refused_publishes: new.counter(

@@ -3,9 +3,10 @@
 use crate::control::Published;
 use crate::fleet::Nodes;
 use crate::shell::{Environment, Shell};
+use crate::waiting::Waiting;
 use actix::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use tidegate_decide::rollout::Fleet;
 use tidegate_eval::CompiledSnapshot;
 use tidegate_interop::flagd;
@@ -36,10 +37,20 @@ const RECORDS_AT_ONCE: usize = 1000;
 #[rtype(result = "()")]
 pub(crate) struct Nudge;
 
+/// The signing keys changed: what is published has to be signed with the one that signs now.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct SignAgain;
+
 /// A node said something of itself.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Heard(pub(crate) NodeReport);
+
+/// These flags may vanish, if they are the ones that wait. Says whether they are.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub(crate) struct Confirm(pub(crate) BTreeSet<FlagKey>);
 
 /// Which nodes are there?
 #[derive(Message)]
@@ -69,6 +80,7 @@ pub(crate) struct Publisher {
     /// The journal up to here is in `content`.
     seen: u64,
     reading: bool,
+    waiting: Waiting,
     nodes: Nodes,
     attached: BTreeMap<RolloutId, Attached>,
     lease_timer: Option<SpawnHandle>,
@@ -160,9 +172,10 @@ impl Content {
         }
     }
 
-    fn snapshot(&self, environment: &EnvironmentKey) -> SnapshotContent {
+    /// What there is, with some flags as they were.
+    fn snapshot(&self, environment: &EnvironmentKey, kept: &BTreeMap<FlagKey, Flag>) -> SnapshotContent {
         let flag = |(key, flag): (&FlagKey, &Flag)| SnapshotFlag {
-            flag: flag.clone(),
+            flag: kept.get(key).unwrap_or(flag).clone(),
             rollout: self.splits.get(key).cloned(),
         };
         SnapshotContent {
@@ -183,6 +196,7 @@ impl Publisher {
             content,
             seen,
             reading: false,
+            waiting: Waiting::default(),
             nodes,
             attached: BTreeMap::new(),
             lease_timer: None,
@@ -225,18 +239,21 @@ impl Publisher {
     /// Publishes what is known, if it differs from what was published last.
     fn publish(&mut self, ctx: &mut Context<Self>) {
         let now = self.shell.clock.now();
-        let content = self.content.snapshot(&self.environment);
+        let kept = self.waiting.keep(&self.content.flags);
+        let content = self.content.snapshot(&self.environment, &kept);
+        self.tell_waiting();
         let version = Version {
             epoch: self.shell.store.epoch(),
             number: self.seen,
         };
         match self.pass_gate(&content, version, now) {
             Ok(Some(published)) => {
+                self.waiting.note(content.flags.iter().map(|one| &one.flag));
                 let splits = self.content.splits.values();
                 let splits = splits
                     .map(|split| (split.rollout.clone(), split.revision))
                     .collect();
-                self.nodes.publish(version, Arc::new(splits));
+                self.nodes.publish(version, Arc::new(splits), now);
                 let measures = &self.shell.measures;
                 measures
                     .publishes
@@ -260,6 +277,24 @@ impl Publisher {
         }
     }
 
+    /// Says which flags wait for somebody's word.
+    fn tell_waiting(&self) {
+        let held = self.waiting.held();
+        let measures = &self.shell.measures;
+        let gauge = measures
+            .waiting_flags
+            .with_label_values(&[self.environment.as_str()]);
+        gauge.set(i64::try_from(held.len()).unwrap_or(i64::MAX));
+        if let Some(home) = self.home() {
+            let mut told = home.waiting.write().unwrap_or_else(PoisonError::into_inner);
+            if *told != held && !held.is_empty() {
+                tracing::warn!(environment = %self.environment, flags = held.len(),
+                    "many flags vanish at once; they are published as they were until somebody confirms");
+            }
+            *told = held;
+        }
+    }
+
     /// A snapshot that a node could choke on never leaves; nodes keep the last good one (F67).
     fn pass_gate(
         &self,
@@ -270,8 +305,13 @@ impl Publisher {
         let before = self.home().and_then(|home| home.published.borrow().clone());
         let before = before.as_ref().map(|published| &published.header);
         let previous = before.map(|header| header.digest.clone());
-        let sealed =
-            Snapshot::seal(content, version, now, previous.clone()).map_err(|error| error.to_string())?;
+        let key = self
+            .shell
+            .keys
+            .signing()
+            .ok_or("there is no key to sign it with")?;
+        let sealed = Snapshot::seal(content, version, now, previous.clone());
+        let sealed = sealed.map_err(|error| error.to_string())?.signed(&key);
         if previous.as_ref() == Some(&sealed.header.digest) {
             return Ok(None);
         }
@@ -410,6 +450,29 @@ impl Handler<Nudge> for Publisher {
     }
 }
 
+impl Handler<SignAgain> for Publisher {
+    type Result = ();
+
+    fn handle(&mut self, _: SignAgain, _ctx: &mut Self::Context) {
+        let (Some(home), Some(key)) = (self.home(), self.shell.keys.signing()) else {
+            return;
+        };
+        let Some(published) = home.published.borrow().clone() else {
+            return;
+        };
+        let signed = serde_json::from_slice::<Snapshot>(&published.bytes).and_then(|snapshot| {
+            let snapshot = snapshot.signed(&key);
+            let bytes = serde_json::to_vec(&snapshot)?.into();
+            let header = snapshot.header;
+            Ok(Published { header, bytes })
+        });
+        match signed {
+            Ok(signed) => drop(home.published.send_replace(Some(Arc::new(signed)))),
+            Err(error) => tracing::error!(%error, "what is published cannot be signed again"),
+        }
+    }
+}
+
 impl Handler<Heard> for Publisher {
     type Result = ();
 
@@ -421,6 +484,15 @@ impl Handler<Heard> for Publisher {
         if self.nodes.hear(&report, now) {
             self.tell_rollouts(ctx);
         }
+    }
+}
+
+impl Handler<Confirm> for Publisher {
+    type Result = bool;
+
+    fn handle(&mut self, Confirm(flags): Confirm, _ctx: &mut Self::Context) -> bool {
+        // They go with the next version: that somebody confirmed is in the journal then.
+        self.waiting.confirm(&flags)
     }
 }
 

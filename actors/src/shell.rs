@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::control::{ControlError, Published};
 use crate::ingest::Ingest;
 use crate::keeper::Keeper;
+use crate::keys::KeyBook;
 use crate::measures::Measures;
 use crate::poller::Poller;
 use crate::publisher::{Nudge, Publisher};
@@ -17,7 +18,7 @@ use tidegate_decide::step::Step;
 use tidegate_model::Timestamp;
 use tidegate_model::access::Token;
 use tidegate_model::change::{EntityRef, Record};
-use tidegate_model::key::EnvironmentKey;
+use tidegate_model::key::{EnvironmentKey, FlagKey};
 use tidegate_model::rollout::Rollout;
 use tidegate_model::snapshot::Digest;
 use tidegate_store::{CommitError, Proposal, Store};
@@ -37,7 +38,9 @@ pub(crate) struct Shell {
     pub(crate) poller: Poller,
     pub(crate) measures: Measures,
     pub(crate) environments: BTreeMap<EnvironmentKey, Environment>,
-    pub(crate) keys: Vec<EnvironmentKey>,
+    pub(crate) environment_keys: Vec<EnvironmentKey>,
+    /// What snapshots are signed with.
+    pub(crate) keys: Arc<KeyBook>,
     pub(crate) tokens: RwLock<BTreeMap<Digest, Token>>,
     pub(crate) keeper: OnceLock<Addr<Keeper>>,
     /// Why nothing can be stored any more; set once.
@@ -52,6 +55,8 @@ pub(crate) struct Environment {
     pub(crate) gate: Mutex<()>,
     pub(crate) ingest: Ingest,
     pub(crate) published: watch::Sender<Option<Arc<Published>>>,
+    /// Flags whose loss waits for somebody's word.
+    pub(crate) waiting: RwLock<Vec<FlagKey>>,
     /// Replaced by the keeper when the publisher had to be built anew.
     pub(crate) publisher: RwLock<Option<Addr<Publisher>>>,
 }
@@ -63,8 +68,17 @@ impl Environment {
             key,
             gate: Mutex::new(()),
             published: watch::Sender::new(None),
+            waiting: RwLock::default(),
             publisher: RwLock::new(None),
         }
+    }
+
+    /// Flags whose loss waits for somebody's word.
+    pub(crate) fn waiting(&self) -> Vec<FlagKey> {
+        self.waiting
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn publisher(&self) -> Option<Addr<Publisher>> {

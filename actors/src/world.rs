@@ -3,6 +3,7 @@
 
 use crate::clock::{Clock, TokioClock};
 use crate::control::{ControlError, ControlPlane, Parts};
+use crate::keys::KeyBook;
 use crate::measures::Measures;
 use crate::prometheus::MetricSource;
 use crate::shell::StepFn;
@@ -86,6 +87,7 @@ impl World {
             source: Some(script.clone()),
             environments: vec![environment.clone()],
             measures: Measures::new().unwrap(),
+            keys: KeyBook::in_memory(Timestamp::default()).unwrap(),
         };
         let control = ControlPlane::start_with(parts, step).await.unwrap();
         Self {
@@ -134,6 +136,8 @@ impl World {
             instance: "i".to_owned(),
             batch: 0,
             serving,
+            health: None,
+            via: Vec::new(),
             tallies: Vec::new(),
         };
         self.control.report(&self.environment, report).await.unwrap();

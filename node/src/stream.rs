@@ -228,6 +228,7 @@ mod tests {
             name: NodeName::new("n1").unwrap(),
             environment: EnvironmentKey::new("production").unwrap(),
             folder: None,
+            trust: tidegate_replica::Trust::Channel,
         });
         let node = Node::new(replica.unwrap(), Arc::clone(access) as Arc<dyn ClientAccess>).unwrap();
         Following {

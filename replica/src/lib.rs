@@ -6,13 +6,16 @@
 //! server: the node puts HTTP and gRPC in front of it, an application may use it as it is.
 
 mod backoff;
+mod breaker;
 mod contact;
 mod lists;
 mod metrics;
 mod serving;
 mod shelf;
 mod tally;
+mod trust;
 
+pub mod publication;
 mod pull;
 mod replica;
 mod report;
@@ -25,5 +28,6 @@ pub use replica::{Replica, ReplicaError, ReplicaSettings};
 pub use serving::{OfferRefusal, Served, ServedFlag};
 pub use shelf::ShelfError;
 pub use tally::{FlagCounts, METRICS_PER_FLAG_MAX, TooManyMetrics};
+pub use trust::Trust;
 pub use upstream::http::{HttpUpstream, HttpUpstreamError};
-pub use upstream::{Upstream, UpstreamError};
+pub use upstream::{News, Offer, Tiding, Upstream, UpstreamError};

@@ -1,5 +1,7 @@
 //! What a replica exports to Prometheus.
 
+mod travel;
+
 use crate::contact::Standing;
 use crate::replica::Replica;
 use prometheus::core::{Collector, Desc};
@@ -8,8 +10,10 @@ use prometheus::{
     Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use std::collections::{BTreeMap, HashMap};
+use tidegate_model::fleet::NodeHealth;
 use tidegate_model::key::{EnvironmentKey, FlagKey, MetricName, VariationKey};
 use tidegate_model::snapshot::Version;
+use travel::Travel;
 
 /// The counters of one replica. All carry the label `environment`.
 #[derive(Debug)]
@@ -24,6 +28,7 @@ pub struct Counters {
     pull_failures: IntCounterVec,
     report_failures: IntCounterVec,
     shelf_failures: IntCounter,
+    travel: Travel,
     epoch: IntGauge,
     version: IntGauge,
     age: Gauge,
@@ -83,6 +88,7 @@ impl Counters {
                 "tidegate_node_shelf_failures_total",
                 "Snapshots that are served but could not be kept on disk",
             )?)?,
+            travel: Travel::new(&new)?,
             epoch: new.kept(IntGauge::new(
                 "tidegate_node_snapshot_epoch",
                 "Which life of the store the served snapshot is from; 0 while blind",
@@ -138,6 +144,10 @@ impl Counters {
         self.refused_snapshots.with_label_values(&[cause]).inc();
     }
 
+    pub(crate) fn keys_refused(&self) {
+        self.travel.refused_keys.inc();
+    }
+
     pub(crate) fn pull_failed(&self, cause: &str) {
         self.pull_failures.with_label_values(&[cause]).inc();
     }
@@ -148,6 +158,19 @@ impl Counters {
 
     pub(crate) fn shelf_failed(&self) {
         self.shelf_failures.inc();
+    }
+
+    pub(crate) fn took_snapshot(&self, form: &str) {
+        self.travel.snapshots.with_label_values(&[form]).inc();
+    }
+
+    pub(crate) fn kept_back(&self) {
+        self.travel.kept_back.inc();
+    }
+
+    /// Notes how the replica is doing, right before the metrics are read.
+    pub(crate) fn note_health(&self, health: &NodeHealth, streams: usize) {
+        self.travel.note(health, streams);
     }
 
     /// Where to register what the surface over this replica counts; it gets the replica's labels.

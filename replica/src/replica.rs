@@ -1,18 +1,24 @@
 //! A replica: what it is made of, and its life.
 
+use crate::breaker::{Breaker, Guarded};
 use crate::contact::{Contact, Standing};
 use crate::lists::{ListRefusal, ListShelf};
 use crate::metrics::Counters;
+use crate::publication::Publication;
 use crate::pull::Pull;
 use crate::report::Reporter;
 use crate::serving::{OfferRefusal, Served, Serving};
 use crate::shelf::{Found, Shelf, ShelfError};
 use crate::tally::Tallies;
+use crate::trust::{Keyring, Trust};
 use crate::upstream::Upstream;
+use bytes::Bytes;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use tidegate_model::fleet::{NodeHealth, NodeState};
 use tidegate_model::key::{EnvironmentKey, NodeName};
-use tidegate_model::snapshot::{Digest, SnapshotRefusal, Version};
+use tidegate_model::snapshot::{Delta, DeltaRefusal, Digest, KeyList, Snapshot, SnapshotRefusal, Version};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -25,6 +31,8 @@ pub struct ReplicaSettings {
     /// Where the last two snapshots are kept; `None` keeps none, which suits a node inside the
     /// control plane.
     pub folder: Option<PathBuf>,
+    /// Whose signature it believes.
+    pub trust: Trust,
 }
 
 /// Why a replica cannot start. Bad snapshots on disk are no reason.
@@ -58,7 +66,14 @@ struct Parts {
     contact: Contact,
     shelf: Option<Shelf>,
     lists: ListShelf,
+    keyring: Keyring,
+    publication: Publication,
+    breaker: Arc<Breaker>,
+    /// How long the snapshot in force was on its way; `NEVER` when it came from the disk.
+    propagation_ms: AtomicI64,
 }
+
+const NEVER: i64 = i64::MIN;
 
 impl Replica {
     /// A replica that serves the newest whole snapshot found in its folder, if there is one.
@@ -67,10 +82,10 @@ impl Replica {
     /// See [`ReplicaError`].
     pub fn new(settings: ReplicaSettings) -> Result<Self, ReplicaError> {
         let counters = Arc::new(Counters::new(&settings.environment).map_err(ReplicaError::Metrics)?);
-        let lists = ListShelf::new(settings.folder.as_deref());
-        let shelf = settings
-            .folder
-            .map(|folder| Shelf::open(&folder, &settings.environment));
+        let folder = settings.folder.as_deref();
+        let lists = ListShelf::new(folder);
+        let keyring = Keyring::open(settings.trust, folder);
+        let shelf = folder.map(|folder| Shelf::open(folder, &settings.environment, &keyring));
         let (shelf, found) = shelf.transpose()?.unzip();
         let replica = Self {
             parts: Arc::new(Parts {
@@ -83,6 +98,10 @@ impl Replica {
                 contact: Contact::default(),
                 shelf,
                 lists,
+                keyring,
+                publication: Publication::default(),
+                breaker: Arc::default(),
+                propagation_ms: AtomicI64::new(NEVER),
             }),
         };
         replica.recover(found.unwrap_or_default());
@@ -110,21 +129,73 @@ impl Replica {
             .map_or(Standing::Blind, |served| self.standing_of(&served))
     }
 
-    /// Puts a snapshot (a [`tidegate_model::snapshot::Snapshot`] as JSON, fresh from upstream) in force, and keeps it in the
-    /// node's folder. Compiles and writes to disk: not for an event loop's thread.
+    /// Puts a snapshot (a [`Snapshot`] as JSON, fresh from upstream) in force, hands it on, and keeps it
+    /// in the node's folder. Compiles and writes to disk: not for an event loop's thread.
     ///
     /// # Errors
     /// Why it is not in force. What was served before stays.
     pub fn offer(&self, bytes: &[u8]) -> Result<Version, OfferRefusal> {
-        let version = self.take(bytes).inspect_err(|refusal| {
+        let read = self.read(bytes).map_err(OfferRefusal::from);
+        let taken = read.and_then(|snapshot| self.take(snapshot, Bytes::copy_from_slice(bytes)));
+        self.counted(taken, "whole")
+    }
+
+    /// A snapshot that is written otherwise than the control plane writes it was touched on its way,
+    /// even if it says the same: a signature is over what the header says.
+    fn read(&self, bytes: &[u8]) -> Result<Snapshot, SnapshotRefusal> {
+        let unreadable = |error: serde_json::Error| SnapshotRefusal::Unreadable(error.to_string());
+        let snapshot: Snapshot = serde_json::from_slice(bytes).map_err(unreadable)?;
+        if self.parts.keyring.looks() && serde_json::to_vec(&snapshot).map_err(unreadable)? != bytes {
+            let why = "it is not written as the control plane writes it";
+            return Err(SnapshotRefusal::Unreadable(why.to_owned()));
+        }
+        Ok(snapshot)
+    }
+
+    /// As [`offer`](Self::offer), given the way from the snapshot in force: a [`Delta`] as JSON.
+    ///
+    /// # Errors
+    /// Why the snapshot that it leads to is not in force. What was served before stays.
+    pub fn offer_delta(&self, bytes: &[u8]) -> Result<Version, OfferRefusal> {
+        self.counted(self.follow(bytes), "delta")
+    }
+
+    fn follow(&self, bytes: &[u8]) -> Result<Version, OfferRefusal> {
+        let unreadable = |error: serde_json::Error| DeltaRefusal::Unreadable(error.to_string());
+        let delta: Delta = serde_json::from_slice(bytes).map_err(unreadable)?;
+        let held = self.parts.publication.newest();
+        let held = held
+            .ok_or_else(|| DeltaRefusal::Unreadable("nothing is held that it could start from".to_owned()))?;
+        let snapshot = delta.apply(&held.snapshot().map_err(unreadable)?)?;
+        let bytes = serde_json::to_vec(&snapshot).map_err(unreadable)?;
+        self.take(snapshot, bytes.into())
+    }
+
+    fn counted(&self, taken: Result<Version, OfferRefusal>, form: &str) -> Result<Version, OfferRefusal> {
+        match &taken {
+            Ok(_) => self.parts.counters.took_snapshot(form),
             // Missing lists are fetched, and the snapshot is offered again.
-            if !matches!(refusal, OfferRefusal::ListsMissing(_)) {
-                self.parts.counters.refused_snapshot(refusal.cause());
-            }
-        })?;
-        tracing::info!(node = %self.name(), environment = %self.environment(), %version, "serving a new snapshot");
-        if let Some(Err(error)) = self.parts.shelf.as_ref().map(|shelf| shelf.keep(bytes, version)) {
-            self.parts.counters.shelf_failed();
+            Err(OfferRefusal::ListsMissing(_)) => {}
+            Err(refusal) => self.parts.counters.refused_snapshot(refusal.cause()),
+        }
+        taken
+    }
+
+    fn take(&self, snapshot: Snapshot, bytes: Bytes) -> Result<Version, OfferRefusal> {
+        let parts = &self.parts;
+        parts.keyring.check(&snapshot.header)?;
+        let created = snapshot.header.created;
+        let served = parts.serving.compile(snapshot, &parts.tallies, &parts.lists)?;
+        // First, so that nobody sees the new snapshot as unconfirmed.
+        parts.contact.confirmed(Instant::now());
+        let version = self.put_in_force(served)?;
+        let took = (chrono::Utc::now() - created).num_milliseconds();
+        parts.propagation_ms.store(took, Ordering::Relaxed);
+        tracing::info!(node = %self.name(), environment = %self.environment(), %version, took_ms = took,
+            "serving a new snapshot");
+        self.hand_on(bytes.clone());
+        if let Some(Err(error)) = parts.shelf.as_ref().map(|shelf| shelf.keep(&bytes, version)) {
+            parts.counters.shelf_failed();
             tracing::error!(node = %self.name(), %version, error = &error as &dyn std::error::Error,
                 "the snapshot is served but not kept on disk: a restart would go back to an older one");
         }
@@ -145,9 +216,50 @@ impl Replica {
         self.parts.lists.bytes(digest)
     }
 
+    fn hand_on(&self, bytes: Bytes) {
+        if let Err(error) = self.parts.publication.hand_on(bytes) {
+            tracing::error!(node = %self.name(), %error, "what is served cannot be handed on");
+        }
+    }
+
+    /// What it hands on to nodes below it.
+    pub fn publication(&self) -> &Publication {
+        &self.parts.publication
+    }
+
+    /// The keys that it believes, as upstream told them; `None` when it was told none.
+    pub fn key_list(&self) -> Option<Arc<KeyList>> {
+        self.parts.keyring.list()
+    }
+
+    /// The upstream behind this replica's breaker.
+    pub fn guarded(&self, upstream: Arc<dyn Upstream>) -> Arc<dyn Upstream> {
+        Arc::new(Guarded {
+            upstream,
+            breaker: Arc::clone(&self.parts.breaker),
+            counters: Arc::clone(&self.parts.counters),
+        })
+    }
+
+    /// What it tells of itself.
+    pub(crate) fn health(&self, evaluations_per_second: f64) -> NodeHealth {
+        let propagation = self.parts.propagation_ms.load(Ordering::Relaxed);
+        NodeHealth {
+            state: match self.standing() {
+                Standing::Blind => NodeState::Blind,
+                Standing::Current { .. } => NodeState::Current,
+                Standing::Stale { .. } => NodeState::Stale,
+            },
+            breaker: self.parts.breaker.state(Instant::now()),
+            evaluations_per_second,
+            propagation_ms: (propagation != NEVER).then_some(propagation),
+        }
+    }
+
     /// Pulls snapshots from upstream and reports to it until `shutdown` completes; then hands in
     /// what was counted last. Failures are retried for ever and never reach evaluation.
     pub async fn run(&self, upstream: Arc<dyn Upstream>, shutdown: impl Future<Output = ()>) {
+        let upstream = self.guarded(upstream);
         let mut reporter = Reporter::new(self.clone(), Arc::clone(&upstream));
         let pull = Pull::new(self.clone(), upstream);
         tokio::select! {
@@ -175,6 +287,7 @@ impl Replica {
         }
         for snapshot in found.snapshots {
             let version = snapshot.header.version;
+            let bytes = serde_json::to_vec(&snapshot).unwrap_or_default();
             let compiled = self
                 .parts
                 .serving
@@ -183,6 +296,7 @@ impl Replica {
                 Ok(version) => {
                     tracing::info!(node = %self.name(), environment = %self.environment(), %version,
                         "serving the snapshot found on disk");
+                    self.hand_on(bytes.into());
                     return;
                 }
                 Err(refusal) => {
@@ -192,18 +306,6 @@ impl Replica {
                 }
             }
         }
-    }
-
-    fn take(&self, bytes: &[u8]) -> Result<Version, OfferRefusal> {
-        let unreadable = |error: serde_json::Error| SnapshotRefusal::Unreadable(error.to_string());
-        let snapshot = serde_json::from_slice(bytes).map_err(unreadable)?;
-        let served = self
-            .parts
-            .serving
-            .compile(snapshot, &self.parts.tallies, &self.parts.lists)?;
-        // First, so that nobody sees the new snapshot as unconfirmed.
-        self.parts.contact.confirmed(Instant::now());
-        self.put_in_force(served)
     }
 
     fn put_in_force(&self, served: Served) -> Result<Version, OfferRefusal> {
@@ -234,6 +336,10 @@ impl Replica {
         &self.parts.counters
     }
 
+    pub(crate) fn keyring(&self) -> &Keyring {
+        &self.parts.keyring
+    }
+
     pub(crate) fn tallies(&self) -> &Tallies {
         &self.parts.tallies
     }
@@ -246,7 +352,11 @@ impl Replica {
     /// Brings the metrics about the snapshot up to date.
     pub(crate) fn note_serving(&self) {
         let version = self.served().map(|served| served.version());
+        let health = self.health(0.0);
         self.parts.counters.note_serving(version, self.standing());
+        self.parts
+            .counters
+            .note_health(&health, self.parts.publication.streams());
     }
 }
 

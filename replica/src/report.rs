@@ -40,6 +40,40 @@ pub(crate) struct Reporter {
     backoff: Backoff,
     last_failure: Option<&'static str>,
     next: Next,
+    rate: Rate,
+}
+
+/// How often something happens, over the last ten seconds or so.
+struct Rate {
+    since: Instant,
+    count: u64,
+    last: f64,
+}
+
+impl Rate {
+    /// Shorter than this, chance decides.
+    const WINDOW: Duration = Duration::from_secs(10);
+
+    fn new() -> Self {
+        Self {
+            since: Instant::now(),
+            count: 0,
+            last: 0.0,
+        }
+    }
+
+    fn add(&mut self, count: u64) {
+        self.count = self.count.saturating_add(count);
+    }
+
+    fn per_second(&mut self) -> f64 {
+        let elapsed = self.since.elapsed();
+        if elapsed >= Self::WINDOW {
+            let last = self.count as f64 / elapsed.as_secs_f64();
+            *self = Self { last, ..Self::new() };
+        }
+        self.last
+    }
 }
 
 /// When the next report is due.
@@ -67,6 +101,7 @@ impl Reporter {
             backoff: Backoff::default(),
             last_failure: None,
             next: Next::AtOnce,
+            rate: Rate::new(),
         }
     }
 
@@ -132,6 +167,8 @@ impl Reporter {
             instance: self.replica.instance().to_owned(),
             batch: batch.map_or(self.batches, |batch| batch.number),
             serving,
+            health: Some(self.replica.health(self.rate.per_second())),
+            via: Vec::new(),
             tallies: batch.map_or_else(Vec::new, |batch| batch.tallies.clone()),
         };
         let outcome = self.upstream.report(&report).await;
@@ -179,6 +216,8 @@ impl Reporter {
             return;
         }
         let mut tallies = self.replica.tallies().take();
+        let exposures = tallies.iter().filter(|tally| tally.metric.is_none());
+        self.rate.add(exposures.map(|tally| tally.count).sum());
         while !tallies.is_empty() {
             let rest = tallies.split_off(tallies.len().min(TALLIES_PER_REPORT));
             self.batches += 1;

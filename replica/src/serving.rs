@@ -11,7 +11,7 @@ use tidegate_model::flag::{FlagStatus, FlagType, Visibility};
 use tidegate_model::invalid::Invalid;
 use tidegate_model::key::{EnvironmentKey, FlagKey};
 use tidegate_model::snapshot::{
-    Digest, Snapshot, SnapshotContent, SnapshotFlag, SnapshotHeader, SnapshotRefusal, Version,
+    DeltaRefusal, Digest, Snapshot, SnapshotContent, SnapshotFlag, SnapshotHeader, SnapshotRefusal, Version,
 };
 use tidegate_model::units::Lists;
 use tokio::sync::watch;
@@ -63,6 +63,9 @@ pub enum OfferRefusal {
         /// What is served.
         serving: Version,
     },
+    /// It was offered as a way from what is held, and the way does not lead there.
+    #[error(transparent)]
+    NoWay(#[from] DeltaRefusal),
     /// It cannot be evaluated.
     #[error("the snapshot cannot be evaluated: {0}")]
     Uncompilable(Invalid),
@@ -78,9 +81,8 @@ impl OfferRefusal {
     /// The cause, as the label of `tidegate_node_refused_snapshots_total`.
     pub fn cause(&self) -> &'static str {
         match self {
-            Self::Unfit(SnapshotRefusal::Unreadable(_)) => "unreadable",
-            Self::Unfit(SnapshotRefusal::Altered { .. }) => "altered",
-            Self::Unfit(SnapshotRefusal::OtherEnvironment { .. }) => "other_environment",
+            Self::Unfit(refusal) => refusal.cause(),
+            Self::NoWay(refusal) => refusal.cause(),
             Self::NotNewer { .. } => "not_newer",
             Self::Uncompilable(_) => "uncompilable",
             Self::ListsMissing(_) => "list_missing",

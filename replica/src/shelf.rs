@@ -5,6 +5,7 @@
 //! so at every moment, a power cut included, the newest whole snapshot is untouched. The first line
 //! is the digest of all that follows: the snapshot's own digest does not cover its header.
 
+use crate::trust::Keyring;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -50,14 +51,22 @@ impl Shelf {
     ///
     /// # Errors
     /// When the folder cannot be made or read. What lies in it is never an error.
-    pub(crate) fn open(folder: &Path, environment: &EnvironmentKey) -> Result<(Self, Found), ShelfError> {
+    pub(crate) fn open(
+        folder: &Path,
+        environment: &EnvironmentKey,
+        keyring: &Keyring,
+    ) -> Result<(Self, Found), ShelfError> {
         fs::create_dir_all(folder).map_err(failed("create the folder", folder))?;
         let mut found = Found::default();
         let mut slots = [None; 2];
         for (slot, name) in slots.iter_mut().zip(SLOTS) {
             let path = folder.join(name);
             let Some(bytes) = read(&path)? else { continue };
-            match parse(&bytes, environment) {
+            let believed = parse(&bytes, environment).and_then(|snapshot| {
+                keyring.check_kept(&snapshot.header)?;
+                Ok(snapshot)
+            });
+            match believed {
                 Ok(snapshot) => {
                     *slot = Some(snapshot.header.version);
                     found.snapshots.push(snapshot);
@@ -156,9 +165,10 @@ fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ShelfErr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trust::Trust;
     use tempfile::TempDir;
     use tidegate_model::Timestamp;
-    use tidegate_model::snapshot::SnapshotContent;
+    use tidegate_model::snapshot::{SigningKey, SnapshotContent};
 
     fn environment() -> EnvironmentKey {
         EnvironmentKey::new("production").unwrap()
@@ -166,6 +176,12 @@ mod tests {
 
     fn version(number: u64) -> Version {
         Version { epoch: 1, number }
+    }
+
+    /// The shelf as it is without anybody's signature, and what lies on it.
+    fn open(folder: &Path) -> Result<(Shelf, Found), ShelfError> {
+        let keyring = Keyring::open(Trust::Channel, None);
+        Shelf::open(folder, &environment(), &keyring)
     }
 
     fn bytes_of(environment: EnvironmentKey, number: u64) -> Vec<u8> {
@@ -184,7 +200,7 @@ mod tests {
     }
 
     fn numbers(folder: &Path) -> Vec<u64> {
-        let (_, found) = Shelf::open(folder, &environment()).unwrap();
+        let (_, found) = open(folder).unwrap();
         let versions = found.snapshots.iter().map(|one| one.header.version.number);
         versions.collect()
     }
@@ -192,7 +208,7 @@ mod tests {
     /// A folder in which these were kept in this order.
     fn shelf_with(versions: &[u64]) -> TempDir {
         let folder = tempfile::tempdir().unwrap();
-        let (shelf, _) = Shelf::open(&folder.path().join("new"), &environment()).unwrap();
+        let (shelf, _) = open(&folder.path().join("new")).unwrap();
         for number in versions {
             shelf.keep(&bytes(*number), version(*number)).unwrap();
         }
@@ -242,7 +258,7 @@ mod tests {
             // The newest lies in the second slot.
             let newest = folder.join(SLOTS[1]);
             fs::write(&newest, spoil(fs::read(&newest).unwrap())).unwrap();
-            let (shelf, found) = Shelf::open(&folder, &environment()).unwrap();
+            let (shelf, found) = open(&folder).unwrap();
             assert_eq!(found.refused.len(), 1, "{what}");
             assert_eq!(found.snapshots.len(), 1, "{what}");
             assert_eq!(found.snapshots[0].header.version, version(1), "{what}");
@@ -261,11 +277,28 @@ mod tests {
     }
 
     #[test]
+    fn f64_a_generation_that_nobody_trusted_signed_is_refused() {
+        let key = |seed: u8| SigningKey::from_seed(&[seed; 32]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (shelf, _) = open(folder.path()).unwrap();
+        for (number, signer) in [(1, 1), (2, 9)] {
+            let snapshot: Snapshot = serde_json::from_slice(&bytes(number)).unwrap();
+            let signed = serde_json::to_vec(&snapshot.signed(&key(signer))).unwrap();
+            shelf.keep(&signed, version(number)).unwrap();
+        }
+        let keyring = Keyring::open(Trust::Named(vec![*key(1).public()]), None);
+        let (_, found) = Shelf::open(folder.path(), &environment(), &keyring).unwrap();
+        assert_eq!(found.refused[0].1.cause(), "unknown_key");
+        let versions: Vec<_> = found.snapshots.iter().map(|one| one.header.version).collect();
+        assert_eq!(versions, [version(1)]);
+    }
+
+    #[test]
     fn a_folder_that_cannot_be_made_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, b"").unwrap();
-        let error = Shelf::open(&file.join("shelf"), &environment()).unwrap_err();
+        let error = open(&file.join("shelf")).unwrap_err();
         assert!(error.to_string().contains("file/shelf"), "{error}");
     }
 }

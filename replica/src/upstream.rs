@@ -1,22 +1,40 @@
 //! Where snapshots come from and reports go to.
 
 pub(crate) mod http;
+mod news;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;
 use tidegate_model::fleet::NodeReport;
-use tidegate_model::snapshot::{Digest, Version};
+use tidegate_model::snapshot::{Digest, KeyList, Version};
 
 /// The control plane as a node sees it: over HTTP ([`crate::HttpUpstream`]), or in the same process.
 #[async_trait]
 pub trait Upstream: Send + Sync + 'static {
-    /// The newest [`tidegate_model::snapshot::Snapshot`] as JSON, as soon as it is newer than
-    /// `after`; `None` when nothing newer was published within `wait`.
+    /// The newest snapshot as soon as it is newer than `after`, whole or as the way from there;
+    /// `None` when nothing newer was published within `wait`. Without `after` it is whole.
     ///
     /// # Errors
     /// When upstream gave no usable answer.
-    async fn current(&self, after: Option<Version>, wait: Duration) -> Result<Option<Bytes>, UpstreamError>;
+    async fn current(&self, after: Option<Version>, wait: Duration) -> Result<Option<Offer>, UpstreamError>;
+
+    /// Word of every version above `after`, as it is published; `None` when upstream tells none, and
+    /// has to be asked again and again.
+    ///
+    /// # Errors
+    /// When upstream gave no usable answer.
+    async fn news(&self, _after: Option<Version>) -> Result<Option<Box<dyn News>>, UpstreamError> {
+        Ok(None)
+    }
+
+    /// The keys that snapshots are signed with; `None` when upstream signs none.
+    ///
+    /// # Errors
+    /// When upstream gave no usable answer.
+    async fn keys(&self) -> Result<Option<KeyList>, UpstreamError> {
+        Ok(None)
+    }
 
     /// The bytes of a list of units that a snapshot names.
     ///
@@ -29,6 +47,35 @@ pub trait Upstream: Send + Sync + 'static {
     /// # Errors
     /// When it is not certain that the report was taken in.
     async fn report(&self, report: &NodeReport) -> Result<(), UpstreamError>;
+}
+
+/// A newer snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Offer {
+    /// A [`tidegate_model::snapshot::Snapshot`] as JSON.
+    Whole(Bytes),
+    /// A [`tidegate_model::snapshot::Delta`] as JSON.
+    Delta(Bytes),
+}
+
+/// Word of new versions, as they are published.
+#[async_trait]
+pub trait News: Send {
+    /// The next word; `None` when upstream ended the stream. May be dropped at any point.
+    ///
+    /// # Errors
+    /// When the stream broke.
+    async fn next(&mut self) -> Result<Option<Tiding>, UpstreamError>;
+}
+
+/// What upstream tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tiding {
+    /// The newest version; `None` when nothing was published yet.
+    pub version: Option<Version>,
+    /// The way to it from the version told before, if it is short: a
+    /// [`tidegate_model::snapshot::Delta`] as JSON.
+    pub delta: Option<Bytes>,
 }
 
 /// Why upstream gave no usable answer.
@@ -67,6 +114,12 @@ pub enum UpstreamError {
         /// The most that is read, in bytes.
         limit: usize,
     },
+    /// It was not asked: it failed too often.
+    #[error("the control plane is left alone for {wait:?}, because half of the last calls failed")]
+    BreakerOpen {
+        /// For how long.
+        wait: Duration,
+    },
 }
 
 impl UpstreamError {
@@ -78,6 +131,18 @@ impl UpstreamError {
             Self::Credential { .. } => "credential",
             Self::Refused { .. } => "refused",
             Self::TooLarge { .. } => "too_large",
+            Self::BreakerOpen { .. } => "breaker_open",
+        }
+    }
+
+    /// Whether the answer means that upstream fails; `None` when it says nothing about that.
+    pub(crate) fn speaks_against_upstream(&self) -> Option<bool> {
+        match self {
+            Self::Away(_) => Some(true),
+            Self::Refused { status, .. } => Some(*status >= 500),
+            Self::Credential { .. } | Self::TooLarge { .. } => Some(false),
+            // It works, and has a lot to do.
+            Self::Busy { .. } | Self::BreakerOpen { .. } => None,
         }
     }
 }

@@ -14,7 +14,7 @@ use tidegate_model::fleet::NodeReport;
 use tidegate_model::key::{EnvironmentKey, NodeName};
 use tidegate_model::snapshot::{Digest, Snapshot, SnapshotContent, Version};
 use tidegate_model::units::UnitSet;
-use tidegate_replica::{OfferRefusal, Replica, ReplicaSettings, Upstream, UpstreamError};
+use tidegate_replica::{Offer, OfferRefusal, Replica, ReplicaSettings, Trust, Upstream, UpstreamError};
 
 fn list(units: &[&str]) -> (Digest, Bytes) {
     let set = UnitSet::of_hashes(units.iter().map(|unit| UnitSet::hash(unit)).collect());
@@ -42,6 +42,7 @@ fn replica(folder: &Path) -> Replica {
         name: NodeName::new("n1").unwrap(),
         environment: EnvironmentKey::new("production").unwrap(),
         folder: Some(folder.to_owned()),
+        trust: Trust::Channel,
     })
     .unwrap()
 }
@@ -94,9 +95,9 @@ struct Feed {
 
 #[async_trait]
 impl Upstream for Feed {
-    async fn current(&self, after: Option<Version>, _: Duration) -> Result<Option<Bytes>, UpstreamError> {
+    async fn current(&self, after: Option<Version>, _: Duration) -> Result<Option<Offer>, UpstreamError> {
         let newer = after < Some(Version { epoch: 1, number: 2 });
-        Ok(newer.then(|| self.snapshot.clone()))
+        Ok(newer.then(|| Offer::Whole(self.snapshot.clone())))
     }
 
     async fn list(&self, _: &Digest) -> Result<Bytes, UpstreamError> {

@@ -45,6 +45,10 @@ pub(crate) struct NodeArgs {
     /// What it calls itself; must differ between nodes [default: the host's name and the port]
     #[arg(long, value_parser = super::named::<NodeName>)]
     pub(crate) name: Option<NodeName>,
+    /// A public key that snapshots may be signed with, in base64, or a file with one key a line; may be given
+    /// several times [default: the keys that the upstream tells at the first contact]
+    #[arg(long, value_name = "KEY|FILE")]
+    pub(crate) trusted_key: Vec<String>,
     /// File with the tokens that callers may show, one a line, after `server` if it may see every flag
     #[arg(
         long,
@@ -56,6 +60,10 @@ pub(crate) struct NodeArgs {
     /// Answer everybody who can reach it, without any token
     #[arg(long)]
     pub(crate) open: bool,
+    /// File with the tokens that other nodes may show, one a line: they may then name this node as their
+    /// upstream [default: no node may]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) child_token_file: Option<PathBuf>,
     /// Most requests a second for each token that evaluates; more are answered with 429
     #[arg(long, env = "TIDEGATE_RATE_LIMIT", value_name = "NUMBER")]
     pub(crate) rate_limit: Option<NonZeroU32>,

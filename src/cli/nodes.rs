@@ -5,7 +5,9 @@ use super::failure::Failure;
 use super::screen::{Screen, Tone, cell, moment, toned};
 use super::target::Target;
 use clap::Args;
-use tidegate_model::fleet::NodeView;
+use serde::{Deserialize, Serialize};
+use tidegate_model::fleet::{BreakerState, NodeState, NodeView};
+use tidegate_model::key::{FlagKey, NodeName};
 
 /// Whose nodes.
 #[derive(Debug, Args)]
@@ -13,14 +15,30 @@ use tidegate_model::fleet::NodeView;
 pub(crate) struct NodesArgs {
     #[command(flatten)]
     pub(crate) target: Target,
+    /// Confirm that the flags which wait may vanish from the snapshots
+    #[arg(long)]
+    pub(crate) confirm: bool,
+}
+
+/// Flags that vanish only when somebody confirms it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Waiting {
+    flags: Vec<FlagKey>,
 }
 
 /// Shows the nodes.
 pub(crate) async fn run(args: NodesArgs) -> Result<(), Failure> {
     let client = Client::new(&args.target)?;
     let screen = Screen::of(&args.target);
+    let waiting: Waiting = client.get(&client.within("snapshots/waiting")).await?.read()?;
+    if args.confirm && !waiting.flags.is_empty() {
+        client.post(&client.within("snapshots/confirm"), &waiting).await?;
+    }
     let answer = client.get(&client.within("nodes")).await?;
-    screen.show(&answer.json()?, || Ok(table(screen, &answer.items()?)))
+    screen.show(&answer.json()?, || {
+        let nodes = table(screen, &answer.items()?);
+        Ok(format!("{nodes}{}", told(&waiting.flags, args.confirm)))
+    })
 }
 
 fn table(screen: Screen, nodes: &[NodeView]) -> String {
@@ -33,18 +51,87 @@ fn table(screen: Screen, nodes: &[NodeView]) -> String {
             (true, false) => toned("behind", Tone::Wait),
             (false, _) => toned("silent", Tone::Bad),
         };
+        let behind = match node.behind_ms {
+            Some(0) => "-".to_owned(),
+            Some(milliseconds) => seconds(milliseconds),
+            None => "unknown".to_owned(),
+        };
+        let via: Vec<&str> = node.via.iter().map(NodeName::as_str).collect();
+        let via = if via.is_empty() {
+            "-".to_owned()
+        } else {
+            via.join(" < ")
+        };
+        let health = node.health.as_ref();
         vec![
             cell(&node.name),
             state,
             cell(serving),
+            cell(behind),
+            cell(health.map_or("-", |health| own_word(health.state))),
+            cell(health.map_or("-", |health| breaker_word(health.breaker))),
+            cell(via),
+            cell(
+                node.hop_lag_ms
+                    .map_or_else(|| "-".to_owned(), |lag| format!("{lag} ms")),
+            ),
+            cell(health.map_or_else(
+                || "-".to_owned(),
+                |health| format!("{:.0}", health.evaluations_per_second),
+            )),
             cell(moment(node.last_seen)),
         ]
     };
     screen.table(
-        &["node", "state", "serves", "last seen"],
+        &[
+            "node",
+            "state",
+            "serves",
+            "behind",
+            "says",
+            "breaker",
+            "via",
+            "hop",
+            "eval/s",
+            "last seen",
+        ],
         nodes.iter().map(row).collect(),
         "no node has been heard of; start one with: tidegate node --upstream URL --token-file FILE",
     )
+}
+
+/// What there is to say about flags that wait.
+fn told(waiting: &[FlagKey], confirmed: bool) -> String {
+    let keys: Vec<&str> = waiting.iter().map(FlagKey::as_str).collect();
+    match (keys.as_slice(), confirmed) {
+        ([], false) => String::new(),
+        ([], true) => "no flags wait\n".to_owned(),
+        (keys, true) => format!("{} vanish from the snapshots now\n", keys.join(", ")),
+        (keys, false) => format!(
+            "{} vanish only when somebody confirms it: tidegate nodes --confirm\n",
+            keys.join(", ")
+        ),
+    }
+}
+
+fn seconds(milliseconds: i64) -> String {
+    format!("{:.1} s", milliseconds as f64 / 1000.0)
+}
+
+fn own_word(state: NodeState) -> &'static str {
+    match state {
+        NodeState::Blind => "blind",
+        NodeState::Current => "current",
+        NodeState::Stale => "stale",
+    }
+}
+
+fn breaker_word(state: BreakerState) -> &'static str {
+    match state {
+        BreakerState::Closed => "closed",
+        BreakerState::HalfOpen => "half-open",
+        BreakerState::Open => "open",
+    }
 }
 
 #[cfg(test)]
@@ -56,20 +143,20 @@ mod tests {
     fn nodes_say_whether_they_keep_up() {
         let node = |name: &str, live: bool, current: bool| {
             json!({"name": name, "serving": {"epoch": 1, "number": 42}, "current": current, "live": live,
-                "lastSeen": "2026-11-22T09:00:00Z"})
+                "behindMs": if current { 0 } else { 1234 }, "lastSeen": "2026-11-22T09:00:00Z"})
         };
-        let nodes = json!([
-            node("n1", true, true),
-            node("n2", true, false),
-            node("n3", false, false)
-        ]);
+        let mut far = node("n2", true, false);
+        far["via"] = json!(["fra-1", "hub"]);
+        far["hopLagMs"] = json!(17);
+        far["health"] = json!({"state": "stale", "breaker": "half_open", "evaluationsPerSecond": 1200.4});
+        let nodes = json!([node("n1", true, true), far, node("n3", false, false)]);
         let nodes: Vec<NodeView> = serde_json::from_value(nodes).unwrap();
         assert_eq!(
             table(Screen::PIPE, &nodes),
-            "NODE  STATE       SERVES  LAST SEEN
-n1    up to date  1.42    2026-11-22 09:00:00 UTC
-n2    behind      1.42    2026-11-22 09:00:00 UTC
-n3    silent      1.42    2026-11-22 09:00:00 UTC
+            "NODE  STATE       SERVES  BEHIND  SAYS   BREAKER    VIA          HOP    EVAL/S  LAST SEEN
+n1    up to date  1.42    -       -      -          -            -      -       2026-11-22 09:00:00 UTC
+n2    behind      1.42    1.2 s   stale  half-open  fra-1 < hub  17 ms  1200    2026-11-22 09:00:00 UTC
+n3    silent      1.42    1.2 s   -      -          -            -      -       2026-11-22 09:00:00 UTC
 "
         );
         assert!(table(Screen::PIPE, &[]).starts_with("no node has been heard of"));

@@ -5,6 +5,7 @@
 //! for no permission cannot reach it, and the compiler says so.
 
 use crate::http::problem::{Kind, Problem};
+use crate::publications::Publications;
 use crate::telemetry::HttpMetrics;
 use actix_web::dev::Payload;
 use actix_web::http::header;
@@ -15,12 +16,14 @@ use tidegate_actors::control::{ControlPlane, Health};
 use tidegate_model::access::{Author, Permission, Role, Token};
 use tidegate_model::key::EnvironmentKey;
 use tidegate_model::snapshot::Digest;
+use tidegate_replica::publication::Publication;
 
 /// What the API stands on. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct ApiState {
     control: ControlPlane,
     metrics: HttpMetrics,
+    publications: Publications,
 }
 
 impl ApiState {
@@ -30,7 +33,17 @@ impl ApiState {
     /// When the registry has metrics of these names already.
     pub(crate) fn new(control: ControlPlane) -> Result<Self, prometheus::Error> {
         let metrics = HttpMetrics::register(control.registry())?;
-        Ok(Self { control, metrics })
+        let publications = Publications::follow(&control);
+        Ok(Self {
+            control,
+            metrics,
+            publications,
+        })
+    }
+
+    /// What is handed on to nodes.
+    pub(crate) fn publications(&self) -> &Publications {
+        &self.publications
     }
 
     /// Where requests are counted.
@@ -121,11 +134,12 @@ pub(crate) struct AllowedEverywhere<P> {
 
 /// Anybody: what needs no token, and shows nothing that would.
 pub(crate) struct Anybody {
-    control: ControlPlane,
+    state: ApiState,
 }
 
 struct Caller {
     control: ControlPlane,
+    publications: Publications,
     token: Token,
 }
 
@@ -133,6 +147,12 @@ impl<P> Allowed<P> {
     /// The control plane.
     pub(crate) fn control(&self) -> &ControlPlane {
         &self.caller.control
+    }
+
+    /// What is handed on to nodes of the environment in the path.
+    pub(crate) fn publication(&self) -> Result<&Publication, Problem> {
+        let publication = self.caller.publications.of(&self.environment);
+        publication.ok_or_else(|| Problem::incident("environment-without-publication"))
     }
 
     /// The environment in the path.
@@ -154,6 +174,11 @@ impl<P> Allowed<P> {
     pub(crate) fn require(&self, permission: Permission) -> Result<(), Problem> {
         self.caller.require(&[permission])
     }
+
+    /// Passes only if the token is bound to no environment; `what` the route does.
+    pub(crate) fn require_everywhere(&self, what: &str) -> Result<(), Problem> {
+        self.caller.require_everywhere(what)
+    }
 }
 
 impl<P> AllowedEverywhere<P> {
@@ -171,18 +196,22 @@ impl<P> AllowedEverywhere<P> {
 impl Anybody {
     /// How the control plane is doing.
     pub(crate) async fn health(&self) -> Health {
-        self.control.health().await
+        self.state.control.health().await
     }
 
-    /// What it measures of itself.
+    /// What it measures of itself, up to date.
     pub(crate) fn registry(&self) -> &prometheus::Registry {
-        self.control.registry()
+        for (environment, open) in self.state.publications.streams() {
+            self.state.metrics.note_streams(environment, open);
+        }
+        self.state.control.registry()
     }
 }
 
 impl Caller {
     fn of(request: &HttpRequest) -> Result<Self, Problem> {
-        let control = ApiState::of(request)?.control.clone();
+        let state = ApiState::of(request)?;
+        let (control, publications) = (state.control.clone(), state.publications.clone());
         let secret = bearer(request)?;
         // The secret has 256 random bits and is looked up by its digest: how long the look-up takes
         // tells something about the digest, which is of no use for finding the secret.
@@ -193,7 +222,11 @@ impl Caller {
                 "the token is unknown, expired or revoked; ask an administrator for a new one",
             )
         })?;
-        Ok(Self { control, token })
+        Ok(Self {
+            control,
+            publications,
+            token,
+        })
     }
 
     fn author(&self) -> Author {
@@ -221,6 +254,20 @@ impl Caller {
                 names(any_of),
                 self.token.name,
                 sufficient.join(" or "),
+            ),
+        ))
+    }
+
+    fn require_everywhere(&self, what: &str) -> Result<(), Problem> {
+        let Some(environment) = &self.token.environment else {
+            return Ok(());
+        };
+        Err(Problem::new(
+            Kind::Forbidden,
+            format!(
+                "{what} with a token for all environments, and {} is bound to {environment}; \
+                 use an admin token that was made without an environment",
+                self.token.name
             ),
         ))
     }
@@ -308,17 +355,11 @@ impl<P: Access> FromRequest for AllowedEverywhere<P> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Caller::of(request).and_then(|caller| {
             caller.require(P::ANY_OF)?;
-            if let Some(environment) = &caller.token.environment {
-                return Err(Problem::new(
-                    Kind::Forbidden,
-                    format!(
-                        "tokens are managed with a token for all environments, and {} is bound to {environment}; \
-                         use an admin token that was made without an environment",
-                        caller.token.name
-                    ),
-                ));
-            }
-            Ok(Self { caller, access: PhantomData })
+            caller.require_everywhere("tokens are managed")?;
+            Ok(Self {
+                caller,
+                access: PhantomData,
+            })
         }))
     }
 }
@@ -328,9 +369,7 @@ impl FromRequest for Anybody {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(ApiState::of(request).map(|state| Self {
-            control: state.control.clone(),
-        }))
+        ready(ApiState::of(request).map(|state| Self { state: state.clone() }))
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct Readiness {
     /// How many flags and rollouts are kept apart because their actors failed too often. The metrics
     /// and the log name them.
     quarantined: usize,
+    /// How many flags vanish only when somebody confirms it.
+    waiting_flags: usize,
 }
 
 /// Whether the process runs.
@@ -42,6 +44,7 @@ pub(super) async fn ready(anybody: Anybody) -> Result<Json<Readiness>, Problem> 
         None => Ok(Json(Readiness {
             status: "ready",
             quarantined: health.quarantined.len(),
+            waiting_flags: health.waiting_flags,
         })),
     }
 }

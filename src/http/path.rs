@@ -8,7 +8,7 @@ use std::future::{Ready, ready};
 use std::str::FromStr;
 use tidegate_model::invalid::{Violation, nearest};
 use tidegate_model::key::{FlagKey, PolicyName, RolloutId, SegmentKey, TokenName};
-use tidegate_model::snapshot::Digest;
+use tidegate_model::snapshot::{Digest, KeyId};
 
 /// A name that stands in a path.
 pub(crate) trait PathName: FromStr<Err = Violation> {
@@ -38,6 +38,10 @@ impl PathName for TokenName {
 
 impl PathName for Digest {
     const SEGMENT: &'static str = "digest";
+}
+
+impl PathName for KeyId {
+    const SEGMENT: &'static str = "id";
 }
 
 /// The name in the path.

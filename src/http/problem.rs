@@ -8,6 +8,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use std::fmt;
 use tidegate_actors::control::ControlError;
+use tidegate_actors::keys::KeyBookError;
 use tidegate_decide::refusal::Refusal;
 use tidegate_model::invalid::Violation;
 use tidegate_model::key::Revision;
@@ -127,6 +128,13 @@ struct ProblemText<'a> {
 }
 
 impl Problem {
+    /// Too much at once; `retry_after` in seconds.
+    pub(crate) fn busy(detail: impl Into<String>, retry_after: u64) -> Self {
+        let mut problem = Self::new(Kind::TooBusy, detail);
+        problem.0.retry_after_seconds = Some(retry_after);
+        problem
+    }
+
     /// The media type of a problem.
     pub(crate) const MEDIA_TYPE: &'static str = "application/problem+json";
 
@@ -248,12 +256,20 @@ impl From<ControlError> for Problem {
                 problem.0.cause = Some(chain(&source));
                 problem
             }
+            ControlError::Keys(error) => {
+                let kind = match error {
+                    KeyBookError::Unknown(_) => Kind::NotFound,
+                    KeyBookError::TooMany { .. } | KeyBookError::Signs(_) => Kind::Conflict,
+                    _ => Kind::StorageUnavailable,
+                };
+                let mut problem = Self::new(kind, error.to_string());
+                problem.0.cause = Some(chain(&error));
+                problem
+            }
             ControlError::Incident { id } => Self::incident(id),
             ControlError::Busy { retry_after } => {
                 let detail = format!("nothing was changed; repeat the request in {retry_after} s");
-                let mut problem = Self::new(Kind::TooBusy, detail);
-                problem.0.retry_after_seconds = Some(retry_after);
-                problem
+                Self::busy(detail, retry_after)
             }
         }
     }

@@ -7,7 +7,8 @@ use crate::http::access::{Guard, Who};
 use crate::http::observe::observe;
 use crate::http::problem::{Kind, Problem};
 use crate::http::{
-    access_tokens, audit, docs, environments, flags, health, lists, policies, rollouts, segments, snapshots,
+    access_tokens, audit, docs, environments, flags, health, keys, lists, policies, rollouts, segments,
+    snapshots,
 };
 use actix_web::dev::ResourceDef;
 use actix_web::guard::fn_guard;
@@ -88,11 +89,18 @@ routes! {
 
     GET    "/api/v1/{environment}/snapshots/current" => snapshots::pull;
     GET    "/api/v1/{environment}/snapshots/current/header" => snapshots::header;
+    GET    "/api/v1/{environment}/snapshots/stream" => snapshots::stream;
+    GET    "/api/v1/{environment}/snapshots/waiting" => snapshots::waiting;
+    POST   "/api/v1/{environment}/snapshots/confirm" => snapshots::confirm;
     GET    "/api/v1/{environment}/nodes" => snapshots::nodes;
     POST   "/api/v1/{environment}/nodes/report" => snapshots::report;
 
     GET    "/api/v1/{environment}/settings" => environments::read;
     PUT    "/api/v1/{environment}/settings" => environments::save;
+
+    GET    "/api/v1/{environment}/keys" => keys::list;
+    POST   "/api/v1/{environment}/keys/rotate" => keys::rotate;
+    POST   "/api/v1/{environment}/keys/{id}/retire" => keys::retire;
 
     GET    "/api/v1/{environment}/audit" => audit::page;
 

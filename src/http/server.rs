@@ -10,6 +10,9 @@ use std::time::Duration;
 
 /// How long the head of a request may take to arrive (faults.md X4).
 const HEAD_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the other end may take nothing of what is sent to it (faults.md F70).
+#[cfg(target_os = "linux")]
+const SEND_PATIENCE: Duration = Duration::from_secs(30);
 /// How long requests may go on after the server was told to stop (faults.md F60).
 const STOP_PATIENCE_SECONDS: u64 = 5;
 
@@ -34,6 +37,20 @@ pub(crate) enum ListenError {
         #[source]
         source: io::Error,
     },
+}
+
+/// Lets the system end a connection whose other end takes nothing: a subscriber that does not read its
+/// stream, for example (faults.md F70). Where the system cannot, the stream stays, and costs its socket.
+fn be_impatient(connection: &dyn std::any::Any) {
+    #[cfg(target_os = "linux")]
+    if let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() {
+        let set = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(SEND_PATIENCE));
+        if let Err(error) = set {
+            tracing::debug!(%error, "a connection has no limit for what it does not take");
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = connection;
 }
 
 /// Takes the address, so that a mistake shows before anything else starts.
@@ -62,6 +79,7 @@ where
     let server = HttpServer::new(application)
         .workers(workers)
         .client_request_timeout(HEAD_PATIENCE)
+        .on_connect(|connection, _| be_impatient(connection))
         .shutdown_timeout(STOP_PATIENCE_SECONDS)
         .disable_signals()
         .listen(listener)?;
@@ -71,6 +89,19 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn f70_a_connection_that_takes_nothing_is_ended_by_the_system() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stream, accepted) = tokio::join!(tokio::net::TcpStream::connect(address), listener.accept());
+        stream.unwrap();
+        let (accepted, _) = accepted.unwrap();
+        be_impatient(&accepted);
+        let limit = socket2::SockRef::from(&accepted).tcp_user_timeout().unwrap();
+        assert_eq!(limit, Some(SEND_PATIENCE));
+    }
 
     #[test]
     fn an_address_in_use_is_named() {

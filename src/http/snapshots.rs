@@ -1,18 +1,20 @@
 //! What nodes pull and tell.
 
-use crate::http::access::{Allowed, ReadAccess, ServeAccess};
+use crate::http::access::{Allowed, EditAccess, ReadAccess, ServeAccess};
 use crate::http::body::JsonText;
 use crate::http::listed::Listed;
 use crate::http::path::Query;
 use crate::http::problem::{Kind, Problem};
-use actix_web::http::header;
 use actix_web::web::Json;
 use actix_web::{HttpRequest, HttpResponse};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tidegate_model::fleet::{NodeReport, NodeView};
 use tidegate_model::invalid::Violation;
-use tidegate_model::key::EnvironmentKey;
+use tidegate_model::key::{EnvironmentKey, FlagKey};
 use tidegate_model::snapshot::{SnapshotHeader, Version};
+use tidegate_node::distribution::{self, Ask, NoAnswer};
 
 /// Longest wait for a newer snapshot, in seconds: shorter than proxies' patience.
 const WAIT_SECONDS_MAX: u64 = 30;
@@ -21,16 +23,20 @@ const WAIT_SECONDS_MAX: u64 = 30;
 ///
 /// `after` is the version that the node serves; without it, the version in `If-None-Match`. If the
 /// newest snapshot is that one, the answer waits up to `wait` seconds for a newer one, then is 304.
+/// With `delta=1`, or `Accept: application/vnd.tidegate.delta+json`, the answer may be the way from
+/// there instead of the whole snapshot, if it is remembered and shorter.
 #[utoipa::path(
     get, path = "/api/v1/{environment}/snapshots/current", operation_id = "pullSnapshot", tag = "nodes",
     params(
         ("after" = Option<String>, Query, description = "The version that the node serves, as `1.42`."),
         ("wait" = Option<u64>, Query, description = "How long to wait for a newer one, in seconds, 0 to 30; 0 by default."),
+        ("delta" = Option<u8>, Query, description = "1 if a delta from that version will do; 0 by default."),
         ("If-None-Match" = Option<String>, Header, description = "The ETag of the snapshot that the node has."),
     ),
     responses(
-        (status = 200, description = "The snapshot; its version is the ETag.", body = Object),
+        (status = 200, description = "The snapshot, or the delta; its version is the ETag.", body = Object),
         (status = 304, description = "There is no newer one."),
+        (status = 429, description = "Too many nodes load whole snapshots; `Retry-After` says when to ask again."),
     ),
 )]
 pub(super) async fn pull(
@@ -38,28 +44,65 @@ pub(super) async fn pull(
     query: Query,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let query = query.only(&["after", "wait"])?;
-    let after: Option<Version> = query.get("after", "a version is two numbers with a dot between", "1.42")?;
-    let after = after.or_else(|| etag_version(&request));
-    let patience = patience(&query)?;
-    let newest = allowed
-        .control()
-        .newer_than(allowed.environment(), after, patience)
-        .await;
-    let newest = newest.ok_or_else(|| no_snapshot(allowed.environment()))?;
-    let version = newest.header.version;
-    let mut response = if after == Some(version) {
-        HttpResponse::NotModified()
-    } else {
-        HttpResponse::Ok()
+    let query = query.only(&["after", "wait", "delta"])?;
+    let after = after(&query)?;
+    let delta = match query.get("delta", "1 or 0", "1")?.unwrap_or(0_u8) {
+        0 => false,
+        1 => true,
+        other => {
+            let rule = "delta is 1 or 0";
+            return Err(Problem::malformed_request(Violation::new(
+                "delta", other, rule, "delta=1",
+            )));
+        }
     };
-    response.insert_header((header::ETAG, format!("\"{version}\"")));
-    if after == Some(version) {
-        return Ok(response.finish());
+    let ask = Ask::of(&request, after, patience(&query)?, delta);
+    let answer = distribution::pull(allowed.publication()?, &request, &ask).await;
+    answer.map_err(|why| no_answer(why, allowed.environment()))
+}
+
+/// Word of every new version of an environment, as server-sent events, for as long as the connection
+/// lasts.
+///
+/// `snapshot` tells version and digest of the newest snapshot, and brings the delta from the version told
+/// before if it is small; its id is the version. `heartbeat` tells the newest version every 15 to 25
+/// seconds. Versions that were published while a connection took nothing are left out.
+#[utoipa::path(
+    get, path = "/api/v1/{environment}/snapshots/stream", operation_id = "followSnapshots", tag = "nodes",
+    params(
+        ("after" = Option<String>, Query, description = "The version that the node serves, as `1.42`."),
+        ("Last-Event-ID" = Option<String>, Header, description = "The same, as browsers repeat it."),
+    ),
+    responses(
+        (status = 200, description = "The events.", body = String, content_type = "text/event-stream"),
+        (status = 429, description = "Too many streams are open; `Retry-After` says when to ask again."),
+    ),
+)]
+pub(super) async fn stream(
+    allowed: Allowed<ServeAccess>,
+    query: Query,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let query = query.only(&["after"])?;
+    let repeated = request.headers().get("last-event-id");
+    let repeated = repeated.and_then(|id| id.to_str().ok()?.parse().ok());
+    let after = after(&query)?.or(repeated);
+    let answer = distribution::stream(allowed.publication()?, after);
+    answer.map_err(|why| no_answer(why, allowed.environment()))
+}
+
+fn after(query: &Query) -> Result<Option<Version>, Problem> {
+    query.get("after", "a version is two numbers with a dot between", "1.42")
+}
+
+fn no_answer(why: NoAnswer, environment: &EnvironmentKey) -> Problem {
+    match why {
+        NoAnswer::NothingYet => no_snapshot(environment),
+        NoAnswer::TooMuch { retry_after } => Problem::busy(
+            "too many nodes ask at once; ask again when Retry-After says",
+            retry_after,
+        ),
     }
-    Ok(response
-        .content_type("application/json")
-        .body(newest.bytes.clone()))
 }
 
 fn patience(query: &Query) -> Result<Duration, Problem> {
@@ -74,15 +117,6 @@ fn patience(query: &Query) -> Result<Duration, Problem> {
         )));
     }
     Ok(Duration::from_secs(seconds))
-}
-
-fn etag_version(request: &HttpRequest) -> Option<Version> {
-    let text = request.headers().get(header::IF_NONE_MATCH)?.to_str().ok()?;
-    text.trim()
-        .trim_start_matches("W/")
-        .trim_matches('"')
-        .parse()
-        .ok()
 }
 
 fn no_snapshot(environment: &EnvironmentKey) -> Problem {
@@ -101,6 +135,43 @@ pub(super) async fn header(allowed: Allowed<ReadAccess>) -> Result<Json<Snapshot
     let newest = allowed.control().published(allowed.environment());
     let newest = newest.ok_or_else(|| no_snapshot(allowed.environment()))?;
     Ok(Json(newest.header.clone()))
+}
+
+/// Flags that vanish only when somebody confirms it.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct WaitingFlags {
+    /// Their keys, sorted.
+    flags: BTreeSet<FlagKey>,
+}
+
+/// The flags that many others vanished with at once, which are published as they were until somebody
+/// confirms that it is meant.
+#[utoipa::path(
+    get, path = "/api/v1/{environment}/snapshots/waiting", operation_id = "listWaitingFlags", tag = "nodes",
+    responses((status = 200, description = "The flags; usually none.", body = WaitingFlags)),
+)]
+pub(super) async fn waiting(allowed: Allowed<ReadAccess>) -> Result<Json<WaitingFlags>, Problem> {
+    let flags = allowed.control().waiting_flags(allowed.environment())?;
+    Ok(Json(WaitingFlags {
+        flags: flags.into_iter().collect(),
+    }))
+}
+
+/// Confirms that these flags, which must be all that wait, may vanish from the snapshots.
+#[utoipa::path(
+    post, path = "/api/v1/{environment}/snapshots/confirm", operation_id = "confirmLoss", tag = "nodes",
+    request_body = WaitingFlags,
+    responses(
+        (status = 204, description = "They vanish with the next snapshot, at once."),
+        (status = 409, description = "Other flags wait."),
+    ),
+)]
+pub(super) async fn confirm(allowed: Allowed<EditAccess>, body: JsonText) -> Result<HttpResponse, Problem> {
+    let WaitingFlags { flags } = body.read()?;
+    let (environment, by) = (allowed.environment(), allowed.author());
+    allowed.control().confirm_loss(environment, flags, by).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// All nodes heard of since the start, sorted by name, with the version that each serves.
@@ -148,22 +219,6 @@ mod tests {
                 .await
                 .unwrap();
             assert_eq!(patience(&query).ok(), seconds.map(Duration::from_secs), "{uri}");
-        }
-    }
-
-    #[test]
-    fn etags_are_versions() {
-        for (text, version) in [
-            ("\"1.42\"", Some((1, 42))),
-            ("W/\"1.42\"", Some((1, 42))),
-            ("\"x\"", None),
-            ("*", None),
-        ] {
-            let request = TestRequest::default()
-                .insert_header(("if-none-match", text))
-                .to_http_request();
-            let read = etag_version(&request).map(|version| (version.epoch, version.number));
-            assert_eq!(read, version, "{text}");
         }
     }
 }

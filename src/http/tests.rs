@@ -2,6 +2,7 @@
 
 mod access;
 mod bad_input;
+mod distribution;
 mod document;
 mod lists;
 mod nouns;

@@ -1,5 +1,6 @@
 //! Why a call was not done.
 
+use crate::keys::KeyBookError;
 use crate::shell::describe;
 use tidegate_decide::refusal::Refusal;
 use tidegate_model::change::EntityRef;
@@ -35,6 +36,9 @@ pub enum ControlError {
     /// Nothing can be stored at present.
     #[error("nothing can be stored at present")]
     Store(#[source] StoreError),
+    /// The signing keys are not what the caller thinks, or cannot be kept.
+    #[error(transparent)]
+    Keys(KeyBookError),
     /// Something went wrong in Tidegate; the state is unchanged, and the log has the incident.
     #[error("incident {id}")]
     Incident {

@@ -7,6 +7,7 @@ pub mod definition;
 pub mod due;
 pub mod environment;
 pub mod judge;
+pub mod loss;
 pub mod quarantine;
 pub mod refusal;
 pub mod rollout;

@@ -1,5 +1,15 @@
 //! What a node needs to know about one environment, and how it is carried there.
 
+mod delta;
+mod seal;
+mod signature;
+
+pub use delta::{Chain, Changes, Delta, DeltaRefusal};
+pub use seal::SnapshotRefusal;
+pub use signature::{
+    KEYS_MAX, KeyId, KeyList, KeyListRefusal, PublicKey, Signature, SigningKey, TrustedKeys,
+};
+
 use crate::environment::Bucketing;
 use crate::flag::Flag;
 use crate::invalid::Violation;
@@ -197,6 +207,9 @@ pub struct SnapshotHeader {
     /// Digest of the snapshot before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Digest>,
+    /// Who vouches for it; `None` on one that has not left its maker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
 }
 
 /// A snapshot as it is carried and kept on disk: the digest is over the very bytes of `content`.
@@ -209,113 +222,9 @@ pub struct Snapshot {
     pub content: Box<RawValue>,
 }
 
-/// Why a snapshot was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SnapshotRefusal {
-    /// It is cut off, or not what it should be.
-    #[error("the snapshot cannot be read: {0}")]
-    Unreadable(String),
-    /// Its bytes are not those that were published.
-    #[error("the digest of the content is {found}, the header says {stated}")]
-    Altered {
-        /// The digest of what arrived.
-        found: Digest,
-        /// The digest that was published.
-        stated: Digest,
-    },
-    /// It is another environment's.
-    #[error("the snapshot is of environment {found}, this node serves {expected}")]
-    OtherEnvironment {
-        /// Whose it is.
-        found: EnvironmentKey,
-        /// Whose it should be.
-        expected: EnvironmentKey,
-    },
-}
-
-impl Snapshot {
-    /// Seals content under a version.
-    ///
-    /// # Errors
-    /// When the content cannot be written as JSON.
-    pub fn seal(
-        content: &SnapshotContent,
-        version: Version,
-        created: DateTime<Utc>,
-        previous: Option<Digest>,
-    ) -> Result<Self, serde_json::Error> {
-        let raw = serde_json::value::to_raw_value(content)?;
-        let header = SnapshotHeader {
-            environment: content.environment.clone(),
-            version,
-            created,
-            digest: Digest::of(raw.get().as_bytes()),
-            previous,
-        };
-        Ok(Self { header, content: raw })
-    }
-
-    /// The content, if the bytes are those that were published for `environment`.
-    ///
-    /// # Errors
-    /// Why the snapshot must not be used.
-    pub fn open(&self, environment: &EnvironmentKey) -> Result<SnapshotContent, SnapshotRefusal> {
-        let found = Digest::of(self.content.get().as_bytes());
-        if found != self.header.digest {
-            return Err(SnapshotRefusal::Altered {
-                found,
-                stated: self.header.digest.clone(),
-            });
-        }
-        let content: SnapshotContent = serde_json::from_str(self.content.get())
-            .map_err(|error| SnapshotRefusal::Unreadable(error.to_string()))?;
-        for owner in [&self.header.environment, &content.environment] {
-            if owner != environment {
-                return Err(SnapshotRefusal::OtherEnvironment {
-                    found: owner.clone(),
-                    expected: environment.clone(),
-                });
-            }
-        }
-        Ok(content)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Timestamp;
-
-    #[test]
-    fn a_sealed_snapshot_opens_only_unaltered_and_at_home() {
-        let environment = EnvironmentKey::new("production").unwrap();
-        let content = SnapshotContent {
-            environment: environment.clone(),
-            bucketing: Bucketing::default(),
-            flags: vec![],
-            segments: vec![],
-        };
-        let sealed = Snapshot::seal(
-            &content,
-            Version { epoch: 1, number: 7 },
-            Timestamp::default(),
-            None,
-        )
-        .unwrap();
-        let text = serde_json::to_string(&sealed).unwrap();
-        let carried: Snapshot = serde_json::from_str(&text).unwrap();
-        assert_eq!(carried.open(&environment).unwrap(), content);
-        let staging = EnvironmentKey::new("staging").unwrap();
-        assert!(matches!(
-            carried.open(&staging),
-            Err(SnapshotRefusal::OtherEnvironment { .. })
-        ));
-        let altered: Snapshot = serde_json::from_str(&text.replace("\"flags\":[]", "\"flags\": []")).unwrap();
-        assert!(matches!(
-            altered.open(&environment),
-            Err(SnapshotRefusal::Altered { .. })
-        ));
-    }
 
     #[test]
     fn versions_are_ordered_by_epoch_first() {

@@ -21,6 +21,7 @@ mod events;
 mod ofrep;
 mod probes;
 mod pulling;
+mod relay;
 mod reporting;
 mod rules;
 mod time;

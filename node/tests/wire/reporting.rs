@@ -14,7 +14,7 @@ use tidegate_model::fleet::NodeReport;
 use tidegate_model::key::MetricName;
 use tidegate_model::snapshot::{Digest, Version};
 use tidegate_node::Node;
-use tidegate_replica::{Upstream, UpstreamError};
+use tidegate_replica::{Offer, Upstream, UpstreamError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, advance};
@@ -47,12 +47,12 @@ struct Ingest {
 
 #[async_trait]
 impl Upstream for Recorder {
-    async fn current(&self, after: Option<Version>, wait: Duration) -> Result<Option<Bytes>, UpstreamError> {
+    async fn current(&self, after: Option<Version>, wait: Duration) -> Result<Option<Offer>, UpstreamError> {
         let mut snapshots = self.snapshots.clone();
         let newer =
             snapshots.wait_for(|bytes| bytes.is_some() && (after.is_none() || version_of(bytes) > after));
         match tokio::time::timeout(wait, newer).await {
-            Ok(newer) => Ok(newer.unwrap().clone()),
+            Ok(newer) => Ok(newer.unwrap().clone().map(Offer::Whole)),
             Err(_) => Ok(None),
         }
     }

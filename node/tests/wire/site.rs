@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tidegate_model::key::{EnvironmentKey, NodeName};
 use tidegate_node::{Admission, ClientAccess, Credential, Grant, Handle, Node, OpenAccess, Scope};
-use tidegate_replica::{Replica, ReplicaSettings};
+use tidegate_replica::{Replica, ReplicaSettings, Trust};
 
 /// Admits exactly one secret, and knows another that may not evaluate.
 pub(crate) struct OneSecret(pub(crate) &'static str, pub(crate) Scope);
@@ -56,8 +56,14 @@ pub(crate) fn node_with(
         name: NodeName::new("n1").unwrap(),
         environment: environment.clone(),
         folder: folder.map(Path::to_owned),
+        trust: Trust::Channel,
     };
     Node::new(Replica::new(settings).unwrap(), access).unwrap()
+}
+
+/// A node over this replica, open to everybody.
+pub(crate) fn node_of(replica: Replica) -> Node {
+    Node::new(replica, Arc::new(OpenAccess)).unwrap()
 }
 
 impl Site {

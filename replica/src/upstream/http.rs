@@ -1,14 +1,15 @@
 //! The control plane over HTTP.
 
-use super::{Upstream, UpstreamError};
+use super::news::HttpNews;
+use super::{News, Offer, Upstream, UpstreamError};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{AUTHORIZATION, HeaderValue, IF_NONE_MATCH, RETRY_AFTER};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use std::time::Duration;
 use tidegate_model::fleet::NodeReport;
 use tidegate_model::key::EnvironmentKey;
-use tidegate_model::snapshot::{Digest, SNAPSHOT_BYTES_MAX, Version};
+use tidegate_model::snapshot::{Digest, KeyList, SNAPSHOT_BYTES_MAX, Version};
 use tidegate_model::units::LIST_BYTES_MAX;
 use url::Url;
 
@@ -21,8 +22,14 @@ const ANSWER: Duration = Duration::from_secs(15);
 /// How long a list of units may take: up to 40 MB.
 const LIST_ANSWER: Duration = Duration::from_secs(120);
 
+/// The media type of a delta.
+const DELTA: &str = "application/vnd.tidegate.delta+json";
+
 /// A snapshot with its header.
 const ANSWER_BYTES_MAX: usize = SNAPSHOT_BYTES_MAX + (1 << 20);
+
+/// Two keys with their signatures, and then some.
+const KEYS_BYTES_MAX: usize = 64 << 10;
 
 /// How much of a refusal is repeated to a person.
 const DETAIL_BYTES_MAX: usize = 300;
@@ -31,6 +38,8 @@ const DETAIL_BYTES_MAX: usize = 300;
 pub struct HttpUpstream {
     client: Client,
     snapshot: Url,
+    stream: Url,
+    keys: Url,
     report: Url,
     /// Where the lists are; each is at its digest below.
     lists: Url,
@@ -94,6 +103,8 @@ impl HttpUpstream {
         Ok(Self {
             client,
             snapshot: below(&["snapshots", "current"])?,
+            stream: below(&["snapshots", "stream"])?,
+            keys: below(&["keys"])?,
             report: below(&["nodes", "report"])?,
             lists: below(&["lists", ""])?,
             authorization,
@@ -101,9 +112,12 @@ impl HttpUpstream {
     }
 
     async fn send(&self, request: RequestBuilder, patience: Duration) -> Result<Response, UpstreamError> {
-        let request = request
-            .header(AUTHORIZATION, self.authorization.clone())
-            .timeout(patience);
+        self.send_for_ever(request.timeout(patience)).await
+    }
+
+    /// As `send`, with all the time of the world for the body.
+    async fn send_for_ever(&self, request: RequestBuilder) -> Result<Response, UpstreamError> {
+        let request = request.header(AUTHORIZATION, self.authorization.clone());
         let response = request.send().await.map_err(away)?;
         let status = response.status();
         if status.is_success() || status == StatusCode::NOT_MODIFIED {
@@ -127,18 +141,55 @@ impl HttpUpstream {
 
 #[async_trait]
 impl Upstream for HttpUpstream {
-    async fn current(&self, after: Option<Version>, wait: Duration) -> Result<Option<Bytes>, UpstreamError> {
+    async fn current(&self, after: Option<Version>, wait: Duration) -> Result<Option<Offer>, UpstreamError> {
         let mut request = self.client.get(self.snapshot.clone());
         if let Some(after) = after {
             request = request
+                .header(ACCEPT, format!("{DELTA}, application/json"))
                 .query(&[("after", after.to_string()), ("wait", wait.as_secs().to_string())])
                 .header(IF_NONE_MATCH, format!("\"{after}\""));
         }
         let response = self.send(request, wait + ANSWER).await?;
         match response.status() {
             StatusCode::NOT_MODIFIED | StatusCode::NO_CONTENT => Ok(None),
-            _ => body(response, ANSWER_BYTES_MAX).await.map(Some),
+            _ => {
+                let media_type = response.headers().get(CONTENT_TYPE);
+                let is_delta = media_type.is_some_and(|one| one.as_bytes().starts_with(DELTA.as_bytes()));
+                let bytes = body(response, ANSWER_BYTES_MAX).await?;
+                let offer = if is_delta { Offer::Delta } else { Offer::Whole };
+                Ok(Some(offer(bytes)))
+            }
         }
+    }
+
+    async fn news(&self, after: Option<Version>) -> Result<Option<Box<dyn News>>, UpstreamError> {
+        let mut request = self.client.get(self.stream.clone());
+        request = request.header(ACCEPT, "text/event-stream");
+        if let Some(after) = after {
+            request = request.query(&[("after", after.to_string())]);
+        }
+        let response = tokio::time::timeout(ANSWER, self.send_for_ever(request)).await;
+        match response.map_err(|elapsed| UpstreamError::Away(Box::new(elapsed)))? {
+            Ok(response) => Ok(Some(Box::new(HttpNews {
+                response,
+                unread: BytesMut::new(),
+            }))),
+            // An upstream without streams.
+            Err(UpstreamError::Refused {
+                status: 404 | 405, ..
+            }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn keys(&self) -> Result<Option<KeyList>, UpstreamError> {
+        let response = self.send(self.client.get(self.keys.clone()), ANSWER).await?;
+        let bytes = body(response, KEYS_BYTES_MAX).await?;
+        let list = serde_json::from_slice(&bytes);
+        list.map(Some).map_err(|error| UpstreamError::Refused {
+            status: 200,
+            detail: format!("not a list of keys: {error}"),
+        })
     }
 
     async fn list(&self, digest: &Digest) -> Result<Bytes, UpstreamError> {
@@ -154,6 +205,8 @@ impl Upstream for HttpUpstream {
     }
 }
 
+/// The body, decompressed, as long as it is not larger than that: what was announced, and how small it
+/// was compressed, count for nothing.
 async fn body(mut response: Response, limit: usize) -> Result<Bytes, UpstreamError> {
     let mut bytes = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(away)? {
@@ -177,7 +230,7 @@ fn retry_after(response: &Response) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-fn away(error: reqwest::Error) -> UpstreamError {
+pub(super) fn away(error: reqwest::Error) -> UpstreamError {
     UpstreamError::Away(Box::new(error.without_url()))
 }
 

@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidegate_actors::clock::TokioClock;
 use tidegate_actors::control::{ControlPlane, Parts};
+use tidegate_actors::keys::KeyBook;
 use tidegate_actors::measures::Measures;
+use tidegate_model::Timestamp;
 use tidegate_model::access::{Author, Role, Token};
 use tidegate_model::key::{EnvironmentKey, TokenName};
 use tidegate_store::MemoryStore;
@@ -56,6 +58,7 @@ impl World {
             source: None,
             environments: environments.into(),
             measures: Measures::new().unwrap(),
+            keys: KeyBook::in_memory(Timestamp::default()).unwrap(),
         };
         let control = ControlPlane::start(parts).await.unwrap();
         let state = ApiState::new(control.clone()).unwrap();
@@ -168,7 +171,16 @@ impl Ask<'_> {
         let app = App::new().configure(|config: &mut web::ServiceConfig| configure(config, state));
         let response = call_service(&init_service(app).await, self.request.to_request()).await;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        (status, headers, read_body(response).await)
+        // A stream of events has no end to wait for.
+        let endless = headers
+            .get("content-type")
+            .is_some_and(|one| one == "text/event-stream");
+        let body = if endless {
+            Bytes::new()
+        } else {
+            read_body(response).await
+        };
+        (status, headers, body)
     }
 }
 
