@@ -1,6 +1,7 @@
 //! Evaluation nodes inside the control plane: fed by function calls instead of HTTP.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use std::time::Duration;
 use tidegate_actors::control::{ControlError, ControlPlane};
 use tidegate_model::access::{Permission, Token};

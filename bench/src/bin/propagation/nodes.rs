@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tidegate_model::Timestamp;
 use tidegate_model::context::Context;
 use tidegate_model::key::{EnvironmentKey, NodeName};
-use tidegate_replica::{HttpUpstream, Replica, ReplicaSettings};
+use tidegate_replica::{HttpUpstream, Replica, ReplicaSettings, Trust};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
@@ -33,6 +33,7 @@ impl Nodes {
                 name: NodeName::new(&format!("bench-{place}")).expect("a name"),
                 environment,
                 folder: None,
+                trust: Trust::FirstContact,
             };
             let replica = Replica::new(settings).expect("a replica");
             tokio::spawn(watch(replica.clone(), place, say.clone()));
