@@ -217,8 +217,7 @@ fn means(operator: &str, wanted: &Value, seen: &Value) -> bool {
         "less_or_equal" => numbers().is_some_and(|(seen, wanted)| seen <= wanted),
         "between" => {
             let bounds: Vec<f64> = list().iter().filter_map(Value::as_f64).collect();
-            seen.as_f64()
-                .is_some_and(|seen| bounds[0] <= seen && seen <= bounds[1])
+            matches!((seen.as_f64(), &*bounds), (Some(seen), [low, high]) if *low <= seen && seen <= *high)
         }
         "any_of" => list().iter().any(has),
         "all_of" => list().iter().all(has),
