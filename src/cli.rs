@@ -11,6 +11,7 @@ mod environment;
 mod eval;
 pub(crate) mod failure;
 mod flag;
+pub(crate) mod flagd;
 mod key;
 pub(crate) mod node;
 mod nodes;

@@ -8,6 +8,7 @@ mod tokens;
 
 mod demo;
 mod embedded;
+mod flagd;
 mod node_process;
 mod policy_folder;
 mod publications;

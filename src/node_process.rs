@@ -2,11 +2,12 @@
 
 use crate::cli::failure::Failure;
 use crate::cli::node::NodeArgs;
-use crate::{http, signals, telemetry};
+use crate::{flagd, http, signals, telemetry};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_model::snapshot::PublicKey;
+use tidegate_node::flagd::Flagd;
 use tidegate_node::relay::Relay;
 use tidegate_node::{Admission, ClientAccess, Node, OpenAccess, TokenFile};
 use tidegate_replica::{HttpUpstream, Replica, ReplicaSettings, Trust, Upstream};
@@ -27,7 +28,8 @@ pub(crate) fn run(args: NodeArgs) -> Result<(), Failure> {
 }
 
 async fn serve(args: NodeArgs) -> Result<(), Failure> {
-    let listener = http::server::listen(args.listen)?;
+    let listener = http::server::listen("--listen", args.listen)?;
+    let flagd_addresses = flagd::Addresses::take(&args.flagd)?;
     let access: Arc<dyn ClientAccess> = match &args.client_token_file {
         Some(file) => Arc::new(TokenFile::read(file).map_err(|error| refuse(file, error))?),
         None => Arc::new(OpenAccess),
@@ -59,24 +61,30 @@ async fn serve(args: NodeArgs) -> Result<(), Failure> {
     let relay = relay
         .map(|tokens| relay_for(tokens, &node, &upstream))
         .transpose()?;
-    let (routes, probes) = (
+    let flagd = Flagd::new(vec![node.clone()]).map_err(|error| Failure::process("cannot measure", error))?;
+    let (routes, probes, sync) = (
         tidegate_node::routes(vec![node.clone()]),
         tidegate_node::probes(node.clone()),
+        flagd.routes(),
     );
     let server = http::server::serve(listener, HTTP_WORKERS, move |config| {
-        config.configure(probes.clone()).configure(routes.clone());
+        config
+            .configure(probes.clone())
+            .configure(routes.clone())
+            .configure(sync.clone());
         if let Some(relay) = &relay {
             config.configure(tidegate_node::relay::routes(Arc::clone(relay)));
         }
     });
     let server = server.map_err(|error| Failure::process("cannot serve", error))?;
     tell(&args, node.replica());
+    let answering = flagd_addresses.answer(flagd)?;
     let handle = server.handle();
     let serving = actix_rt::spawn(server);
     node.run(upstream, signals::asked_to_stop()).await;
     tracing::info!("stopping");
     node.replica().publication().close();
-    handle.stop(true).await;
+    tokio::join!(answering.stop(), handle.stop(true));
     // The server has ended, or was cut off; both are what was asked for.
     let _ended = serving.await;
     Ok(())
@@ -148,4 +156,5 @@ fn tell(args: &NodeArgs, replica: &Replica) {
         Some(file) => println!("  clients            those with a token in {}", file.display()),
         None => println!("  clients            everybody who can reach it (--open)"),
     }
+    flagd::tell(&args.flagd);
 }

@@ -6,7 +6,7 @@ use crate::cli::serve::ServeArgs;
 use crate::embedded::{Inside, OwnTokens};
 use crate::http::{self, ApiState};
 use crate::policy_folder::PolicyFolder;
-use crate::{signals, telemetry, tokens};
+use crate::{flagd, signals, telemetry, tokens};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use tidegate_actors::prometheus::{MetricSource, PrometheusSource};
 use tidegate_model::change::{EntityState, Kind};
 use tidegate_model::key::{EnvironmentKey, NodeName};
 use tidegate_node::Node;
+use tidegate_node::flagd::Flagd;
 use tidegate_replica::{Replica, ReplicaSettings, Trust};
 use tidegate_store::{EmbeddedStore, OpenReport, Store, StoreError, ViewReport};
 use tokio::sync::watch;
@@ -36,7 +37,8 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
 
 async fn serve(args: ServeArgs) -> Result<(), Failure> {
     // The address first: a mistake there must leave nothing behind.
-    let listener = http::server::listen(args.listen)?;
+    let listener = http::server::listen("--listen", args.listen)?;
+    let flagd_addresses = flagd::Addresses::take(&args.flagd)?;
     check_environments(&args.environments)?;
     let source = prometheus(&args)?;
     let store = open_store(&args.data).await?;
@@ -54,7 +56,9 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let (stop, stopped) = watch::channel(false);
     let nodes = start_nodes(&args, &control, &stopped)?;
     let state = ApiState::new(control.clone()).map_err(|error| Failure::process("cannot measure", error))?;
-    let server = start_server(listener, &state, &control, &nodes)?;
+    let flagd = Flagd::new(nodes.clone()).map_err(|error| Failure::process("cannot measure", error))?;
+    let server = start_server(listener, &state, &control, &nodes, &flagd)?;
+    let answering = flagd_addresses.answer(flagd)?;
     tell(&args, told.as_deref());
 
     let handle = server.handle();
@@ -70,7 +74,7 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     // Nobody listens only when everything has stopped already.
     let _everybody_stopped = stop.send(true);
     state.publications().close();
-    handle.stop(outcome.is_ok()).await;
+    tokio::join!(answering.stop(), handle.stop(outcome.is_ok()));
     // The server has ended, or was cut off; both are what was asked for.
     let _ended = serving.await;
     let closed = store.close().await;
@@ -249,14 +253,16 @@ fn start_server(
     state: &ApiState,
     control: &ControlPlane,
     nodes: &[Node],
+    flagd: &Flagd,
 ) -> Result<actix_web::dev::Server, Failure> {
     let cannot_measure = |error: prometheus::Error| Failure::process("cannot measure", error);
     let replicas = nodes.iter().map(|node| node.replica().clone()).collect();
     let of_nodes = Box::new(tidegate_replica::collector(replicas));
     control.registry().register(of_nodes).map_err(cannot_measure)?;
     let (state, routes) = (state.clone(), tidegate_node::routes(nodes.to_vec()));
+    let sync = flagd.routes();
     let server = http::server::serve(listener, HTTP_WORKERS, move |config| {
-        config.configure(routes.clone());
+        config.configure(routes.clone()).configure(sync.clone());
         http::configure(config, state.clone());
     });
     server.map_err(|error| Failure::process("cannot serve", error))
@@ -280,4 +286,5 @@ fn tell(args: &ServeArgs, token: Option<&Path>) {
         Some(url) => println!("  safety rules ask   {url}"),
         None => println!("  safety rules ask   metric events only; name a Prometheus with --prometheus"),
     }
+    flagd::tell(&args.flagd);
 }

@@ -22,7 +22,7 @@ const MAY_KNOW: [(&str, &[&str]); 11] = [
     ("actors", &["model", "decide", "eval", "interop", "store"]),
     // Replicas and nodes never need the control plane to evaluate: they do not even link it.
     ("replica", &["model", "eval"]),
-    ("node", &["model", "eval", "replica"]),
+    ("node", &["model", "eval", "interop", "replica"]),
     ("bench", &["model", "eval", "replica"]),
     ("examples/shop", &[]),
     (

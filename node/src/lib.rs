@@ -1,4 +1,4 @@
-//! The evaluation node: answers OFREP from memory, and takes in events.
+//! The evaluation node: answers OFREP and the clients of flagd from memory, and takes in events.
 //!
 //! What it answers with is a [`Replica`](tidegate_replica::Replica); this crate is who may ask it, and
 //! in which protocol.
@@ -14,6 +14,8 @@ pub mod distribution;
 mod evaluate;
 mod events;
 mod facts;
+/// flagd's protocols.
+pub mod flagd;
 mod health;
 mod json;
 mod metrics;

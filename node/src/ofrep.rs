@@ -16,7 +16,7 @@ use actix_web::http::header::{CONTENT_TYPE, ContentEncoding, HeaderName, HeaderV
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use entry::Pen;
-pub(crate) use entry::reason_in_detail;
+pub(crate) use entry::{reason, reason_in_detail};
 use refusal::Refusal;
 use tidegate_eval::{ErrorCode, Reason};
 use tidegate_replica::Standing;

@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     BodyTooLarge,
     /// The body can be read, and says what cannot be.
     Invalid,
+    /// No such thing, or not for this caller.
+    NotFound,
     /// The caller asks more often than it may, or for more than there is room.
     TooBusy,
     /// No snapshot is served yet.
@@ -53,6 +55,11 @@ impl Kind {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "https://tidegate.dev/errors/invalid",
                 "What the body says breaks rules",
+            ),
+            Self::NotFound => (
+                StatusCode::NOT_FOUND,
+                "https://tidegate.dev/errors/not-found",
+                "There is no such thing",
             ),
             Self::TooBusy => (
                 StatusCode::TOO_MANY_REQUESTS,

@@ -2,6 +2,7 @@
 
 use crate::lists::{ListRefusal, ListShelf};
 use crate::tally::{FlagCounts, Tallies};
+use serde_json::value::RawValue;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tidegate_eval::{CompiledSnapshot, Evaluation, Explanation, Filling, PreparedContext, Space};
@@ -27,6 +28,8 @@ pub(crate) struct Serving {
 #[derive(Debug)]
 pub struct Served {
     header: SnapshotHeader,
+    /// As it was carried: definitions are read again by those few who want them.
+    content: Box<RawValue>,
     compiled: CompiledSnapshot,
     /// Those that are not archived first, sorted by key; then the archived ones.
     flags: Box<[ServedFlag]>,
@@ -130,7 +133,7 @@ impl Serving {
         let lists = lists
             .at_hand(&content.lists())
             .map_err(OfferRefusal::ListsMissing)?;
-        Served::new(snapshot.header, &content, tallies, lists)
+        Served::new(snapshot, &content, tallies, lists)
     }
 
     /// Puts a compiled snapshot in force.
@@ -159,12 +162,12 @@ fn newer(offered: Version, serving: Option<Version>) -> Result<Version, OfferRef
 
 impl Served {
     fn new(
-        header: SnapshotHeader,
+        snapshot: Snapshot,
         content: &SnapshotContent,
         tallies: &Tallies,
         lists: Lists,
     ) -> Result<Self, OfferRefusal> {
-        let compiled = CompiledSnapshot::compile_with(content, header.version, &lists)
+        let compiled = CompiledSnapshot::compile_with(content, snapshot.header.version, &lists)
             .map_err(OfferRefusal::Uncompilable)?;
         let (mut listed, mut archived) = (Vec::new(), Vec::new());
         for SnapshotFlag { flag, .. } in &content.flags {
@@ -188,7 +191,8 @@ impl Served {
             .enumerate()
             .map(|(place, flag)| (flag.key.clone(), place));
         Ok(Self {
-            header,
+            header: snapshot.header,
+            content: snapshot.content,
             compiled,
             places: places.collect(),
             flags: listed.into(),
@@ -205,6 +209,15 @@ impl Served {
     /// Where in the history it stands.
     pub fn version(&self) -> Version {
         self.header.version
+    }
+
+    /// The flags and segments as they were published, read anew: for those who translate them. Takes
+    /// as long as reading the snapshot did.
+    ///
+    /// # Errors
+    /// When they cannot be read, which was found out before they came into force.
+    pub fn definitions(&self) -> serde_json::Result<SnapshotContent> {
+        serde_json::from_str(self.content.get())
     }
 
     /// The lists of units that its segments name.

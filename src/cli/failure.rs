@@ -213,7 +213,7 @@ impl Failure {
             // Whoever reads the output has seen enough, as `head` does.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Output(_) => Exit::Refused,
-            Self::Listen(ListenError::InUse(_)) => Exit::PortInUse,
+            Self::Listen(ListenError::InUse { .. }) => Exit::PortInUse,
             Self::Listen(_) => Exit::Refused,
             Self::DataDamaged { .. } => Exit::DataDamaged,
             Self::DataFolderInUse { .. } => Exit::DataFolderInUse,
@@ -293,7 +293,12 @@ mod tests {
             assert!(failure.explain().contains(says), "{}", failure.explain());
         };
         let address = "127.0.0.1:7430".parse().unwrap();
-        check(ListenError::InUse(address).into(), Exit::PortInUse, "--listen");
+        let option = "--listen";
+        check(
+            ListenError::InUse { option, address }.into(),
+            Exit::PortInUse,
+            option,
+        );
         let in_use = Failure::DataFolderInUse {
             folder: "data".into(),
             holder: Some(" (process 7)".to_owned()),

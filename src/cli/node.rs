@@ -1,5 +1,6 @@
 //! Arguments of `tidegate node`.
 
+use crate::cli::flagd::FlagdArgs;
 use crate::telemetry::LogFormat;
 use clap::Args;
 use std::net::SocketAddr;
@@ -67,6 +68,8 @@ pub(crate) struct NodeArgs {
     /// Most requests a second for each token that evaluates; more are answered with 429
     #[arg(long, env = "TIDEGATE_RATE_LIMIT", value_name = "NUMBER")]
     pub(crate) rate_limit: Option<NonZeroU32>,
+    #[command(flatten, next_help_heading = "flagd")]
+    pub(crate) flagd: FlagdArgs,
     /// How to write the log to standard error; TIDEGATE_LOG says how much of it
     #[arg(long, value_enum, default_value_t)]
     pub(crate) log: LogFormat,

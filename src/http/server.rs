@@ -20,14 +20,29 @@ const STOP_PATIENCE_SECONDS: u64 = 5;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ListenError {
     /// Somebody else listens there.
-    #[error("{0} is in use by another program; give another --listen")]
-    InUse(SocketAddr),
+    #[error("{address} is in use by another program; give another {option}")]
+    InUse {
+        /// Which option gave the address.
+        option: &'static str,
+        /// Where.
+        address: SocketAddr,
+    },
     /// Ports below 1024 are the administrator's.
-    #[error("listening at {0} is not permitted; give a --listen with a port above 1023")]
-    NotPermitted(SocketAddr),
+    #[error("listening at {address} is not permitted; give a {option} with a port above 1023")]
+    NotPermitted {
+        /// Which option gave the address.
+        option: &'static str,
+        /// Where.
+        address: SocketAddr,
+    },
     /// The address is another machine's.
-    #[error("{0} is not an address of this machine; give another --listen, for example 127.0.0.1:8080")]
-    NotHere(SocketAddr),
+    #[error("{address} is not an address of this machine; give another {option}, for example 127.0.0.1:8080")]
+    NotHere {
+        /// Which option gave the address.
+        option: &'static str,
+        /// Where.
+        address: SocketAddr,
+    },
     /// Anything else.
     #[error("cannot listen at {address}")]
     Io {
@@ -53,15 +68,15 @@ fn be_impatient(connection: &dyn std::any::Any) {
     let _ = connection;
 }
 
-/// Takes the address, so that a mistake shows before anything else starts.
+/// Takes the address that an option gave, so that a mistake shows before anything else starts.
 ///
 /// # Errors
 /// Why the address cannot be taken, and what to do.
-pub(crate) fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
+pub(crate) fn listen(option: &'static str, address: SocketAddr) -> Result<TcpListener, ListenError> {
     TcpListener::bind(address).map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => ListenError::InUse(address),
-        io::ErrorKind::PermissionDenied => ListenError::NotPermitted(address),
-        io::ErrorKind::AddrNotAvailable => ListenError::NotHere(address),
+        io::ErrorKind::AddrInUse => ListenError::InUse { option, address },
+        io::ErrorKind::PermissionDenied => ListenError::NotPermitted { option, address },
+        io::ErrorKind::AddrNotAvailable => ListenError::NotHere { option, address },
         _ => ListenError::Io { address, source },
     })
 }
@@ -105,14 +120,17 @@ mod tests {
 
     #[test]
     fn an_address_in_use_is_named() {
-        let first = listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let first = listen("--listen", SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = first.local_addr().unwrap();
-        let error = listen(address).unwrap_err();
+        let error = listen("--flagd-sync", address).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("{address} is in use by another program; give another --listen")
+            format!("{address} is in use by another program; give another --flagd-sync")
         );
         let elsewhere = SocketAddr::from(([192, 0, 2, 1], 0));
-        assert!(matches!(listen(elsewhere), Err(ListenError::NotHere(_))));
+        assert!(matches!(
+            listen("--listen", elsewhere),
+            Err(ListenError::NotHere { .. })
+        ));
     }
 }

@@ -13,6 +13,7 @@ mod bad_starts;
 mod clients;
 mod demo;
 mod exporter;
+mod flagd;
 mod lists;
 mod plane;
 mod policies;

@@ -3,6 +3,7 @@
 use crate::processes::{Running, client, free_port, tidegate};
 use crate::until::until;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -216,6 +217,13 @@ impl Plane {
             .to_owned()
     }
 
+    /// What flagd's daemon polls; `None` while there is nothing.
+    pub(crate) async fn flagd_configuration(&self) -> Option<Value> {
+        let url = format!("http://127.0.0.1:{}/flagd/v1/production/flags.json", self.port);
+        let answer = self.client.get(url).bearer_auth(&self.token).send().await.ok()?;
+        answer.json().await.ok()
+    }
+
     /// Starts a node beside it.
     pub(crate) async fn node(&self, name: &str) -> Node {
         let folder = self.folder.path().join(name);
@@ -319,6 +327,21 @@ impl Client<'_> {
             .ok()?;
         let answer: Value = answer.json().await.ok()?;
         answer["variant"].as_str().map(str::to_owned)
+    }
+
+    /// The variations of all flags for a context, by flag.
+    pub(crate) async fn all(&self, context: Value) -> BTreeMap<String, String> {
+        let url = format!("http://127.0.0.1:{}/ofrep/v1/evaluate/flags", self.port);
+        let body = json!({ "context": context });
+        let request = self.client.post(url).bearer_auth(self.token).json(&body);
+        let answer = request.send().await.expect("the node answers");
+        let answer: Value = answer.json().await.expect("as JSON");
+        let flags = answer["flags"].as_array().expect("a list of flags");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let each = flags
+            .iter()
+            .map(|flag| (text(&flag["key"]), text(&flag["variant"])));
+        each.collect()
     }
 
     /// Whether the node has this flag.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// After this long a condition that is not true never will be. Far above anything seen on a slow
 /// machine: it ends a broken test, it judges nothing.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Asks until there is an answer.
 pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {

@@ -82,7 +82,7 @@ pub(super) fn failure(text: &mut Vec<u8>, key: &str, code: ErrorCode) {
 }
 
 /// The reason in OpenFeature's words; any other fails in the Python provider.
-fn reason(reason: Reason<'_>) -> &'static str {
+pub(crate) fn reason(reason: Reason<'_>) -> &'static str {
     match reason {
         Reason::IndividualOverride | Reason::TargetingMatch { split: false, .. } => "TARGETING_MATCH",
         Reason::TargetingMatch { split: true, .. }

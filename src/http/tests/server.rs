@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 #[actix_web::test]
 async fn the_server_answers_until_it_is_stopped() {
     let world = World::new().await;
-    let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let listener = listen("--listen", SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let state = world.state();
     let server = serve(listener, 1, move |config| configure(config, state.clone())).unwrap();
