@@ -34,13 +34,13 @@ struct Arguments {
     #[arg(long, default_value_t = 0)]
     streams: usize,
     /// Changes that are made
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 30)]
     changes: u64,
     /// Flags beside the one that changes. Every node here compiles all of them, on the same two cores
     #[arg(long, default_value_t = 20)]
     flags: usize,
-    /// Milliseconds between one change that all have and the next
-    #[arg(long, default_value_t = 100)]
+    /// Milliseconds between one change that all have and the next. A node asks at most every half second
+    #[arg(long, default_value_t = 1000)]
     pause: u64,
 }
 

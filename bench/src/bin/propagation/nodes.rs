@@ -62,6 +62,8 @@ impl Nodes {
 /// Says the value of the beacon whenever another snapshot is in force.
 async fn watch(replica: Replica, place: usize, say: UnboundedSender<(usize, u64, Instant)>) {
     let mut snapshots = replica.watch();
+    // It may have the first one already.
+    snapshots.mark_changed();
     while snapshots.changed().await.is_ok() {
         let served = snapshots.borrow_and_update().clone();
         let Some(served) = served else { continue };
