@@ -18,8 +18,8 @@ const REQUEST_ID_BYTES_MAX: usize = 64;
 /// What stands for the route of a request that has none.
 const NO_ROUTE: &str = "none";
 
-/// Answers are never kept by caches and never taken for something else by browsers; pages load
-/// nothing from elsewhere (faults.md X13).
+/// Answers are not kept by caches unless they say so themselves, and never taken for something else by
+/// browsers; pages load nothing from elsewhere (faults.md X13).
 const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (
@@ -57,7 +57,10 @@ pub(crate) async fn observe<B: MessageBody + 'static>(
     };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
-        headers.insert(name, value);
+        // What a digest stands for never changes: such an answer says itself how long it may be kept.
+        if name != header::CACHE_CONTROL || !headers.contains_key(&name) {
+            headers.insert(name, value);
+        }
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, value);
