@@ -13,7 +13,8 @@ const NAMELESS: [&str; 11] = [
 ];
 
 /// Which of our own crates each crate may know. Everything points towards the model.
-const MAY_KNOW: [(&str, &[&str]); 11] = [
+const MAY_KNOW: [(&str, &[&str]); 12] = [
+    ("core/stats", &[]),
     ("core/model", &[]),
     ("core/eval", &["model"]),
     ("core/decide", &["model", "interop"]),
