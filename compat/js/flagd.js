@@ -118,6 +118,8 @@ async function watch(client) {
   };
   const events = resolver === 'web' ? WebProviderEvents : ProviderEvents;
   client.addHandler(events.ConfigurationChanged, ask);
+  // A client that was away while something changed is only told that it is connected again.
+  client.addHandler(events.Ready, ask);
   await ask();
 }
 

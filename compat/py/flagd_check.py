@@ -102,6 +102,8 @@ def watch(client):
         print(json.dumps({"live": value}), flush=True)
 
     client.add_handler(ProviderEvent.PROVIDER_CONFIGURATION_CHANGED, tell)
+    # A client that was away while something changed is only told that it is connected again.
+    client.add_handler(ProviderEvent.PROVIDER_READY, tell)
     tell()
     threading.Event().wait()
 

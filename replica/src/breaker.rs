@@ -188,7 +188,7 @@ mod tests {
             ("....................xxxxxxxxx", Closed),
             ("....................xxxxxxxxxx", Open),
             // What is older than the window does not count.
-            ("xxxxxxxxx............................xxxxxxxxx", Closed),
+            ("..........xxxxxxxxx...........xxxxxxxxx", Closed),
         ] {
             assert_eq!(noted(&Breaker::default(), calls, now), state, "{calls:?}");
         }

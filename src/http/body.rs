@@ -35,6 +35,14 @@ impl JsonText {
     /// # Errors
     /// Where it is no JSON, or not what is expected: path, line, column.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        // Derived readers of structs take a list of the fields' values as well, and an empty one for
+        // defaults alone.
+        if self.0.trim_ascii_start().starts_with(b"[") {
+            return Err(Problem::new(
+                Kind::MalformedBody,
+                "the body is a list: send an object, `{\"field\": …}`",
+            ));
+        }
         let mut deserializer = serde_json::Deserializer::from_slice(&self.0);
         let value = serde_path_to_error::deserialize(&mut deserializer).map_err(malformed)?;
         deserializer.end().map_err(|error| malformed_at("", &error))?;
