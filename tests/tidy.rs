@@ -13,7 +13,7 @@ const NAMELESS: [&str; 11] = [
 ];
 
 /// Which of our own crates each crate may know. Everything points towards the model.
-const MAY_KNOW: [(&str, &[&str]); 12] = [
+const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("core/stats", &[]),
     ("core/model", &[]),
     ("core/eval", &["model"]),
@@ -24,6 +24,7 @@ const MAY_KNOW: [(&str, &[&str]); 12] = [
     // Replicas and nodes never need the control plane to evaluate: they do not even link it.
     ("replica", &["model", "eval"]),
     ("node", &["model", "eval", "interop", "replica"]),
+    ("provider", &["model", "eval", "replica"]),
     ("bench", &["model", "eval", "replica"]),
     ("examples/shop", &[]),
     (

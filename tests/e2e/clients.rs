@@ -1,4 +1,4 @@
-//! Clients that exist already, unmodified: the OpenFeature providers of npm and PyPI.
+//! Clients that exist already, unmodified: the OpenFeature providers of npm, PyPI and crates.io.
 
 use crate::plane::Plane;
 use crate::until::until;
@@ -93,5 +93,13 @@ async fn openfeature_clients_of_pypi_work_unmodified() {
     let mut plane = plane().await;
     let mut client = Command::new(folder("py").join(".venv/bin/python"));
     client.arg(folder("py").join("check.py"));
+    run(client, &mut plane).await;
+}
+
+#[tokio::test]
+async fn openfeature_clients_of_crates_io_work_unmodified() {
+    let mut plane = plane().await;
+    let mut client = Command::new(folder("rs").join("target/debug/tidegate-compat"));
+    client.args(["check", "ofrep"]);
     run(client, &mut plane).await;
 }

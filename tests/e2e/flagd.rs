@@ -15,12 +15,14 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 /// Every client, and how it gets its answers.
-const CLIENTS: [(&str, &str); 5] = [
+const CLIENTS: [(&str, &str); 7] = [
     ("js", "in-process"),
     ("js", "rpc"),
     ("js", "web"),
     ("py", "in-process"),
     ("py", "rpc"),
+    ("rs", "in-process"),
+    ("rs", "rpc"),
 ];
 
 /// Evaluations asked for at once, where there are many.
@@ -78,11 +80,12 @@ impl Site {
                 command.arg(compat("js").join("flagd.js"));
                 command
             }
-            _ => {
+            "py" => {
                 let mut command = Command::new(compat("py").join(".venv/bin/python"));
                 command.arg(compat("py").join("flagd_check.py"));
                 command
             }
+            _ => Command::new(compat("rs").join("target/debug/tidegate-compat")),
         };
         command
             .args([what, resolver])
@@ -234,6 +237,7 @@ async fn ten_thousand_units_get_the_same_everywhere() {
     site.save("segments", &fixture["segments"]).await;
     site.save("flags", &fixture["flags"]).await;
     agree(&site, ("py", "in-process"), count).await;
+    agree(&site, ("rs", "in-process"), count).await;
     // The client of npm hashes as flagd did before its third version.
     let settings = json!({"flagd": "require", "bucketing": "flagd-v2"});
     let (status, body) = site
