@@ -41,9 +41,12 @@ pub async fn follow(provider: &dyn FeatureProvider) -> Vec<String> {
     let mut findings = follow_changes(provider, &http, &editor).await;
     if let Ok(restart) = var("TIDEGATE_RESTART_URL") {
         let restarted = http.post(restart).send().await;
-        assert!(restarted.is_ok_and(|answer| answer.status().is_success()), "the server is restarted");
+        assert!(
+            restarted.is_ok_and(|answer| answer.status().is_success()),
+            "the server is restarted"
+        );
         findings.extend(follow_changes(provider, &http, &editor).await);
-        findings.extend(check(provider).await);
+        findings.extend(check("ofrep", provider).await);
     }
     findings
 }

@@ -31,7 +31,7 @@ async fn main() -> ExitCode {
         "watch" => live::watch(provider).await,
         "units" => println!("{}", units::dealt(provider).await),
         _ => {
-            let mut findings = check::check(provider).await;
+            let mut findings = check::check(resolver, provider).await;
             if resolver == "ofrep" {
                 findings.extend(live::follow(provider).await);
             }

@@ -18,7 +18,9 @@ pub fn url() -> String {
 pub async fn ofrep() -> OfrepProvider {
     let mut headers = HeaderMap::new();
     if let Ok(token) = std::env::var("TIDEGATE_TOKEN") {
-        let bearer = format!("Bearer {token}").parse().expect("a token is a header's value");
+        let bearer = format!("Bearer {token}")
+            .parse()
+            .expect("a token is a header's value");
         headers.insert(AUTHORIZATION, bearer);
     }
     let options = OfrepOptions {
@@ -33,8 +35,14 @@ pub async fn ofrep() -> OfrepProvider {
 /// (`in-process`).
 pub async fn flagd(resolver: &str) -> FlagdProvider {
     let (resolver_type, address) = match resolver {
-        "rpc" => (ResolverType::Rpc, setting("TIDEGATE_FLAGD_EVALUATION", "127.0.0.1:8013")),
-        "in-process" => (ResolverType::InProcess, setting("TIDEGATE_FLAGD_SYNC", "127.0.0.1:8015")),
+        "rpc" => (
+            ResolverType::Rpc,
+            setting("TIDEGATE_FLAGD_EVALUATION", "127.0.0.1:8013"),
+        ),
+        "in-process" => (
+            ResolverType::InProcess,
+            setting("TIDEGATE_FLAGD_SYNC", "127.0.0.1:8015"),
+        ),
         other => panic!("there is no resolver {other}: say ofrep, rpc or in-process"),
     };
     let (host, port) = address.rsplit_once(':').expect("an address is host:port");
