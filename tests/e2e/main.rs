@@ -11,6 +11,7 @@
 
 mod bad_starts;
 mod clients;
+mod commands;
 mod demo;
 mod exporter;
 mod flagd;
