@@ -13,6 +13,8 @@ mod logic;
 mod lower;
 mod segment;
 mod source;
+mod time;
+mod version;
 
 pub use lower::{LeftOut, Lowered, TooLarge, lower};
 pub use source::{cannot_lower, cannot_lower_segment};

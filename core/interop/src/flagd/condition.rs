@@ -6,9 +6,12 @@
 
 use super::LIST_MAX;
 use super::logic::Logic;
+use super::{time, version};
 use serde_json::{Value, json};
-use tidegate_model::condition::{Condition, Operator};
+use tidegate_model::condition::{Condition, Operator, Question};
 use tidegate_model::invalid::Violation;
+
+const SERVE_BY_OFREP: &str = "serve the flag by OFREP";
 
 /// What a condition means; or why flagd's language has no words for it.
 pub(super) fn lowered(condition: &Condition) -> Result<Logic, Violation> {
@@ -35,10 +38,23 @@ pub(super) fn lowered(condition: &Condition) -> Result<Logic, Violation> {
                 "use 'equals', 'in', 'contains', 'starts_with' or 'ends_with', or serve the flag by OFREP",
             ));
         }
-        Operator::Between => {
-            let fix = "use 'greater_or_equal' and 'less_or_equal' for numbers, or serve the flag by OFREP";
-            return Err(no_words(condition, fix));
-        }
+        Operator::Between | Operator::Before | Operator::After => match condition.question()? {
+            Question::Between(low, high) => {
+                let (low, high) = (low.clone().into(), high.clone().into());
+                Logic::all([number(&x, ">=", &low), number(&x, "<=", &high)])
+            }
+            question if condition.attribute == time::ATTRIBUTE => {
+                time::lowered(&x, &question).ok_or_else(|| no_words(condition, SERVE_BY_OFREP))?
+            }
+            _ => {
+                let fix = "compare 'timestamp', which is the time of evaluation, or an attribute that is a number with 'less_than'";
+                return Err(no_words(condition, fix));
+            }
+        },
+        Operator::Semver => match condition.question()? {
+            Question::Semver(range) => version::lowered(&x, &range)?,
+            _ => return Err(no_words(condition, SERVE_BY_OFREP)),
+        },
         Operator::EqualsIgnoreCase
         | Operator::ContainsIgnoreCase
         | Operator::StartsWithIgnoreCase
@@ -47,15 +63,12 @@ pub(super) fn lowered(condition: &Condition) -> Result<Logic, Violation> {
         | Operator::AnyOf
         | Operator::AllOf
         | Operator::NoneOf
-        | Operator::Semver
-        | Operator::Before
-        | Operator::After
         | Operator::WithinLast
         | Operator::WithinNext
         | Operator::OlderThan
         | Operator::InNetwork
         | Operator::NotInNetwork
-        | Operator::WithinDistance => return Err(no_words(condition, "serve the flag by OFREP")),
+        | Operator::WithinDistance => return Err(no_words(condition, SERVE_BY_OFREP)),
     })
 }
 
@@ -87,7 +100,10 @@ pub(super) fn attribute(name: &str) -> Result<Logic, Violation> {
             _ => {}
         }
     }
-    Ok(Logic::attribute(name))
+    Ok(match name {
+        time::ATTRIBUTE => time::attribute(),
+        name => Logic::attribute(name),
+    })
 }
 
 /// Whether the context has a unit to bucket: a text that is not empty, or a number.
@@ -151,7 +167,7 @@ pub(super) fn check_length(field: &str, length: usize) -> Result<(), Violation> 
 }
 
 /// Both are numbers, and the comparison holds.
-fn number(x: &Logic, comparison: &str, bound: &Value) -> Logic {
+pub(super) fn number(x: &Logic, comparison: &str, bound: &Value) -> Logic {
     Logic::all([
         x.clone().not_same_as(Value::Null),
         is_text(x).negated(),
@@ -163,12 +179,13 @@ fn number(x: &Logic, comparison: &str, bound: &Value) -> Logic {
     ])
 }
 
-/// The value as text. Evaluators agree on it for texts and whole numbers alone.
+/// The value as text. Evaluators agree on it for texts and whole numbers alone. With two arguments,
+/// because `cat` of a missing attribute alone is an error in JavaScript wherever an `if` stands around it.
 fn spelled(x: &Logic) -> Logic {
-    Logic::of("cat", vec![x.clone()])
+    Logic::of("cat", vec![x.clone(), Logic::text("")])
 }
 
-fn is_text(x: &Logic) -> Logic {
+pub(super) fn is_text(x: &Logic) -> Logic {
     Logic::of("===", vec![spelled(x), x.clone()])
 }
 
