@@ -5,7 +5,7 @@
 )]
 
 use allocation_counter::measure;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::hint::black_box;
 use tidegate_eval::CompiledSnapshot;
 use tidegate_model::Timestamp;
@@ -14,11 +14,14 @@ use tidegate_model::snapshot::{SnapshotContent, Version};
 
 /// One flag for each thing that evaluating can run into.
 fn snapshot() -> CompiledSnapshot {
-    let rule = |when: serde_json::Value| json!([{"name": "r", "when": when, "serve": {"split": [{"variation": "on", "weight": 50}, {"variation": "off", "weight": 50}]}}]);
+    let rule = |when: Value| json!([{"name": "r", "when": when, "serve": {"split": [{"variation": "on", "weight": 50}, {"variation": "off", "weight": 50}]}}]);
     let long_list: Vec<String> = (0..1000).map(|i| format!("city-{i}")).collect();
-    let content = json!({
+    let mut content = json!({
         "environment": "production",
         "segments": [
+            {"key": "scored", "score": {"atLeast": 2.5, "parts": [
+                {"weight": 2, "when": {"attribute": "age", "operator": "less_than", "value": 90}},
+                {"weight": 0.5, "when": {"segment": "inner"}}]}},
             {"key": "inner", "included": ["u1"], "when": {"attribute": "plan", "operator": "starts_with", "value": "p"}},
             {"key": "outer", "excluded": ["u2"], "when": {"all": [{"segment": "inner"}, {"attribute": "age", "operator": "greater_than", "value": 17.5}]}},
         ],
@@ -36,17 +39,63 @@ fn snapshot() -> CompiledSnapshot {
             {"flag": {"key": "member", "type": "boolean", "rules": rule(json!({"segment": "outer"}))}},
             {"flag": {"key": "needs", "type": "boolean", "prerequisites": [{"flag": "member", "variations": ["on", "off"]}]}},
             {"flag": {"key": "needs-needs", "type": "boolean", "prerequisites": [{"flag": "needs", "variations": ["on"]}]}},
+            {"flag": {"key": "scored", "type": "boolean", "rules": rule(json!({"segment": "scored"}))}},
+            {"flag": {"key": "tried", "type": "boolean", "status": "experiment", "experiment": {
+                "key": "one-page", "audience": {"segment": "inner"}, "holdout": {"key": "q1", "share": 5},
+                "layer": {"key": "checkout", "from": 0, "to": 90}, "allocation": 80,
+                "arms": [{"variation": "on", "weight": 50}, {"variation": "off", "weight": 50}]}}},
             {"flag": {"key": "ramp", "type": "boolean"}, "rollout": {"rollout": "ramp.1", "revision": 1, "candidate": "on", "safe": "off", "share": 50}},
         ],
     });
+    for (attribute, operator, value) in operators() {
+        let mut when = json!({"attribute": attribute, "operator": operator});
+        if !value.is_null() {
+            when["value"] = value;
+        }
+        let flag = json!({"flag": {"key": format!("{operator}.{attribute}"), "type": "boolean", "rules": rule(when)}});
+        content["flags"].as_array_mut().unwrap().push(flag);
+    }
     let content: SnapshotContent = serde_json::from_value(content).unwrap();
     CompiledSnapshot::compile(&content, Version::default()).unwrap()
+}
+
+/// Each kind of operator once, asked of an attribute that the context below has.
+fn operators() -> Vec<(&'static str, &'static str, Value)> {
+    vec![
+        ("plan", "equals", json!("pro")),
+        ("plan", "not_in", json!(["free", "team"])),
+        ("plan", "ends_with_ignore_case", json!("RO")),
+        ("plan", "equals_ignore_case", json!("PRO")),
+        ("plan", "in_ignore_case", json!(["PRO", "TEAM"])),
+        ("email", "contains_ignore_case", json!("@CORP")),
+        ("email", "starts_with_ignore_case", json!("ADA")),
+        ("email", "exists", Value::Null),
+        ("age", "between", json!([18, 99])),
+        ("version", "semver", json!(">=1.2.0, <2 || ^3.1")),
+        ("since", "before", json!("2026-12-24")),
+        ("since", "within_last", json!("30d")),
+        ("since", "older_than", json!("1h 30m")),
+        ("timestamp", "after", json!("2026-01-01")),
+        ("ip", "in_network", json!(["10.0.0.0/8", "2001:db8::/32"])),
+        (
+            "location",
+            "within_distance",
+            json!({"latitude": 48.8566, "longitude": 2.3522, "kilometres": 50}),
+        ),
+        ("roles", "any_of", json!(["admin", "owner"])),
+        ("roles", "all_of", json!(["guest", "owner"])),
+        ("device.type", "equals", json!("phone")),
+        ("os.version", "semver", json!(">=17")),
+    ]
 }
 
 #[test]
 fn evaluating_allocates_nothing() {
     let snapshot = snapshot();
-    let object = json!({"targetingKey": "u7", "email": "ada.l@corp.com", "age": 36, "plan": "pro", "city": "city-999"});
+    let object = json!({"targetingKey": "u7", "email": "ada.l@corp.com", "age": 36, "plan": "pro", "city": "city-999",
+        "version": "v1.9.3-rc.1", "since": "2026-11-20T10:00:00+01:00", "ip": "::ffff:10.0.0.1", "roles": ["guest", "owner"],
+        "location": {"latitude": 48.85, "longitude": 2.35},
+        "userAgent": "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Mobile/15E148 Safari/604.1"});
     let contexts = [
         Context::default(),
         Context::of_unit("u1"),
@@ -75,6 +124,7 @@ fn answers_allocate_nothing() {
         for context in &prepared {
             for answer in snapshot.evaluate_all(context) {
                 black_box((answer.flag(), answer.variation(), answer.reason(), answer.json()));
+                black_box(answer.lasting(Timestamp::default()));
                 let typed = (
                     answer.boolean(),
                     answer.string(),
