@@ -9,6 +9,7 @@ mod buckets;
 mod condition;
 mod experiment;
 mod flag;
+mod import;
 mod logic;
 mod lower;
 mod segment;
@@ -16,6 +17,7 @@ mod source;
 mod time;
 mod version;
 
+pub use import::{DOCUMENT_BYTES_MAX, Imported, Leniency, Remark, Unreadable, import};
 pub use lower::{LeftOut, Lowered, TooLarge, lower};
 pub use source::{cannot_lower, cannot_lower_segment};
 

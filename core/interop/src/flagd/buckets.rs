@@ -9,6 +9,12 @@ use tidegate_model::invalid::Violation;
 use tidegate_model::share::Share;
 use tidegate_model::snapshot::RolloutSplit;
 
+/// Whether a context has the attribute that is bucketed, as it is asked wherever something is dealt out;
+/// `None` if flagd's language has no words for the attribute.
+pub(super) fn unit_is_there(unit: &str) -> Option<Logic> {
+    attribute(unit).ok().map(|x| has_unit(unit, &x))
+}
+
 /// How a flag's units are put into buckets.
 pub(super) struct Buckets<'a> {
     unit: &'a str,
@@ -111,6 +117,6 @@ impl<'a> Buckets<'a> {
     /// Whether the context has a unit.
     pub(super) fn has_unit(&self) -> Logic {
         // An attribute that cannot be asked for was found wrong when the unit was bucketed.
-        attribute(self.unit).map_or_else(|_| Logic::never(), |unit| has_unit(self.unit, &unit))
+        unit_is_there(self.unit).unwrap_or_else(Logic::never)
     }
 }

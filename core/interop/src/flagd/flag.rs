@@ -319,7 +319,7 @@ fn wrong_values(definition: &FlagDefinition) -> Vec<Violation> {
 }
 
 /// Clients put segments in place of references wherever they find them, even in values.
-fn has_reference(value: &Value) -> bool {
+pub(super) fn has_reference(value: &Value) -> bool {
     match value {
         Value::Object(fields) => {
             (fields.len() == 1 && fields.contains_key("$ref")) || fields.values().any(has_reference)

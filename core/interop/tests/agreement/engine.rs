@@ -41,7 +41,8 @@ impl Engine {
         if flag.state == "DISABLED" {
             return Answer::Disabled;
         }
-        if flag.targeting.is_none() {
+        // An empty targeting is none.
+        if flag.get_targeting() == "{}" {
             return Answer::Variant(flag.default_variant.clone());
         }
         match self
