@@ -3,6 +3,7 @@
 //!
 //! `serve`, `node` and `demo` are processes: only their arguments are here.
 
+mod alerts;
 mod audit;
 pub(crate) mod client;
 mod completions;
@@ -66,6 +67,8 @@ enum Command {
     Environment(environment::EnvironmentArgs),
     /// See which nodes serve what
     Nodes(nodes::NodesArgs),
+    /// See which alerts are known, and which rollouts they concern
+    Alerts(alerts::AlertsArgs),
     /// See and turn the keys that snapshots are signed with
     Key(key::KeyArgs),
     /// Ask which variation somebody gets, and why
@@ -107,6 +110,7 @@ impl Command {
             Self::Policy(args) => wait_for(policy::run(args)),
             Self::Environment(args) => wait_for(environment::run(args)),
             Self::Nodes(args) => wait_for(nodes::run(args)),
+            Self::Alerts(args) => wait_for(alerts::run(args)),
             Self::Key(args) => wait_for(key::run(args)),
             Self::Eval(args) => wait_for(eval::run(args)),
             Self::Audit(args) => wait_for(audit::run(args)),
@@ -124,6 +128,7 @@ impl Command {
             Self::Policy(args) => args.target.json,
             Self::Environment(args) => args.target.json,
             Self::Nodes(args) => args.target.json,
+            Self::Alerts(args) => args.target.json,
             Self::Key(args) => args.target.json,
             Self::Eval(args) => args.target.json,
             Self::Audit(args) => args.target.json,

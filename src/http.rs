@@ -5,6 +5,7 @@
 
 mod access;
 mod access_tokens;
+mod alerts;
 mod audit;
 mod body;
 mod docs;

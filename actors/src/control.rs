@@ -19,6 +19,7 @@ use tidegate_model::snapshot::{SnapshotHeader, Version};
 use tidegate_store::{Store, StoreError};
 use tokio::sync::watch;
 
+mod alerts;
 mod definitions;
 mod environments;
 mod error;
@@ -107,6 +108,10 @@ impl ControlPlane {
             storage_failure: OnceLock::new(),
         });
         for environment in shell.environments.values() {
+            environment
+                .alerts
+                .load(shell.store.as_ref(), shell.clock.now())
+                .await?;
             let (content, head) = Content::load(shell.store.as_ref(), &environment.key).await?;
             let publisher = Publisher::new(shell.clone(), environment.key.clone(), content, head).start();
             *environment

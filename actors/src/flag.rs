@@ -165,6 +165,8 @@ async fn start_rollout(
         now,
     )
     .map_err(ControlError::Refused)?;
+    let firing = shell.environment(environment)?.alerts.firing();
+    tidegate_decide::alert::may_start(&step.changes, &firing).map_err(ControlError::Refused)?;
     let write = |(entity, change): (EntityRef, Change)| {
         let revision = if entity.kind() == Kind::Flag {
             flag.revision

@@ -4,6 +4,7 @@
 //! (`keeper`), then one file per actor: `flag`, `rollout`, `publisher`. What they ask of the world
 //! is in `poller`, [`prometheus`] and `ingest`.
 
+pub mod alerts;
 pub mod clock;
 pub mod control;
 pub mod keys;

@@ -16,6 +16,8 @@ pub struct Measures {
     pub(crate) looks: IntCounterVec,
     /// Alerts by rollouts.
     pub(crate) alerts: IntCounter,
+    /// Alerts that an Alertmanager delivered, by environment and what became of them.
+    pub(crate) heard_alerts: IntCounterVec,
     /// How far each running rollout is open, per cent.
     pub(crate) share: GaugeVec,
     /// From the decision to roll back to the last live node's confirmation.
@@ -99,6 +101,11 @@ impl Measures {
             )?,
             looks: new.counters("tidegate_rule_looks_total", "Looks at safety rules", &["verdict"])?,
             alerts: new.counter("tidegate_alerts_total", "Alerts by rollouts")?,
+            heard_alerts: new.counters(
+                "tidegate_heard_alerts_total",
+                "Alerts delivered by an Alertmanager: fired, resolved, repeated",
+                &["environment", "outcome"],
+            )?,
             share: new.gauges(
                 "tidegate_rollout_share_percent",
                 "How far a rollout is open",

@@ -11,6 +11,7 @@ use tidegate_decide::rollout::Fleet;
 use tidegate_eval::CompiledSnapshot;
 use tidegate_interop::flagd;
 use tidegate_model::Timestamp;
+use tidegate_model::change::Kind;
 use tidegate_model::environment::FlagdTarget;
 use tidegate_model::fleet::{NodeReport, NodeView};
 use tidegate_model::key::{EnvironmentKey, FlagKey, RolloutId};
@@ -121,11 +122,16 @@ impl Publisher {
             match news {
                 Ok(news) => {
                     publisher.seen = news.head;
+                    // Alerts are in no snapshot, and a storm of them must not delay what is.
+                    let only_alerts = news.states.iter().all(|(entity, _)| entity.kind() == Kind::Alert);
+                    let nothing_new = only_alerts && !news.states.is_empty() && news.lists.is_empty();
                     for (entity, state) in news.states {
                         publisher.content.take(&entity, state);
                     }
                     publisher.content.take_lists(news.lists);
-                    publisher.publish(ctx);
+                    if !nothing_new {
+                        publisher.publish(ctx);
+                    }
                     // What is missing is looked for again at the next sweep, not at once.
                     if publisher.shell.store.head() > publisher.seen {
                         publisher.read_journal(ctx);

@@ -1,5 +1,6 @@
 //! One actor per running rollout: fetches, asks the step function, stores, acts.
 
+use crate::alerts::AlertsMoved;
 use crate::control::ControlError;
 use crate::publisher::{Attach, FleetMoved};
 use crate::shell::{Environment, Shell, incident, panic_text};
@@ -94,8 +95,12 @@ impl RolloutActor {
         )
     }
 
-    /// Asks the publisher to tell what the nodes serve. Asking again only makes it tell again.
+    /// Asks to be told what the nodes serve and which alerts fire. Asking again only makes them tell
+    /// again.
     fn attach(&self, ctx: &mut Context<Self>) {
+        if let Some(home) = self.home() {
+            home.alerts.attach(&self.rollout.start, ctx.address().recipient());
+        }
         if let Some(publisher) = self.home().and_then(Environment::publisher) {
             publisher.do_send(Attach {
                 rollout: self.rollout.start.id.clone(),
@@ -340,6 +345,17 @@ impl Handler<FleetMoved> for RolloutActor {
     fn handle(&mut self, FleetMoved(fleet): FleetMoved, ctx: &mut Self::Context) -> Self::Result {
         AtomicResponse::new(Box::pin(
             self.drive(Input::Fleet(fleet), ctx)
+                .map(|_told_in_the_log, _actor, _ctx| ()),
+        ))
+    }
+}
+
+impl Handler<AlertsMoved> for RolloutActor {
+    type Result = Answer<()>;
+
+    fn handle(&mut self, AlertsMoved(firing): AlertsMoved, ctx: &mut Self::Context) -> Self::Result {
+        AtomicResponse::new(Box::pin(
+            self.drive(Input::Alerts(firing), ctx)
                 .map(|_told_in_the_log, _actor, _ctx| ()),
         ))
     }

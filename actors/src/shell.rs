@@ -1,5 +1,6 @@
 //! What all actors share: the store, the clock, the sources, and where to find each other.
 
+use crate::alerts::AlertDesk;
 use crate::clock::Clock;
 use crate::control::{ControlError, Published};
 use crate::ingest::Ingest;
@@ -54,6 +55,7 @@ pub(crate) struct Environment {
     /// one by one could close a loop together.
     pub(crate) gate: Mutex<()>,
     pub(crate) ingest: Ingest,
+    pub(crate) alerts: AlertDesk,
     pub(crate) published: watch::Sender<Option<Arc<Published>>>,
     /// Flags whose loss waits for somebody's word.
     pub(crate) waiting: RwLock<Vec<FlagKey>>,
@@ -65,6 +67,7 @@ impl Environment {
     pub(crate) fn new(key: EnvironmentKey) -> Self {
         Self {
             ingest: Ingest::new(key.clone()),
+            alerts: AlertDesk::new(key.clone()),
             key,
             gate: Mutex::new(()),
             published: watch::Sender::new(None),

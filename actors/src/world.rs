@@ -21,6 +21,7 @@ use tidegate_model::snapshot::{Snapshot, SnapshotContent};
 use tidegate_model::verdict::{Measurement, UnknownReason};
 use tidegate_store::{Expect, MemoryStore, Store};
 
+mod alerts;
 mod tests;
 
 /// What the scripted Prometheus answers.

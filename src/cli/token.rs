@@ -33,7 +33,7 @@ enum Verb {
         /// Names it in the audit log
         #[arg(value_parser = super::named::<TokenName>)]
         name: TokenName,
-        /// What it may do: viewer, editor, approver, operator, admin, node, server, client
+        /// What it may do: viewer, editor, approver, operator, admin, alertmanager, node, server, client
         #[arg(long, value_parser = super::named::<Role>)]
         role: Role,
         /// For every environment, not only for the one of --environment

@@ -87,6 +87,8 @@ access! {
     AdministerAccess = Administer;
     /// The route is for nodes.
     ServeAccess = Serve;
+    /// The route takes alerts.
+    AlertAccess = Alert;
     /// The route is for nodes, and for everybody who may see what they see.
     FetchAccess = Serve | Read;
 }

@@ -7,8 +7,8 @@ use crate::http::access::{Guard, Who};
 use crate::http::observe::observe;
 use crate::http::problem::{Kind, Problem};
 use crate::http::{
-    access_tokens, audit, docs, environments, flags, health, keys, lists, policies, rollouts, segments,
-    snapshots,
+    access_tokens, alerts, audit, docs, environments, flags, health, keys, lists, policies, rollouts,
+    segments, snapshots,
 };
 use actix_web::dev::ResourceDef;
 use actix_web::guard::fn_guard;
@@ -86,6 +86,9 @@ routes! {
     POST   "/api/v1/{environment}/rollouts" => rollouts::start;
     GET    "/api/v1/{environment}/rollouts/{id}" => rollouts::read;
     POST   "/api/v1/{environment}/rollouts/{id}/commands" => rollouts::command;
+
+    POST   "/api/v1/{environment}/alerts" => alerts::deliver;
+    GET    "/api/v1/{environment}/alerts" => alerts::list;
 
     GET    "/api/v1/{environment}/snapshots/current" => snapshots::pull;
     GET    "/api/v1/{environment}/snapshots/current/header" => snapshots::header;

@@ -3,6 +3,7 @@
 //! Everything here is a pure function of its arguments. Actors fetch inputs, call one of these,
 //! store the changes, and carry out the effects.
 
+pub mod alert;
 pub mod definition;
 pub mod due;
 pub mod environment;

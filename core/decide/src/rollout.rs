@@ -1,7 +1,7 @@
 //! The step function of a rollout.
 //!
 //! Read in the order of powers: what a person commands ([`command`]), what the rules forbid
-//! ([`safety`]), what the nodes confirm ([`confirm`]), what the schedule allows ([`progress`]), and
+//! ([`safety`]), what alerts call for ([`alerts`]), what the nodes confirm ([`confirm`]), what the schedule allows ([`progress`]), and
 //! what it waits for ([`waiting`]). Each writes into a [`draft`], which folds changes as the store will.
 
 use crate::refusal::Refusal;
@@ -10,10 +10,12 @@ use crate::step::{Effect, Step};
 use std::collections::BTreeMap;
 use tidegate_model::Timestamp;
 use tidegate_model::access::{Author, Role};
+use tidegate_model::alert::Firing;
 use tidegate_model::key::{NodeName, Revision, RuleName};
 use tidegate_model::rollout::{Phase, Rollout, RolloutCommand};
 use tidegate_model::verdict::Look;
 
+mod alerts;
 mod command;
 mod confirm;
 mod draft;
@@ -32,6 +34,8 @@ pub struct Observed {
     pub looks: BTreeMap<RuleName, Look>,
     /// What the nodes serve.
     pub fleet: Fleet,
+    /// The alerts that concern it.
+    pub firing: Firing,
 }
 
 /// What the nodes serve of one rollout.
@@ -56,6 +60,8 @@ pub enum Input {
     Looked(Vec<Look>),
     /// What the nodes serve has changed.
     Fleet(Fleet),
+    /// The alerts that concern it have changed, or its watchdog was heard.
+    Alerts(Firing),
     /// A person wants something.
     Command {
         /// What.
@@ -85,18 +91,23 @@ pub fn step(rollout: &Rollout, observed: &Observed, input: &Input, now: Timestam
             safety::notice_silence(&mut draft);
         }
         Input::Looked(looks) => safety::remember(&mut draft, looks),
-        Input::Fleet(_) | Input::Command { .. } => {}
+        Input::Fleet(_) | Input::Alerts(_) | Input::Command { .. } => {}
     }
     let reaction = match input {
         Input::Wake | Input::Looked(_) => safety::react(&mut draft, rollout),
-        Input::Fleet(_) | Input::Command { .. } => None,
+        Input::Fleet(_) | Input::Alerts(_) | Input::Command { .. } => None,
     };
     if let Some((decision, reasons)) = reaction {
         return Ok(draft.alert(decision, reasons));
     }
+    if let Some(reaction) = alerts::react(&mut draft) {
+        return Ok(reaction.step(draft));
+    }
     Ok(match input {
         Input::Looked(looks) => progress::go_on(draft, looks),
-        Input::Wake | Input::Fleet(_) | Input::Command { .. } => confirm::take_effect(draft),
+        Input::Wake | Input::Fleet(_) | Input::Alerts(_) | Input::Command { .. } => {
+            confirm::take_effect(draft)
+        }
     })
 }
 
@@ -110,6 +121,7 @@ impl Observed {
                 }
             }
             Input::Fleet(fleet) => self.fleet = fleet.clone(),
+            Input::Alerts(firing) => self.firing = firing.clone(),
             Input::Wake | Input::Command { .. } => {}
         }
     }

@@ -26,6 +26,8 @@ pub enum Permission {
     Evaluate,
     /// Evaluate every flag, and ask why it answers what it does.
     EvaluateAll,
+    /// Hand in alerts.
+    Alert,
 }
 
 /// A bundle of permissions.
@@ -44,6 +46,8 @@ pub enum Role {
     Operator,
     /// Everything.
     Admin,
+    /// An Alertmanager: hands in alerts, sees nothing.
+    Alertmanager,
     /// An evaluation node.
     Node,
     /// An application on a server of your own: evaluates every flag, and may ask why.
@@ -55,12 +59,13 @@ pub enum Role {
 
 impl Role {
     /// All roles, in the order of the documentation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Viewer,
         Self::Editor,
         Self::Approver,
         Self::Operator,
         Self::Admin,
+        Self::Alertmanager,
         Self::Node,
         Self::Server,
         Self::Client,
@@ -75,6 +80,7 @@ impl Role {
             Self::Approver => matches!(permission, P::Read | P::Approve),
             Self::Operator => matches!(permission, P::Read | P::Operate),
             Self::Admin => true,
+            Self::Alertmanager => permission == P::Alert,
             Self::Node => matches!(permission, P::Serve | P::Evaluate | P::EvaluateAll),
             Self::Server => matches!(permission, P::Evaluate | P::EvaluateAll),
             Self::Client => permission == P::Evaluate,
@@ -89,6 +95,7 @@ impl Role {
             Self::Approver => "approver",
             Self::Operator => "operator",
             Self::Admin => "admin",
+            Self::Alertmanager => "alertmanager",
             Self::Node => "node",
             Self::Server => "server",
             Self::Client => "client",

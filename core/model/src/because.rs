@@ -1,7 +1,7 @@
 //! Why something was decided, and why nothing was: what an operator reads at 3 a.m.
 
 use crate::Timestamp;
-use crate::key::{NodeName, RuleName, StageName};
+use crate::key::{Fingerprint, NodeName, RuleName, StageName};
 use crate::policy::Comparison;
 use crate::rollout::PauseOwner;
 use crate::share::Share;
@@ -186,6 +186,27 @@ pub enum Reason {
         /// How long is too long.
         budget: Span,
     },
+    /// An alert fires that concerns the rollout.
+    AlertFires {
+        /// What fires.
+        fingerprint: Fingerprint,
+        /// Since when.
+        since: DateTime<Utc>,
+        /// Its name and what it says.
+        text: String,
+    },
+    /// An alert that paused the rollout is over.
+    AlertOver {
+        /// What fired.
+        fingerprint: Fingerprint,
+    },
+    /// Nobody knows whether alerts come through.
+    AlertsSilent {
+        /// When the watchdog was last heard; `None`: not since the control plane started.
+        heard: Option<DateTime<Utc>>,
+        /// How often it is to be heard.
+        every: Span,
+    },
     /// No stage has been proven healthy yet, so a retreat is a rollback.
     NothingProven,
     /// Every rule was healthy over its whole window, after the stage had lasted long enough.
@@ -301,6 +322,19 @@ impl fmt::Display for Reason {
                     "{rule} could not be judged ({unknown}) for {} of at most {budget}",
                     lasted.rounded()
                 )
+            }
+            Self::AlertFires {
+                fingerprint,
+                since,
+                text,
+            } => write!(f, "alert {text} (alert:{fingerprint}, since {})", clock(*since)),
+            Self::AlertOver { fingerprint } => write!(f, "alert:{fingerprint} is over"),
+            Self::AlertsSilent { heard, every } => {
+                f.write_str("nobody knows whether alerts come through: the watchdog, every ")?;
+                match heard {
+                    Some(heard) => write!(f, "{every}, was last heard {}", clock(*heard)),
+                    None => write!(f, "{every}, was not heard since the start of the control plane"),
+                }
             }
             Self::NothingProven => f.write_str("no stage was proven healthy, so a retreat is a rollback"),
             Self::AllHealthy => f.write_str("every rule healthy over its whole window"),

@@ -2,11 +2,13 @@
 
 use crate::Timestamp;
 use crate::access::{Author, Token};
+use crate::alert::{Alert, AlertState};
 use crate::because::Because;
 use crate::environment::EnvironmentSettings;
 use crate::flag::{Flag, FlagState, Pin, Serve};
 use crate::key::{
-    EnvironmentKey, FlagKey, PolicyName, Revision, RolloutId, SegmentKey, TokenName, VariationKey,
+    EnvironmentKey, Fingerprint, FlagKey, PolicyName, Revision, RolloutId, SegmentKey, TokenName,
+    VariationKey,
 };
 use crate::policy::Policy;
 use crate::rollout::{FoldError, Rollout, RolloutChange};
@@ -30,18 +32,21 @@ pub enum Kind {
     Rollout,
     /// An environment's settings.
     Environment,
+    /// An alert of an Alertmanager.
+    Alert,
     /// An access token.
     Token,
 }
 
 impl Kind {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Flag,
         Self::Segment,
         Self::Policy,
         Self::Rollout,
         Self::Environment,
+        Self::Alert,
         Self::Token,
     ];
 
@@ -53,6 +58,7 @@ impl Kind {
             Self::Policy => "policy",
             Self::Rollout => "rollout",
             Self::Environment => "environment",
+            Self::Alert => "alert",
             Self::Token => "token",
         }
     }
@@ -78,6 +84,8 @@ pub enum EntityRef {
     Rollout(EnvironmentKey, RolloutId),
     /// An environment's settings: `environment/production/settings`.
     Environment(EnvironmentKey),
+    /// An alert in an environment.
+    Alert(EnvironmentKey, Fingerprint),
     /// A token.
     Token(TokenName),
 }
@@ -99,6 +107,7 @@ impl EntityRef {
             Self::Policy(..) => Kind::Policy,
             Self::Rollout(..) => Kind::Rollout,
             Self::Environment(_) => Kind::Environment,
+            Self::Alert(..) => Kind::Alert,
             Self::Token(_) => Kind::Token,
         }
     }
@@ -110,7 +119,8 @@ impl EntityRef {
             | Self::Segment(environment, _)
             | Self::Policy(environment, _)
             | Self::Rollout(environment, _)
-            | Self::Environment(environment) => Some(environment),
+            | Self::Environment(environment)
+            | Self::Alert(environment, _) => Some(environment),
             Self::Token(_) => None,
         }
     }
@@ -123,6 +133,7 @@ impl EntityRef {
             Self::Policy(_, name) => name.as_str(),
             Self::Rollout(_, id) => id.as_str(),
             Self::Environment(_) => SETTINGS,
+            Self::Alert(_, fingerprint) => fingerprint.as_str(),
             Self::Token(name) => name.as_str(),
         }
     }
@@ -160,11 +171,12 @@ impl std::str::FromStr for EntityRef {
             "segment" => SegmentKey::new(name).map(|key| Self::Segment(place, key)),
             "policy" => PolicyName::new(name).map(|key| Self::Policy(place, key)),
             "rollout" => RolloutId::new(name).map(|key| Self::Rollout(place, key)),
+            "alert" => Fingerprint::new(name).map(|key| Self::Alert(place, key)),
             "environment" if name == SETTINGS => Ok(Self::Environment(place)),
             "environment" => return Err(bad("an environment has settings and nothing else")),
             _ => {
                 return Err(bad(
-                    "known kinds are flag, segment, policy, rollout, environment, token",
+                    "known kinds are flag, segment, policy, rollout, environment, alert, token",
                 ));
             }
         }
@@ -204,6 +216,17 @@ pub enum Change {
     Rollout(RolloutChange),
     /// An environment has these settings now.
     EnvironmentSaved(EnvironmentSettings),
+    /// An alert fires.
+    AlertFired(Box<Alert>),
+    /// An alert is over.
+    AlertResolved {
+        /// The alert. Its start may never have been heard.
+        alert: Box<Alert>,
+        /// When it was over.
+        ended: Timestamp,
+    },
+    /// An alert that was over long ago is not remembered any more.
+    AlertForgotten,
     /// A token exists.
     TokenCreated(Token),
     /// A token does not work any more.
@@ -234,6 +257,8 @@ pub enum EntityState {
     Rollout(Box<Rollout>),
     /// An environment's settings.
     Environment(EnvironmentSettings),
+    /// An alert's.
+    Alert(Box<AlertState>),
     /// A token's.
     Token(Token),
 }
@@ -304,7 +329,8 @@ impl EntityState {
             }
             (Change::SegmentSaved(segment), None | Some(Self::Segment(_))) => Self::Segment(segment.clone()),
             (Change::SegmentDeleted, Some(Self::Segment(_)))
-            | (Change::PolicyDeleted, Some(Self::Policy(_))) => {
+            | (Change::PolicyDeleted, Some(Self::Policy(_)))
+            | (Change::AlertForgotten, Some(Self::Alert(_))) => {
                 return Ok(None);
             }
             (Change::PolicySaved(policy), None | Some(Self::Policy(_))) => Self::Policy(policy.clone()),
@@ -316,6 +342,18 @@ impl EntityState {
             }
             (Change::EnvironmentSaved(settings), None | Some(Self::Environment(_))) => {
                 Self::Environment(*settings)
+            }
+            (Change::AlertFired(alert), None | Some(Self::Alert(_))) => Self::Alert(Box::new(AlertState {
+                alert: Alert::clone(alert),
+                ended: None,
+                heard: at,
+            })),
+            (Change::AlertResolved { alert, ended }, None | Some(Self::Alert(_))) => {
+                Self::Alert(Box::new(AlertState {
+                    alert: Alert::clone(alert),
+                    ended: Some(*ended),
+                    heard: at,
+                }))
             }
             (Change::TokenCreated(token), None) => Self::Token(token.clone()),
             (Change::TokenRevoked, Some(Self::Token(token))) => Self::Token(Token {
@@ -347,6 +385,7 @@ mod tests {
             "policy/p/canary",
             "rollout/p/a.1",
             "environment/p/settings",
+            "alert/p/64f9f5e172e01281",
             "token/-/ci",
         ] {
             assert_eq!(text.parse::<EntityRef>().unwrap().to_string(), text);

@@ -163,6 +163,11 @@ key!(
     "metric name"
 );
 key!(
+    /// Names what fires: a hash of an alert's labels, as the Alertmanager writes it.
+    Fingerprint,
+    "alert fingerprint"
+);
+key!(
     /// Names one rollout: the flag's key, a dot, and the number of the attempt.
     RolloutId,
     "rollout id"

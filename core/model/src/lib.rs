@@ -21,6 +21,7 @@ pub mod segment;
 pub mod snapshot;
 pub mod units;
 
+pub mod alert;
 pub mod policy;
 pub mod rollout;
 pub mod verdict;

@@ -4,6 +4,7 @@
 //! written form, with all its mistakes named at once, is [`read`]; filling in arguments is [`bind`].
 
 use crate::access::Role;
+use crate::alert::{AlertRule, Watchdog};
 use crate::key::{MetricName, PolicyName, RuleName, StageName, VariationKey};
 use crate::share::Share;
 use crate::snapshot::Digest;
@@ -36,6 +37,12 @@ pub struct Policy {
     pub blind: Blind,
     /// How to go back.
     pub rollback: Rollback,
+    /// What alerts do to the rollout.
+    #[serde(default)]
+    pub alerts: Vec<AlertRule>,
+    /// What shows that alerts come through; without one, nobody knows.
+    #[serde(default)]
+    pub watchdog: Option<Watchdog>,
 }
 
 impl Policy {

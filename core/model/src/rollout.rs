@@ -1,12 +1,13 @@
 //! A rollout: a policy applied to one flag, and the one fold from changes to its state.
 
 use crate::access::{Author, Role};
+use crate::alert::TakenAlert;
 use crate::because::Reason;
 use crate::invalid::Violation;
 use crate::key::{
-    EnvironmentKey, FlagKey, PolicyName, Revision, RolloutId, RuleName, StageName, VariationKey,
+    EnvironmentKey, Fingerprint, FlagKey, PolicyName, Revision, RolloutId, RuleName, StageName, VariationKey,
 };
-use crate::policy::{Policy, Rule};
+use crate::policy::{Action, Policy, Rule};
 use crate::share::Share;
 use crate::snapshot::{Digest, RolloutSplit};
 use crate::span::Span;
@@ -49,6 +50,12 @@ pub struct Rollout {
     /// Why it was rolled back or aborted; empty otherwise. Kept, because it is what people ask
     /// long after the looks are gone.
     pub cause: Vec<Reason>,
+    /// Alerts that it has acted on and that still fire, as far as was heard.
+    #[serde(default)]
+    pub alerts: BTreeMap<Fingerprint, TakenAlert>,
+    /// Whether a person was woken because alerts do not come through.
+    #[serde(default)]
+    pub alerts_silent: bool,
 }
 
 /// How a rollout began: everything that never changes.
@@ -142,9 +149,12 @@ pub enum PauseOwner {
     Rule(RuleName),
     /// Rules that could not be judged for too long. Clears only by a person, with a reason.
     Blind,
+    /// An alert. Clears when it is over, if all that it did was to pause; else only by a person, with
+    /// a reason.
+    Alert(Fingerprint),
 }
 
-crate::schema::text!(PauseOwner, "operator, blind, or rule:<name>");
+crate::schema::text!(PauseOwner, "operator, blind, rule:<name>, or alert:<fingerprint>");
 
 impl PauseOwner {
     /// Whether it stands for a failure, which needs a person and a reason to go on.
@@ -159,6 +169,7 @@ impl fmt::Display for PauseOwner {
             Self::Operator => f.pad("operator"),
             Self::Rule(rule) => f.pad(&format!("rule:{rule}")),
             Self::Blind => f.pad("blind"),
+            Self::Alert(fingerprint) => f.pad(&format!("alert:{fingerprint}")),
         }
     }
 }
@@ -172,14 +183,15 @@ impl From<PauseOwner> for String {
 impl TryFrom<String> for PauseOwner {
     type Error = Violation;
     fn try_from(text: String) -> Result<Self, Violation> {
-        match (text.as_str(), text.strip_prefix("rule:")) {
+        match (text.as_str(), text.split_once(':')) {
             ("operator", _) => Ok(Self::Operator),
             ("blind", _) => Ok(Self::Blind),
-            (_, Some(rule)) => Ok(Self::Rule(RuleName::new(rule)?)),
+            (_, Some(("rule", rule))) => Ok(Self::Rule(RuleName::new(rule)?)),
+            (_, Some(("alert", fingerprint))) => Ok(Self::Alert(Fingerprint::new(fingerprint)?)),
             _ => Err(Violation::new(
                 "owner",
                 &text,
-                "a pause is owned by 'operator', 'blind' or 'rule:<name>'",
+                "a pause is owned by 'operator', 'blind', 'rule:<name>' or 'alert:<fingerprint>'",
                 "see 'pauses' of the rollout for those that stand",
             )),
         }
@@ -299,6 +311,27 @@ pub enum RolloutChange {
         rule: RuleName,
         /// What.
         text: String,
+    },
+    /// An alert was acted on.
+    AlertTaken {
+        /// What fires.
+        fingerprint: Fingerprint,
+        /// Since when.
+        starts: DateTime<Utc>,
+        /// What is done about it.
+        action: Action,
+        /// What it says.
+        text: String,
+    },
+    /// An alert that was acted on is over.
+    AlertOver {
+        /// What fired.
+        fingerprint: Fingerprint,
+    },
+    /// Alerts do not come through any more, or come through again.
+    AlertsSilent {
+        /// Whether they do not.
+        silent: bool,
     },
     /// The safe variation for everybody.
     RollingBack {

@@ -1,6 +1,6 @@
 //! A step in the making.
 
-use super::{Observed, safety, waiting};
+use super::{Observed, alerts, safety, waiting};
 use crate::due::{due, next_due};
 use crate::step::{Effect, Step};
 use tidegate_model::Timestamp;
@@ -124,6 +124,7 @@ impl<'a> Draft<'a> {
                 looks
                     .into_iter()
                     .chain(safety::blind_at(&self.rollout, self.now))
+                    .chain(alerts::silent_at(&self.rollout, self.observed, self.now))
                     .min()
             }
         }

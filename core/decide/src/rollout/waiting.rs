@@ -1,6 +1,6 @@
 //! What a rollout waits for, all of it, most important first.
 
-use super::{Fleet, Observed};
+use super::{Fleet, Observed, alerts};
 use crate::schedule::{Opening, opening};
 use tidegate_model::Timestamp;
 use tidegate_model::because::Reason;
@@ -54,6 +54,7 @@ pub(super) fn look(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Wa
             reason: pause.reason.clone(),
         });
     }
+    blocking.extend(alerts::waits(rollout, observed, now));
     if effective.is_none() {
         blocking.push(acknowledgement(rollout, &observed.fleet));
     }
@@ -281,13 +282,14 @@ fn rank(reason: &Reason) -> u8 {
         Reason::Rule {
             verdict, bad, need, ..
         } if *verdict == Verdict::Breached || bad >= need => 1,
+        Reason::AlertFires { .. } => 1,
         Reason::Acknowledgement { .. } => 2,
         Reason::Rule {
             verdict: Verdict::Unknown(UnknownReason::WindowOverlapsStage),
             ..
         }
         | Reason::NotLooked { .. } => 9,
-        Reason::Rule { .. } | Reason::Blind { .. } => 3,
+        Reason::Rule { .. } | Reason::Blind { .. } | Reason::AlertsSilent { .. } => 3,
         Reason::ApprovalMissing { .. } | Reason::ApprovalExpired { .. } => 4,
         Reason::Window { .. } => 5,
         Reason::Soaking { .. } | Reason::BetweenStages { .. } => 6,

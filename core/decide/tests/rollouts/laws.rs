@@ -29,7 +29,21 @@ enum Event {
     Join(usize),
     ClockBack(i64),
     Command(RolloutCommand, bool),
+    /// An alert fires.
+    Fires(usize, usize),
+    /// It is over.
+    Over(usize),
+    /// The watchdog is heard.
+    Beats,
 }
+
+const ALERTS: [&str; 2] = ["a0", "a1"];
+const LABELS: [&str; 4] = [
+    "tidegate_flag=checkout",
+    "service=shop",
+    "severity=page",
+    "tidegate_flag=other",
+];
 
 const NODES: [&str; 3] = ["n1", "n2", "n3"];
 const RULES: [&str; 3] = ["r0", "r1", "r2"];
@@ -49,10 +63,14 @@ fn policies() -> impl Strategy<Value = Policy> {
     (
         prop::collection::vec(stage, 1..5),
         prop::collection::vec(rule, 1..=RULES.len()),
+        (prop::option::weighted(0.2, 10u64..60), prop::sample::select(vec!["", "alert do pause", "alert do pause\nalert service=shop do retreat", "alert do alert\nalert severity=page do rollback"])),
         (20u64..200, prop::sample::select(vec!["hold", "pause", "retreat", "rollback"]), 0u64..30),
     )
-        .prop_map(|(stages, rules, (blind, then, between))| {
-            let mut text = format!("blind {blind}s {then}\nbetween {between}s\n");
+        .prop_map(|(stages, rules, (watchdog, alerts), (blind, then, between))| {
+            let mut text = format!("blind {blind}s {then}\nbetween {between}s\n{alerts}\n");
+            if let Some(every) = watchdog {
+                text.push_str(&format!("watchdog {every}s\n"));
+            }
             let count = stages.len();
             for (index, (duration, approval, healthy)) in stages.into_iter().enumerate() {
                 let percentage = 100 * (index + 1) / count;
@@ -94,8 +112,10 @@ fn answers() -> impl Strategy<Value = Vec<Answer>> {
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let word = || prop::sample::select(vec!["", "because"]).prop_map(str::to_owned);
-    let owner = prop::sample::select(vec!["operator", "blind", "rule:r0", "rule:r1", "rule:r2"])
-        .prop_map(|owner| owner.to_owned().try_into().unwrap());
+    let owner = prop::sample::select(vec![
+        "operator", "blind", "rule:r0", "rule:r1", "rule:r2", "alert:a0", "alert:a1",
+    ])
+    .prop_map(|owner| owner.to_owned().try_into().unwrap());
     let stage = prop::sample::select(vec!["s0", "s1", "s2", "s3"]);
     let command = prop_oneof![
         3 => word().prop_map(|reason| RolloutCommand::Pause { reason }),
@@ -114,6 +134,9 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => (0..NODES.len()).prop_map(Event::Gone),
         3 => (0..NODES.len()).prop_map(Event::Join),
         1 => (1i64..500).prop_map(Event::ClockBack),
+        4 => (0..ALERTS.len(), 0..LABELS.len()).prop_map(|(alert, labels)| Event::Fires(alert, labels)),
+        4 => (0..ALERTS.len()).prop_map(Event::Over),
+        4 => Just(Event::Beats),
         8 => (command, any::<bool>()).prop_map(|(command, other)| Event::Command(command, other)),
     ];
     prop::collection::vec(event, 1..60)
@@ -155,6 +178,13 @@ fn happen(world: &mut Simulation, event: &Event) {
             world.now -= chrono::TimeDelta::seconds(*seconds);
             world.feed(Input::Wake).unwrap();
         }
+        Event::Fires(alert, labels) => world.fires(ALERTS[*alert], LABELS[*labels]),
+        Event::Over(alert) => {
+            if world.known_alerts.contains_key(ALERTS[*alert]) {
+                world.over(ALERTS[*alert]);
+            }
+        }
+        Event::Beats => world.beats(),
         Event::Command(command, other) => {
             let (name, role) = if *other {
                 ("carol", Role::Approver)
@@ -237,7 +267,17 @@ fn check(taken: &Taken) {
     {
         let resumed = matches!(input, Input::Command { command: RolloutCommand::Resume { owner: named, reason }, .. }
             if named == owner && (!owner.is_failure() || !reason.is_empty()));
-        assert!(resumed, "{owner} was cleared by {input:?}");
+        let over = match owner {
+            PauseOwner::Alert(alert) => {
+                before
+                    .alerts
+                    .get(alert)
+                    .is_some_and(|taken| taken.action == Action::Pause)
+                    && !taken.observed.firing.alerts.contains_key(alert)
+            }
+            _ => false,
+        };
+        assert!(resumed || over, "{owner} was cleared by {input:?}");
     }
     check_tripped(taken);
 }
@@ -313,6 +353,20 @@ fn check_advance(taken: &Taken, from: usize, to: usize) {
     };
     assert!(looks.iter().any(|look| look.verdict == Verdict::Healthy));
     assert_eq!(before.pauses.len(), 0);
+    for (fingerprint, (alert, _)) in &taken.observed.firing.alerts {
+        let known = &before.alerts[fingerprint];
+        assert!(
+            known.overruled && known.starts == alert.starts,
+            "left while {fingerprint} fires"
+        );
+    }
+    if let Some(watchdog) = &before.start.plan.watchdog {
+        let heard = taken.observed.firing.watchdog_heard.expect("left unheard");
+        assert!(
+            watchdog.patience().after(heard) > *at,
+            "left while alerts are silent"
+        );
+    }
     let Phase::Running {
         effective: Some(effective),
         ..

@@ -1,6 +1,7 @@
 //! Rollouts from their first step to their last: transcripts, laws under random attack, and faults.
 #![cfg(test)]
 
+mod alerting;
 mod faults;
 mod judging;
 mod laws;

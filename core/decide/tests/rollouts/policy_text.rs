@@ -7,10 +7,13 @@
 //! allow "0 9 * * Mon-Thu" for 8h Europe/Paris
 //! rule errors > 0.02 clear 0.01 window 1m every 10s trip 2/3 rollback no_series=healthy minimum 100
 //! blind 5m retreat
+//! alert service=shop severity=page,critical do rollback
+//! watchdog 1m
 //! ```
 
 use std::collections::BTreeMap;
 use std::str::{FromStr, SplitWhitespace};
+use tidegate_model::alert::{AlertRule, Labels, Watchdog};
 use tidegate_model::key::{PolicyName, RuleName, StageName};
 use tidegate_model::policy::{
     Action, Approval, Blind, BlindAction, Comparison, Minimum, Policy, Rollback, RollbackTarget, Rule,
@@ -43,6 +46,13 @@ pub(crate) fn policy(text: &str) -> Policy {
                 policy.blind.after = words.read();
                 policy.blind.action = words.named();
             }
+            "alert" => policy.alerts.push(alert_rule(&mut words)),
+            "watchdog" => {
+                policy.watchdog = Some(Watchdog {
+                    labels: labels("alertname=Watchdog"),
+                    every: words.read(),
+                });
+            }
             "cooldown" => policy.rollback.cooldown = words.read(),
             "attempts" => policy.rollback.attempts = Some(words.read()),
             other => panic!("{other}? in {line:?}"),
@@ -74,7 +84,28 @@ fn empty() -> Policy {
             cooldown: Span::ZERO,
             attempts: None,
         },
+        alerts: Vec::new(),
+        watchdog: None,
     }
+}
+
+/// `severity=page,critical service=shop do rollback`
+fn alert_rule(words: &mut Words<'_>) -> AlertRule {
+    let mut rule = AlertRule::addressed();
+    while let Some(word) = words.words.next() {
+        if word == "do" {
+            rule.action = words.named();
+        } else {
+            rule.labels.0.extend(labels(word).0);
+        }
+    }
+    rule
+}
+
+fn labels(text: &str) -> Labels {
+    let (name, values) = text.split_once('=').unwrap();
+    let values = values.split(',').map(str::to_owned).collect();
+    Labels(BTreeMap::from([(name.to_owned(), values)]))
 }
 
 struct Words<'a> {

@@ -2,6 +2,7 @@
 //! carry out.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use tidegate_decide::alert::{Said, concerning, hear};
 use tidegate_decide::judge::judge;
 use tidegate_decide::refusal::Refusal;
 use tidegate_decide::rollout::{Fleet, Input, Observed, step};
@@ -9,9 +10,10 @@ use tidegate_decide::start::{StartRollout, start};
 use tidegate_decide::step::{Effect, Step};
 use tidegate_model::Timestamp;
 use tidegate_model::access::{Author, Role};
+use tidegate_model::alert::{Alert, AlertState, Firing};
 use tidegate_model::change::{Change, EntityState};
 use tidegate_model::flag::FlagState;
-use tidegate_model::key::{EnvironmentKey, FlagKey, NodeName, Revision, RuleName, TokenName};
+use tidegate_model::key::{EnvironmentKey, Fingerprint, FlagKey, NodeName, Revision, RuleName, TokenName};
 use tidegate_model::policy::Policy;
 use tidegate_model::rollout::{Phase, Rollout, RolloutCommand};
 use tidegate_model::span::Span;
@@ -86,6 +88,9 @@ pub(crate) struct Simulation {
     pub(crate) observed: Observed,
     pub(crate) answers: BTreeMap<RuleName, Answer>,
     pub(crate) nodes: BTreeMap<NodeName, Node>,
+    pub(crate) known_alerts: BTreeMap<Fingerprint, AlertState>,
+    watchdog_heard: Option<Timestamp>,
+    listening_since: Timestamp,
     pub(crate) journal: Vec<(Timestamp, Revision, Change)>,
     pub(crate) taken: Vec<Taken>,
     revision: Revision,
@@ -128,6 +133,9 @@ impl Simulation {
             observed: Observed::default(),
             answers: BTreeMap::new(),
             nodes: BTreeMap::new(),
+            known_alerts: BTreeMap::new(),
+            watchdog_heard: None,
+            listening_since: now,
             journal,
             taken: vec![Taken {
                 at: now,
@@ -146,6 +154,7 @@ impl Simulation {
         for node in ["n1", "n2"] {
             simulation.join(node);
         }
+        simulation.observed.take_in(&Input::Alerts(simulation.firing()));
         Ok(simulation)
     }
 
@@ -228,7 +237,68 @@ impl Simulation {
         self.observed = Observed::default();
         self.publish();
         self.observed.take_in(&Input::Fleet(self.fleet()));
+        self.observed.take_in(&Input::Alerts(self.firing()));
         self.feed(Input::Wake).unwrap();
+    }
+
+    /// An Alertmanager says that this fires; since now, unless it did before. Labels as `a=b c=d`.
+    pub(crate) fn fires(&mut self, fingerprint: &str, labels: &str) {
+        let labels = labels.split_whitespace().map(|label| {
+            let (name, value) = label.split_once('=').unwrap();
+            (name.to_owned(), value.to_owned())
+        });
+        let known = self.known_alerts.get(fingerprint).filter(|known| known.fires());
+        let alert = Alert {
+            fingerprint: Fingerprint::new(fingerprint).unwrap(),
+            starts: known.map_or(self.now, |known| known.alert.starts),
+            labels: labels.collect(),
+            summary: String::new(),
+            source: String::new(),
+        };
+        self.hear(Said { alert, ended: None });
+    }
+
+    /// An Alertmanager says that this is over.
+    pub(crate) fn over(&mut self, fingerprint: &str) {
+        let alert = self.known_alerts[fingerprint].alert.clone();
+        let ended = Some(self.now);
+        self.hear(Said { alert, ended });
+    }
+
+    /// The watchdog is heard.
+    pub(crate) fn beats(&mut self) {
+        self.watchdog_heard = Some(self.now);
+        self.feed(Input::Alerts(self.firing())).unwrap();
+    }
+
+    /// The control plane starts anew, and has heard no watchdog yet.
+    pub(crate) fn deaf(&mut self) {
+        self.watchdog_heard = None;
+        self.listening_since = self.now;
+        self.feed(Input::Alerts(self.firing())).unwrap();
+    }
+
+    fn hear(&mut self, said: Said) {
+        let fingerprint = said.alert.fingerprint.clone();
+        let known = self.known_alerts.get(&fingerprint).cloned();
+        if let Some(change) = hear(known.as_ref(), &said, self.now) {
+            let before = known.map(|known| EntityState::Alert(Box::new(known)));
+            let after = EntityState::apply(before, &change, self.now, Revision(1)).unwrap();
+            let Some(EntityState::Alert(state)) = after else {
+                panic!("an alert stays an alert")
+            };
+            self.known_alerts.insert(fingerprint, *state);
+        }
+        self.feed(Input::Alerts(self.firing())).unwrap();
+    }
+
+    fn firing(&self) -> Firing {
+        let known = self.known_alerts.values().filter(|known| known.fires());
+        Firing {
+            watchdog_heard: self.watchdog_heard,
+            listening_since: Some(self.listening_since),
+            ..concerning(&self.rollout.start, known.map(|known| &known.alert))
+        }
     }
 
     /// The state that the journal tells, read from its text.

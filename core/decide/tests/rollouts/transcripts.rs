@@ -166,6 +166,9 @@ impl Teller {
                 world.restart();
             }
             "restart" => world.restart(),
+            "alert" => world.fires(words[1], &words[2..].join(" ")),
+            "over" => world.over(words[1]),
+            "watchdog" => world.beats(),
             "again" => {
                 let looked = |taken: &&Taken| matches!(taken.input, Input::Looked(_));
                 let last = world.taken.iter().rev().find(looked).unwrap().input.clone();

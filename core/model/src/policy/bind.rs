@@ -54,6 +54,13 @@ impl Policy {
                 }
             }
         }
+        let labels = bound.alerts.iter_mut().map(|rule| &mut rule.labels);
+        for labels in labels.chain(bound.watchdog.iter_mut().map(|watchdog| &mut watchdog.labels)) {
+            for wanted in labels.0.values_mut() {
+                let filled = wanted.iter().map(|value| fill_in(value, &values)).collect();
+                *wanted = filled;
+            }
+        }
         // An argument that stands in several queries is wrong once.
         violations.dedup();
         Invalid::unless_empty(violations, bound)
@@ -163,6 +170,14 @@ impl Wrong {
             Self::Value(violation) => violation,
             Self::Query { text, rule, fix } => Violation::new(path, text, rule, fix),
         }
+    }
+}
+
+/// A text with its placeholders filled in. What may not stand there was found where it was given.
+fn fill_in(text: &str, values: &BTreeMap<&str, &str>) -> String {
+    match Template::parse(text) {
+        Ok(template) => template.render(|name| values.get(name).copied().unwrap_or_default()),
+        Err(_unclosed) => text.to_owned(),
     }
 }
 

@@ -11,6 +11,7 @@ use arguments::Arguments;
 use cursor::{Cursor, Mapping, shown};
 use findings::Findings;
 
+mod alerts;
 mod arguments;
 mod cron;
 mod cursor;
@@ -56,6 +57,8 @@ fn policy(root: &Cursor<'_>) -> Option<Policy> {
     let arguments = Arguments::read(top.get("arguments"));
     let safety_at = top.get("safety");
     let safety = safety_at.and_then(|at| safety(at, &arguments));
+    let alerts = alerts::rules(top.get("alerts"), &arguments);
+    let watchdog = top.or("watchdog", None, |at| alerts::watchdog(at, &arguments).map(Some));
     arguments.report_unused();
 
     let rule_names = safety_at.and_then(rule::names);
@@ -71,6 +74,8 @@ fn policy(root: &Cursor<'_>) -> Option<Policy> {
         safety: safety?,
         blind: blind?,
         rollback: rollback?,
+        alerts: alerts?,
+        watchdog: watchdog?,
     })
 }
 

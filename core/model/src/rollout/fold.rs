@@ -4,6 +4,7 @@ use super::{
     Ending, GivenApproval, Pause, PauseOwner, Phase, Rollout, RolloutChange, RolloutStart, RuleMemory,
 };
 use crate::Timestamp;
+use crate::alert::TakenAlert;
 use crate::key::{Revision, RuleName};
 use crate::policy::Action;
 use crate::share::Share;
@@ -80,6 +81,8 @@ impl Rollout {
             retreated: false,
             rules: BTreeMap::new(),
             cause: Vec::new(),
+            alerts: BTreeMap::new(),
+            alerts_silent: false,
         })
     }
 
@@ -131,6 +134,23 @@ impl Rollout {
                     at,
                 });
             }
+            RolloutChange::AlertTaken {
+                fingerprint,
+                starts,
+                action,
+                ..
+            } => {
+                let taken = TakenAlert {
+                    starts: *starts,
+                    action: *action,
+                    overruled: false,
+                };
+                self.alerts.insert(fingerprint.clone(), taken);
+            }
+            RolloutChange::AlertOver { fingerprint } => {
+                self.alerts.remove(fingerprint)?;
+            }
+            RolloutChange::AlertsSilent { silent } => self.alerts_silent = *silent,
             RolloutChange::RollingBack { ending, cause } if *ending != Ending::Completed => {
                 self.phase = Phase::RollingBack {
                     since: at,
@@ -200,6 +220,11 @@ impl Rollout {
     fn spend_looks_of_pause(&mut self, owner: &PauseOwner, at: Timestamp) {
         match owner {
             PauseOwner::Operator => {}
+            PauseOwner::Alert(fingerprint) => {
+                if let Some(taken) = self.alerts.get_mut(fingerprint) {
+                    taken.overruled = true;
+                }
+            }
             PauseOwner::Rule(rule) => {
                 self.rules.remove::<RuleName>(rule);
             }

@@ -88,6 +88,7 @@ fn words_are_those_of_the_reader() {
     check("scheduleType", words(keys::SCHEDULE_TYPES));
     check("comparison", words(keys::COMPARISONS));
     check("action", words(keys::ACTIONS));
+    check("alertAction", words(keys::ACTIONS));
     check("unknownMeans", words(keys::UNKNOWN_MEANS));
     check("noSeriesMeans", words(keys::NO_SERIES_MEANS));
     check("aggregate", words(keys::AGGREGATES));

@@ -60,7 +60,7 @@ impl<'a> Arguments<'a> {
             let readable = self.declared.get(*name).is_some_and(Option::is_some);
             if readable && !used.contains(*name) {
                 at.warning(
-                    "no query uses this argument",
+                    "nothing uses this argument",
                     format!("write {{{{{name}}}}} in a query, or remove it"),
                 );
             }
@@ -96,6 +96,36 @@ impl<'a> Arguments<'a> {
             .ok()?;
         warn(at, &placeholders, series);
         Some(text.to_owned())
+    }
+
+    /// A text in which placeholders are filled in, each as a part of one value.
+    pub(super) fn text(&self, at: &Cursor<'_>) -> Option<String> {
+        let text = at.text()?;
+        let template = Template::parse(text)
+            .map_err(|unclosed| {
+                at.error_within(
+                    unclosed.offset,
+                    "'{{' without '}}'",
+                    "a placeholder is written {{name}}",
+                );
+            })
+            .ok()?;
+        let known: Vec<_> = template
+            .placeholders()
+            .map(|one| {
+                if one.name == "window" {
+                    at.error_within(
+                        one.offset,
+                        "only rules have a window",
+                        "choose another placeholder",
+                    );
+                    return false;
+                }
+                let setting = Setting::Text;
+                self.placeholder(at, &Placeholder { setting, ..one })
+            })
+            .collect();
+        (!known.contains(&false)).then(|| text.to_owned())
     }
 
     /// Whether a placeholder can be filled in.

@@ -27,7 +27,15 @@ impl Level {
 pub const POLICY: Level = Level {
     name: "policy",
     required: &["apiVersion", "kind", "name", "safety"],
-    optional: &["description", "arguments", "schedule", "blind", "rollback"],
+    optional: &[
+        "description",
+        "arguments",
+        "schedule",
+        "blind",
+        "rollback",
+        "alerts",
+        "watchdog",
+    ],
 };
 /// `arguments.<name>`
 pub const ARGUMENT: Level = Level {
@@ -161,6 +169,19 @@ pub const TARGET: Level = Level {
     optional: &[],
 };
 
+/// `alerts[]`
+pub const ALERT: Level = Level {
+    name: "alertRule",
+    required: &[],
+    optional: &["match", "do"],
+};
+/// `watchdog`
+pub const WATCHDOG: Level = Level {
+    name: "watchdog",
+    required: &[],
+    optional: &["match", "every"],
+};
+
 /// Every level there is.
 pub const LEVELS: &[&Level] = &[
     &POLICY,
@@ -182,6 +203,8 @@ pub const LEVELS: &[&Level] = &[
     &BLIND,
     &ROLLBACK,
     &TARGET,
+    &ALERT,
+    &WATCHDOG,
 ];
 
 /// How a schedule is written.
