@@ -17,7 +17,6 @@ use tidegate_model::fleet::{NodeReport, NodeView};
 use tidegate_model::key::{EnvironmentKey, FlagKey, RolloutId};
 use tidegate_model::snapshot::{SNAPSHOT_BYTES_MAX, Snapshot, SnapshotContent, Version};
 use tidegate_model::span::Span;
-use tidegate_store::Store;
 
 mod content;
 mod lists;

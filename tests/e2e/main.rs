@@ -9,6 +9,7 @@
     reason = "a test may panic"
 )]
 
+mod alertmanager;
 mod bad_starts;
 mod clients;
 mod commands;

@@ -16,9 +16,14 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// Starts, and waits until it has scraped the target once.
     pub(crate) async fn start(folder: &Path, target: &str) -> Self {
+        Self::start_with(folder, target, "").await
+    }
+
+    /// The same with more in its configuration.
+    pub(crate) async fn start_with(folder: &Path, target: &str, more: &str) -> Self {
         let config = format!(
             "global: {{ scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }}\n\
-             scrape_configs:\n  - job_name: shop\n    static_configs: [ {{ targets: ['{target}'] }} ]\n"
+             scrape_configs:\n  - job_name: shop\n    static_configs: [ {{ targets: ['{target}'] }} ]\n{more}"
         );
         std::fs::write(folder.join("prometheus.yml"), config).expect("the configuration is written");
         let port = free_port();
