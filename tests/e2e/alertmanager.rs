@@ -16,7 +16,7 @@ groups:
     interval: 1s
     rules:
       - alert: HighErrors
-        expr: sum(rate(http_requests_total{flag="checkout",code=~"5.."}[4s])) / sum(rate(http_requests_total{flag="checkout"}[4s])) > 0.05
+        expr: sum(rate(http_requests_total{flag="checkout",code=~"5.."}[20s])) / sum(rate(http_requests_total{flag="checkout"}[20s])) > 0.05
         labels: { tidegate_flag: checkout }
         annotations: { summary: "too many errors" }
       - alert: Watchdog

@@ -60,6 +60,8 @@ impl Plane {
     /// Starts it again on the same folder and port.
     pub(crate) async fn restart(&mut self) {
         self.process = Self::launch(self.folder.path(), self.port, &self.arguments);
+        // The connections to the process before are of no use any more.
+        self.client = client();
         self.wait_until_ready().await;
     }
 
