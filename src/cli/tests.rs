@@ -93,7 +93,7 @@ fn lines_that_are_refused_say_why() {
     check("tidegate rollout start a -p canary -a service", "NAME=VALUE");
     check(
         "tidegate rollout resume a --owner me",
-        "'operator', 'rule:<name>'",
+        "'operator', 'blind', 'rule:<name>'",
     );
     check("tidegate rollout pause a", "--reason");
     check("tidegate policy lint", "<FILES>");
