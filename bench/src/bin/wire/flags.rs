@@ -56,8 +56,15 @@ pub(crate) fn segment() -> Value {
     json!({"key": "professionals", "when": {"attribute": "plan", "operator": "equals", "value": "pro"}})
 }
 
-/// A flag, in Tidegate's words: the five kinds go round.
+/// A flag, in Tidegate's words: the five kinds go round. Web pages may see it, as they may see the flags
+/// of Unleash Edge.
 pub(crate) fn tidegate(i: usize) -> Value {
+    let mut flag = of_kind(i);
+    flag["visibility"] = "client".into();
+    flag
+}
+
+fn of_kind(i: usize) -> Value {
     let key = format!("flag-{i}");
     let rule = |name: &str, attribute: &str, operator: &str, value: Value| {
         json!({"name": name, "serve": {"variation": "on"},
