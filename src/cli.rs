@@ -174,7 +174,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// The text of a file; `-` is standard input.
-fn read_text(file: &Path) -> Result<String, Failure> {
+pub(crate) fn read_text(file: &Path) -> Result<String, Failure> {
     let text = if file == Path::new("-") {
         std::io::read_to_string(std::io::stdin())
     } else {

@@ -14,9 +14,11 @@ use tidegate_actors::clock::SystemClock;
 use tidegate_actors::control::{ControlPlane, Parts};
 use tidegate_actors::keys::KeyBook;
 use tidegate_actors::measures::Measures;
+use tidegate_actors::notices::{Cursors, Target, Targets};
 use tidegate_actors::prometheus::{MetricSource, PrometheusSource};
 use tidegate_model::change::{EntityState, Kind};
 use tidegate_model::key::{EnvironmentKey, NodeName};
+use tidegate_model::policy::read;
 use tidegate_node::Node;
 use tidegate_node::flagd::Flagd;
 use tidegate_replica::{Replica, ReplicaSettings, Trust};
@@ -41,13 +43,14 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let flagd_addresses = flagd::Addresses::take(&args.flagd)?;
     check_environments(&args.environments)?;
     let source = prometheus(&args)?;
+    let targets = targets(&args)?;
     let store = open_store(&args.data).await?;
     if let Some(source) = &source {
         check_prometheus(source, store.as_ref()).await?;
     }
     let keys = KeyBook::open(&args.data, chrono::Utc::now())
         .map_err(|error| Failure::process("cannot sign snapshots", error))?;
-    let control = start_control(&args, store.clone(), source, keys).await?;
+    let control = start_control(&args, store.clone(), source, targets, keys).await?;
     let told = tokens::first_start(&control, &args.data).await;
     let told = told.map_err(|error| Failure::process("cannot make the first admin token", error))?;
     if let Some(folder) = &args.policies {
@@ -115,6 +118,26 @@ fn prometheus(args: &ServeArgs) -> Result<Option<PrometheusSource>, Failure> {
         .map_err(|error| Failure::input("--prometheus", error, "check the address"))
 }
 
+/// Where notices, alerts and questions may be sent.
+fn targets(args: &ServeArgs) -> Result<Targets, Failure> {
+    let Some(file) = &args.targets else {
+        return Ok(Targets::default());
+    };
+    let text = crate::cli::read_text(file)?;
+    let (definitions, diagnostics) = read::targets(&text);
+    let Some(definitions) = definitions else {
+        let found: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
+        return Err(Failure::input(
+            format!("--targets {}", file.display()),
+            found.join("\n"),
+            "docs/alerts.md shows such a file",
+        ));
+    };
+    let targets: Result<Vec<Target>, _> = definitions.into_iter().map(Target::open).collect();
+    let unusable = |error| Failure::input(format!("--targets {}", file.display()), error, "mend it");
+    targets.map(Targets::new).map_err(unusable)
+}
+
 /// A Prometheus that does not answer is most likely a wrong address, and that is said at once. But
 /// while rollouts are under way the control plane starts all the same: somebody may need it to roll
 /// back, and the rules hold by themselves.
@@ -176,6 +199,7 @@ async fn start_control(
     args: &ServeArgs,
     store: Arc<EmbeddedStore>,
     source: Option<PrometheusSource>,
+    targets: Targets,
     keys: KeyBook,
 ) -> Result<ControlPlane, Failure> {
     let measures = Measures::new().map_err(|error| Failure::process("cannot measure", error))?;
@@ -186,6 +210,9 @@ async fn start_control(
         environments: args.environments.clone(),
         measures,
         keys,
+        targets,
+        cursors: Cursors::open(&args.data)
+            .map_err(|error| Failure::process("cannot keep how far notices were told", error))?,
     };
     ControlPlane::start(parts)
         .await

@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::keeper::{Adopt, Keeper, ListQuarantined};
 use crate::keys::KeyBook;
 use crate::measures::Measures;
+use crate::notices::{self, Cursors, Targets};
 use crate::poller::Poller;
 use crate::prometheus::MetricSource;
 use crate::publisher::{Content, Heard, ListNodes, Publisher};
@@ -75,6 +76,10 @@ pub struct Parts {
     pub measures: Measures,
     /// What it signs snapshots with.
     pub keys: KeyBook,
+    /// Where it may send something.
+    pub targets: Targets,
+    /// How far what is told was told.
+    pub cursors: Cursors,
 }
 
 impl ControlPlane {
@@ -97,6 +102,9 @@ impl ControlPlane {
         let shell = Arc::new(Shell {
             step,
             poller: Poller::new(parts.source, parts.measures.clone()),
+            committed: watch::Sender::new(parts.store.head()),
+            targets: parts.targets,
+            cursors: parts.cursors,
             store: parts.store,
             clock: parts.clock,
             measures: parts.measures,
@@ -129,6 +137,7 @@ impl ControlPlane {
         }
         let control = Self { shell: shell.clone() };
         control.load_tokens().await?;
+        notices::start(&shell);
         Ok(control)
     }
 

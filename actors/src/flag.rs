@@ -1,12 +1,14 @@
 //! One actor per flag: edits of a flag and starts of its rollouts stand in line here.
 
 use crate::control::ControlError;
+use crate::notices::Target;
 use crate::shell::Shell;
 use crate::view::Revised;
 use actix::prelude::*;
 use std::sync::Arc;
 use tidegate_decide::definition;
 use tidegate_decide::environment::check_target;
+use tidegate_decide::notice::unfit_targets;
 use tidegate_decide::refusal::Refusal;
 use tidegate_decide::start::{self, StartRollout};
 use tidegate_model::access::Author;
@@ -15,8 +17,8 @@ use tidegate_model::catalog::Catalog;
 use tidegate_model::change::{Change, EntityRef, EntityState, Kind};
 use tidegate_model::environment::EnvironmentSettings;
 use tidegate_model::flag::{FlagDefinition, FlagState};
-use tidegate_model::key::{EnvironmentKey, FlagKey, Revision, RolloutId};
-use tidegate_model::rollout::Rollout;
+use tidegate_model::key::{EnvironmentKey, FlagKey, Revision, RolloutId, TargetName};
+use tidegate_model::rollout::{Rollout, RolloutChange};
 use tidegate_store::{Expect, Proposal, Store, Write};
 
 /// Give the flag this definition.
@@ -165,6 +167,7 @@ async fn start_rollout(
         now,
     )
     .map_err(ControlError::Refused)?;
+    check_targets(shell, &step.changes)?;
     let firing = shell.environment(environment)?.alerts.firing();
     tidegate_decide::alert::may_start(&step.changes, &firing).map_err(ControlError::Refused)?;
     let write = |(entity, change): (EntityRef, Change)| {
@@ -189,6 +192,33 @@ async fn start_rollout(
         })
         .await?;
     Ok(id)
+}
+
+/// A policy may name only targets that there are: otherwise nobody would ever be told, or asked.
+fn check_targets(shell: &Shell, changes: &[(EntityRef, Change)]) -> Result<(), ControlError> {
+    let started = changes.iter().find_map(|(_, change)| match change {
+        Change::Rollout(RolloutChange::Started(start)) => Some(start),
+        _ => None,
+    });
+    let unfit: Vec<String> = started
+        .into_iter()
+        .flat_map(|start| unfit_targets(start, |name| shell.targets.get(name).map(Target::channel)))
+        .collect();
+    if unfit.is_empty() {
+        return Ok(());
+    }
+    let known: Vec<&str> = shell.targets.names().map(TargetName::as_str).collect();
+    Err(ControlError::Refused(Refusal::conflict(
+        unfit.join("; "),
+        format!(
+            "targets are named in the file of --targets; known: {}",
+            if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            }
+        ),
+    )))
 }
 
 async fn load_flag(shell: &Shell, entity: &EntityRef) -> Result<Option<Revised<FlagState>>, ControlError> {

@@ -9,11 +9,13 @@ pub mod clock;
 pub mod control;
 pub mod keys;
 pub mod measures;
+pub mod notices;
 pub mod prometheus;
 pub mod view;
 
 mod flag;
 mod fleet;
+mod gates;
 mod ingest;
 mod keeper;
 mod poller;

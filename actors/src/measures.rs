@@ -22,6 +22,10 @@ pub struct Measures {
     pub(crate) share: GaugeVec,
     /// From the decision to roll back to the last live node's confirmation.
     pub(crate) time_to_safe: Histogram,
+    /// What was sent to targets, by target and outcome.
+    pub(crate) notices: IntCounterVec,
+    /// Answers of gates by target and what they said.
+    pub(crate) gates: IntCounterVec,
     /// Queries to Prometheus by outcome.
     pub(crate) queries: IntCounterVec,
     /// Queries that were answered by one already under way.
@@ -117,6 +121,16 @@ impl Measures {
                 vec![
                     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0,
                 ],
+            )?,
+            notices: new.counters(
+                "tidegate_notices_total",
+                "What was sent to targets: taken, later, refused, stale",
+                &["target", "outcome"],
+            )?,
+            gates: new.counters(
+                "tidegate_gate_answers_total",
+                "Answers of gates: pass, hold, fail, broken",
+                &["target", "answer"],
             )?,
             queries: new.counters(
                 "tidegate_prometheus_queries_total",

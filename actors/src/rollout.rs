@@ -2,6 +2,7 @@
 
 use crate::alerts::AlertsMoved;
 use crate::control::ControlError;
+use crate::gates::Ready;
 use crate::publisher::{Attach, FleetMoved};
 use crate::shell::{Environment, Shell, incident, panic_text};
 use crate::view::{self, RolloutView};
@@ -9,7 +10,7 @@ use actix::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tidegate_decide::judge::judge;
-use tidegate_decide::rollout::{Input, Observed};
+use tidegate_decide::rollout::{Answer, Input, Observed, Question};
 use tidegate_decide::step::{Effect, Step};
 use tidegate_model::Timestamp;
 use tidegate_model::access::{Author, Role};
@@ -55,6 +56,11 @@ struct Wake;
 #[rtype(result = "()")]
 struct Looked(Vec<Look>);
 
+/// A gate answered.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Answered(Question, Answer);
+
 /// One running rollout.
 pub(crate) struct RolloutActor {
     shell: Arc<Shell>,
@@ -66,7 +72,7 @@ pub(crate) struct RolloutActor {
     wake: Option<(SpawnHandle, Timestamp)>,
 }
 
-type Answer<T> = AtomicResponse<RolloutActor, T>;
+type Reply<T> = AtomicResponse<RolloutActor, T>;
 type Driven = ResponseActFuture<RolloutActor, Result<(), ControlError>>;
 
 impl RolloutActor {
@@ -240,6 +246,7 @@ impl RolloutActor {
         for effect in step.effects {
             match effect {
                 Effect::Measure(rules) => self.measure(&rules, now, ctx),
+                Effect::Ask(questions) => self.ask(questions, now, ctx),
                 Effect::Publish => {
                     if let Some(home) = self.home() {
                         home.nudge();
@@ -284,6 +291,29 @@ impl RolloutActor {
         }
     }
 
+    /// Asks these gates, each on its own.
+    fn ask(&self, questions: Vec<Question>, now: Timestamp, ctx: &mut Context<Self>) {
+        let ready = questions
+            .into_iter()
+            .filter_map(|question| Ready::of(question, &self.rollout));
+        for ready in ready {
+            let shell = self.shell.clone();
+            let asking = async move { ready.ask(&shell.targets, now).await };
+            ctx.spawn(asking.into_actor(self).map(|(question, answer), actor, ctx| {
+                let word = match &answer {
+                    Answer::Said { verdict, .. } => verdict.to_string(),
+                    Answer::Broken { why } => {
+                        tracing::warn!(rollout = %actor.rollout.start.id, gate = %question.target, why, "a gate gives no answer");
+                        "broken".to_owned()
+                    }
+                };
+                let labels = [question.target.as_str(), &word];
+                actor.shell.measures.gates.with_label_values(&labels).inc();
+                ctx.notify(Answered(question, answer));
+            }));
+        }
+    }
+
     fn judged(
         &self,
         rule: &Rule,
@@ -318,7 +348,7 @@ impl Actor for RolloutActor {
 }
 
 impl Handler<Wake> for RolloutActor {
-    type Result = Answer<()>;
+    type Result = Reply<()>;
 
     fn handle(&mut self, _wake: Wake, ctx: &mut Self::Context) -> Self::Result {
         AtomicResponse::new(Box::pin(
@@ -329,7 +359,7 @@ impl Handler<Wake> for RolloutActor {
 }
 
 impl Handler<Looked> for RolloutActor {
-    type Result = Answer<()>;
+    type Result = Reply<()>;
 
     fn handle(&mut self, Looked(looks): Looked, ctx: &mut Self::Context) -> Self::Result {
         AtomicResponse::new(Box::pin(
@@ -340,7 +370,7 @@ impl Handler<Looked> for RolloutActor {
 }
 
 impl Handler<FleetMoved> for RolloutActor {
-    type Result = Answer<()>;
+    type Result = Reply<()>;
 
     fn handle(&mut self, FleetMoved(fleet): FleetMoved, ctx: &mut Self::Context) -> Self::Result {
         AtomicResponse::new(Box::pin(
@@ -350,8 +380,20 @@ impl Handler<FleetMoved> for RolloutActor {
     }
 }
 
+impl Handler<Answered> for RolloutActor {
+    type Result = Reply<()>;
+
+    fn handle(&mut self, Answered(question, answer): Answered, ctx: &mut Self::Context) -> Self::Result {
+        let at = self.shell.clock.now();
+        let input = Input::Answered { question, answer, at };
+        AtomicResponse::new(Box::pin(
+            self.drive(input, ctx).map(|_told_in_the_log, _actor, _ctx| ()),
+        ))
+    }
+}
+
 impl Handler<AlertsMoved> for RolloutActor {
-    type Result = Answer<()>;
+    type Result = Reply<()>;
 
     fn handle(&mut self, AlertsMoved(firing): AlertsMoved, ctx: &mut Self::Context) -> Self::Result {
         AtomicResponse::new(Box::pin(
@@ -362,7 +404,7 @@ impl Handler<AlertsMoved> for RolloutActor {
 }
 
 impl Handler<Command> for RolloutActor {
-    type Result = Answer<Result<RolloutView, ControlError>>;
+    type Result = Reply<Result<RolloutView, ControlError>>;
 
     fn handle(&mut self, command: Command, ctx: &mut Self::Context) -> Self::Result {
         let Command {

@@ -7,6 +7,7 @@ use crate::ingest::Ingest;
 use crate::keeper::Keeper;
 use crate::keys::KeyBook;
 use crate::measures::Measures;
+use crate::notices::{Cursors, Targets};
 use crate::poller::Poller;
 use crate::publisher::{Nudge, Publisher};
 use actix::Addr;
@@ -37,6 +38,12 @@ pub(crate) struct Shell {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) poller: Poller,
+    /// Where it may send something.
+    pub(crate) targets: Targets,
+    /// How far couriers are in the journal.
+    pub(crate) cursors: Cursors,
+    /// The newest record that was committed.
+    pub(crate) committed: watch::Sender<u64>,
     pub(crate) measures: Measures,
     pub(crate) environments: BTreeMap<EnvironmentKey, Environment>,
     pub(crate) environment_keys: Vec<EnvironmentKey>,
@@ -126,6 +133,7 @@ impl Shell {
                 return Err(ControlError::Store(error));
             }
         };
+        self.committed.send_replace(record.sequence);
         let concerned = record
             .entries
             .iter()

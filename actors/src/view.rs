@@ -6,8 +6,9 @@ use tidegate_decide::refusal::Refusal;
 use tidegate_decide::rollout::Observed;
 use tidegate_model::Timestamp;
 use tidegate_model::because::{Because, Decision};
+use tidegate_model::gate::GateState;
 use tidegate_model::key::{
-    EnvironmentKey, FlagKey, NodeName, PolicyName, Revision, RolloutId, RuleName, VariationKey,
+    EnvironmentKey, FlagKey, NodeName, PolicyName, Revision, RolloutId, RuleName, TargetName, VariationKey,
 };
 use tidegate_model::rollout::{Ending, GivenApproval, Pause, PauseOwner, Phase, Rollout};
 use tidegate_model::share::Share;
@@ -57,6 +58,9 @@ pub struct RolloutView {
     pub pauses: BTreeMap<PauseOwner, Pause>,
     /// The word given for the next stage, if any.
     pub approval: Option<GivenApproval>,
+    /// How far the gates of the next stage are that were asked.
+    #[schema(value_type = BTreeMap<String, GateState>)]
+    pub gates: BTreeMap<TargetName, GateState>,
     /// The newest look at each rule.
     #[schema(value_type = BTreeMap<String, Look>)]
     pub looks: BTreeMap<RuleName, Look>,
@@ -147,6 +151,7 @@ pub(crate) fn at_rest(rollout: &Rollout, revision: Revision) -> RolloutView {
         share: rollout.share,
         pauses: rollout.pauses.clone(),
         approval: rollout.approval.clone(),
+        gates: rollout.gates.clone(),
         looks: rollout
             .rules
             .iter()

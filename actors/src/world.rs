@@ -5,6 +5,7 @@ use crate::clock::{Clock, TokioClock};
 use crate::control::{ControlError, ControlPlane, Parts};
 use crate::keys::KeyBook;
 use crate::measures::Measures;
+use crate::notices::{Cursors, Targets};
 use crate::prometheus::MetricSource;
 use crate::shell::StepFn;
 use crate::view::RolloutView;
@@ -88,6 +89,8 @@ impl World {
             source: Some(script.clone()),
             environments: vec![environment.clone()],
             measures: Measures::new().unwrap(),
+            targets: Targets::default(),
+            cursors: Cursors::in_memory(),
             keys: KeyBook::in_memory(Timestamp::default()).unwrap(),
         };
         let control = ControlPlane::start_with(parts, step).await.unwrap();

@@ -42,6 +42,9 @@ pub(crate) struct ServeArgs {
     /// File with a bearer token for that Prometheus
     #[arg(long, value_name = "FILE", requires = "prometheus")]
     pub(crate) prometheus_bearer_file: Option<PathBuf>,
+    /// A file that names where notices, alerts and questions may be sent
+    #[arg(long, env = "TIDEGATE_TARGETS", value_name = "FILE")]
+    pub(crate) targets: Option<PathBuf>,
     /// Most requests a second for each token that evaluates; more are answered with 429
     #[arg(long, env = "TIDEGATE_RATE_LIMIT", value_name = "NUMBER")]
     pub(crate) rate_limit: Option<NonZeroU32>,

@@ -43,6 +43,7 @@ safety:
       threshold: 0.001
 blind: { after: 10m, do: hold }
 watchdog: { every: 10s }
+notify: [ { to: pager } ]
 "#;
 
 /// An Alertmanager that hands everything to the control plane, at once.
@@ -132,7 +133,13 @@ impl Scene {
             "rule_files: [ rules.yml ]\nalerting:\n  alertmanagers: [ {{ static_configs: [ {{ targets: ['127.0.0.1:{port}'] }} ] }} ]\n"
         );
         let prometheus = Prometheus::start_with(folder.path(), &exporter.target(), &alerting).await;
-        let plane = Plane::start(Some(prometheus.url())).await;
+        let targets = folder.path().join("targets.yaml");
+        let text = format!(
+            "apiVersion: tidegate/v1\nkind: Targets\ntargets: [ {{ name: pager, type: alertmanager, url: 'http://127.0.0.1:{port}' }} ]\n"
+        );
+        std::fs::write(&targets, text).expect("the targets are written");
+        let targets = targets.display().to_string();
+        let plane = Plane::start_with(&["--prometheus", &prometheus.url(), "--targets", &targets]).await;
         let token = plane.token("am", "alertmanager").await;
         let webhook = format!("{}/api/v1/production/alerts", plane.url());
         let alertmanager = Alertmanager::start(folder.path(), port, &webhook, &token);
@@ -211,4 +218,27 @@ async fn a_real_alert_pauses_a_real_rollout_and_its_end_clears_the_pause() {
         known.all(|one| one["fires"] == false).then_some(())
     })
     .await;
+
+    // The other way round: what wants a person is told to the Alertmanager.
+    let rollback = serde_json::json!({"kind": "rollback", "reason": "seen enough"});
+    let (code, answer) = scene.plane.command(&id, rollback).await;
+    assert_eq!(code, 200, "{answer}");
+    let ours = until("the Alertmanager knows of the rollback", || async {
+        scene.alertmanager.alerts("TidegateRolledBack").await.pop()
+    })
+    .await;
+    assert_eq!(ours["labels"]["tidegate_rollout"], id, "{ours:#}");
+    assert_eq!(ours["status"]["state"], "active", "{ours:#}");
+    let summary = ours["annotations"]["summary"].as_str().unwrap_or_default();
+    assert!(summary.contains("seen enough"), "{ours:#}");
+    // And it comes back by the webhook, where it concerns nothing.
+    let back = until("it comes back", || async {
+        let (_, known) = scene.plane.call("GET", "production/alerts", None).await;
+        let known = known["items"].as_array().cloned().unwrap_or_default();
+        known
+            .into_iter()
+            .find(|one| one["labels"]["alertname"] == "TidegateRolledBack")
+    })
+    .await;
+    assert_eq!(back["rollouts"], serde_json::json!([]), "{back:#}");
 }

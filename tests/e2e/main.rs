@@ -22,4 +22,6 @@ mod policies;
 mod processes;
 mod prometheus;
 mod rollouts;
+mod targets;
 mod until;
+mod webhook;

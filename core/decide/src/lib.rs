@@ -4,11 +4,13 @@
 //! store the changes, and carry out the effects.
 
 pub mod alert;
+pub mod alert_out;
 pub mod definition;
 pub mod due;
 pub mod environment;
 pub mod judge;
 pub mod loss;
+pub mod notice;
 pub mod quarantine;
 pub mod refusal;
 pub mod rollout;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use tidegate_model::Timestamp;
 use tidegate_model::access::{Author, Role};
 use tidegate_model::alert::Firing;
-use tidegate_model::key::{NodeName, Revision, RuleName};
+use tidegate_model::key::{NodeName, Revision, RuleName, TargetName};
 use tidegate_model::rollout::{Phase, Rollout, RolloutCommand};
 use tidegate_model::verdict::Look;
 
@@ -19,9 +19,13 @@ mod alerts;
 mod command;
 mod confirm;
 mod draft;
+mod gates;
 mod progress;
 mod safety;
 mod waiting;
+
+pub use gates::answer::{ANSWER_BYTES_MAX, Answer};
+pub use gates::{Asked, Question};
 
 /// What an actor knows of the world and may forget: after a restart it is observed anew.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -36,6 +40,8 @@ pub struct Observed {
     pub fleet: Fleet,
     /// The alerts that concern it.
     pub firing: Firing,
+    /// The gates that were asked.
+    pub asked_gates: BTreeMap<TargetName, Asked>,
 }
 
 /// What the nodes serve of one rollout.
@@ -62,6 +68,15 @@ pub enum Input {
     Fleet(Fleet),
     /// The alerts that concern it have changed, or its watchdog was heard.
     Alerts(Firing),
+    /// A gate answered.
+    Answered {
+        /// What it was asked.
+        question: Question,
+        /// What came back.
+        answer: Answer,
+        /// When.
+        at: Timestamp,
+    },
     /// A person wants something.
     Command {
         /// What.
@@ -91,11 +106,11 @@ pub fn step(rollout: &Rollout, observed: &Observed, input: &Input, now: Timestam
             safety::notice_silence(&mut draft);
         }
         Input::Looked(looks) => safety::remember(&mut draft, looks),
-        Input::Fleet(_) | Input::Alerts(_) | Input::Command { .. } => {}
+        Input::Fleet(_) | Input::Alerts(_) | Input::Answered { .. } | Input::Command { .. } => {}
     }
     let reaction = match input {
         Input::Wake | Input::Looked(_) => safety::react(&mut draft, rollout),
-        Input::Fleet(_) | Input::Alerts(_) | Input::Command { .. } => None,
+        Input::Fleet(_) | Input::Alerts(_) | Input::Answered { .. } | Input::Command { .. } => None,
     };
     if let Some((decision, reasons)) = reaction {
         return Ok(draft.alert(decision, reasons));
@@ -103,11 +118,16 @@ pub fn step(rollout: &Rollout, observed: &Observed, input: &Input, now: Timestam
     if let Some(reaction) = alerts::react(&mut draft) {
         return Ok(reaction.step(draft));
     }
+    if let Some((decision, reasons)) = gates::notice_overdue(&mut draft) {
+        return Ok(draft.alert(decision, reasons));
+    }
+    if let Input::Answered { question, answer, .. } = input {
+        return Ok(gates::take_in(draft, question, answer));
+    }
+    gates::ask(&mut draft);
     Ok(match input {
         Input::Looked(looks) => progress::go_on(draft, looks),
-        Input::Wake | Input::Fleet(_) | Input::Alerts(_) | Input::Command { .. } => {
-            confirm::take_effect(draft)
-        }
+        _ => confirm::take_effect(draft),
     })
 }
 
@@ -122,6 +142,7 @@ impl Observed {
             }
             Input::Fleet(fleet) => self.fleet = fleet.clone(),
             Input::Alerts(firing) => self.firing = firing.clone(),
+            Input::Answered { question, answer, at } => self.note_answer(question, answer, *at),
             Input::Wake | Input::Command { .. } => {}
         }
     }
@@ -134,6 +155,9 @@ impl Observed {
                 for rule in rules {
                     self.asked.insert(rule.clone(), now);
                 }
+            }
+            if let Effect::Ask(questions) = effect {
+                self.note_questions(questions, now);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What every step function answers.
 
+use crate::rollout::Question;
 use tidegate_model::Timestamp;
 use tidegate_model::because::Because;
 use tidegate_model::change::{Change, EntityRef};
@@ -23,6 +24,8 @@ pub struct Step {
 pub enum Effect {
     /// Ask the sources of these rules.
     Measure(Vec<RuleName>),
+    /// Ask these gates.
+    Ask(Vec<Question>),
     /// What nodes serve has changed: publish.
     Publish,
     /// Wake a person.

@@ -1,7 +1,7 @@
 //! Why something was decided, and why nothing was: what an operator reads at 3 a.m.
 
 use crate::Timestamp;
-use crate::key::{Fingerprint, NodeName, RuleName, StageName};
+use crate::key::{Fingerprint, NodeName, RuleName, StageName, TargetName};
 use crate::policy::Comparison;
 use crate::rollout::PauseOwner;
 use crate::share::Share;
@@ -207,6 +207,17 @@ pub enum Reason {
         /// How often it is to be heard.
         every: Span,
     },
+    /// A gate has not passed.
+    Gate {
+        /// Who is asked.
+        target: TargetName,
+        /// About which stage.
+        stage: StageName,
+        /// What it says, if anything.
+        says: String,
+        /// When a person hears of it; `None` while it was not asked.
+        due: Option<DateTime<Utc>>,
+    },
     /// No stage has been proven healthy yet, so a retreat is a rollback.
     NothingProven,
     /// Every rule was healthy over its whole window, after the stage had lasted long enough.
@@ -334,6 +345,18 @@ impl fmt::Display for Reason {
                 match heard {
                     Some(heard) => write!(f, "{every}, was last heard {}", clock(*heard)),
                     None => write!(f, "{every}, was not heard since the start of the control plane"),
+                }
+            }
+            Self::Gate {
+                target,
+                stage,
+                says,
+                due,
+            } => {
+                write!(f, "gate {target} for {stage} {says}")?;
+                match due {
+                    Some(due) => write!(f, " (due {})", clock(*due)),
+                    None => Ok(()),
                 }
             }
             Self::NothingProven => f.write_str("no stage was proven healthy, so a retreat is a rollback"),

@@ -168,6 +168,11 @@ key!(
     "alert fingerprint"
 );
 key!(
+    /// Names where a control plane may send something: a chat room, a webhook, an Alertmanager.
+    TargetName,
+    "target name"
+);
+key!(
     /// Names one rollout: the flag's key, a dot, and the number of the attempt.
     RolloutId,
     "rollout id"

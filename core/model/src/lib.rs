@@ -22,8 +22,11 @@ pub mod snapshot;
 pub mod units;
 
 pub mod alert;
+pub mod gate;
+pub mod notice;
 pub mod policy;
 pub mod rollout;
+pub mod target;
 pub mod verdict;
 
 pub mod access;

@@ -5,7 +5,9 @@
 
 use crate::access::Role;
 use crate::alert::{AlertRule, Watchdog};
+use crate::gate::Gate;
 use crate::key::{MetricName, PolicyName, RuleName, StageName, VariationKey};
+use crate::notice::NotifyRule;
 use crate::share::Share;
 use crate::snapshot::Digest;
 use crate::span::Span;
@@ -43,6 +45,9 @@ pub struct Policy {
     /// What shows that alerts come through; without one, nobody knows.
     #[serde(default)]
     pub watchdog: Option<Watchdog>,
+    /// Who is told of what.
+    #[serde(default)]
+    pub notify: Vec<NotifyRule>,
 }
 
 impl Policy {
@@ -122,6 +127,9 @@ pub struct Stage {
     pub wait_for_approval: Option<Approval>,
     /// Rules that must have been healthy without a break before the stage is left.
     pub success_criteria: Vec<SuccessCriterion>,
+    /// Others who are asked before the stage opens, all of them.
+    #[serde(default)]
+    pub gates: Vec<Gate>,
 }
 
 /// Whose word a stage waits for.

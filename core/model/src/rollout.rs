@@ -3,9 +3,11 @@
 use crate::access::{Author, Role};
 use crate::alert::TakenAlert;
 use crate::because::Reason;
+use crate::gate::{GateState, GateVerdict};
 use crate::invalid::Violation;
 use crate::key::{
-    EnvironmentKey, Fingerprint, FlagKey, PolicyName, Revision, RolloutId, RuleName, StageName, VariationKey,
+    EnvironmentKey, Fingerprint, FlagKey, PolicyName, Revision, RolloutId, RuleName, StageName, TargetName,
+    VariationKey,
 };
 use crate::policy::{Action, Policy, Rule};
 use crate::share::Share;
@@ -56,6 +58,9 @@ pub struct Rollout {
     /// Whether a person was woken because alerts do not come through.
     #[serde(default)]
     pub alerts_silent: bool,
+    /// How far the gates of the next stage are that were asked.
+    #[serde(default)]
+    pub gates: BTreeMap<TargetName, GateState>,
 }
 
 /// How a rollout began: everything that never changes.
@@ -152,9 +157,14 @@ pub enum PauseOwner {
     /// An alert. Clears when it is over, if all that it did was to pause; else only by a person, with
     /// a reason.
     Alert(Fingerprint),
+    /// A gate that said no. Clears only by a person, with a reason; the gate is then asked anew.
+    Gate(TargetName),
 }
 
-crate::schema::text!(PauseOwner, "operator, blind, rule:<name>, or alert:<fingerprint>");
+crate::schema::text!(
+    PauseOwner,
+    "operator, blind, rule:<name>, alert:<fingerprint>, or gate:<target>"
+);
 
 impl PauseOwner {
     /// Whether it stands for a failure, which needs a person and a reason to go on.
@@ -170,6 +180,7 @@ impl fmt::Display for PauseOwner {
             Self::Rule(rule) => f.pad(&format!("rule:{rule}")),
             Self::Blind => f.pad("blind"),
             Self::Alert(fingerprint) => f.pad(&format!("alert:{fingerprint}")),
+            Self::Gate(target) => f.pad(&format!("gate:{target}")),
         }
     }
 }
@@ -188,10 +199,11 @@ impl TryFrom<String> for PauseOwner {
             ("blind", _) => Ok(Self::Blind),
             (_, Some(("rule", rule))) => Ok(Self::Rule(RuleName::new(rule)?)),
             (_, Some(("alert", fingerprint))) => Ok(Self::Alert(Fingerprint::new(fingerprint)?)),
+            (_, Some(("gate", target))) => Ok(Self::Gate(TargetName::new(target)?)),
             _ => Err(Violation::new(
                 "owner",
                 &text,
-                "a pause is owned by 'operator', 'blind', 'rule:<name>' or 'alert:<fingerprint>'",
+                "a pause is owned by 'operator', 'blind', 'rule:<name>', 'alert:<fingerprint>' or 'gate:<target>'",
                 "see 'pauses' of the rollout for those that stand",
             )),
         }
@@ -332,6 +344,25 @@ pub enum RolloutChange {
     AlertsSilent {
         /// Whether they do not.
         silent: bool,
+    },
+    /// A gate of the next stage was asked for the first time.
+    GateAsked {
+        /// Which.
+        target: TargetName,
+    },
+    /// A gate of the next stage said something new.
+    GateAnswered {
+        /// Which.
+        target: TargetName,
+        /// What.
+        verdict: GateVerdict,
+        /// In its own words.
+        reason: String,
+    },
+    /// A gate of the next stage has not passed in time.
+    GateOverdue {
+        /// Which.
+        target: TargetName,
     },
     /// The safe variation for everybody.
     RollingBack {

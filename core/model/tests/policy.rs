@@ -12,6 +12,8 @@ mod files;
 mod hostile;
 #[path = "policy/meaning.rs"]
 mod meaning;
+#[path = "policy/others.rs"]
+mod others;
 #[path = "policy/schema.rs"]
 mod schema;
 

@@ -180,7 +180,7 @@ pub(super) mod tests {
                 {"name": "canary", "percentage": 1, "needsApproval": false},
                 {"name": "half", "percentage": 50, "needsApproval": true},
                 {"name": "everyone", "percentage": 100, "needsApproval": false}],
-            "share": 1, "pauses": {}, "approval": null,
+            "share": 1, "pauses": {}, "approval": null, "gates": {},
             "looks": {"errors": {"rule": "errors", "verdict": "healthy", "value": 0.004, "samples": 812.0, "at": "2026-11-22T09:05:00Z"}},
             "because": "holds at 1 %: stage lasts until 09:15:01",
             "reasons": ["stage lasts until 09:15:01", "errors healthy: 0.004000, bad is > 0.02"],

@@ -14,6 +14,7 @@ use tidegate_actors::clock::TokioClock;
 use tidegate_actors::control::{ControlPlane, Parts};
 use tidegate_actors::keys::KeyBook;
 use tidegate_actors::measures::Measures;
+use tidegate_actors::notices::{Cursors, Targets};
 use tidegate_model::Timestamp;
 use tidegate_model::access::{Author, Role, Token};
 use tidegate_model::key::{EnvironmentKey, TokenName};
@@ -58,6 +59,8 @@ impl World {
             source: None,
             environments: environments.into(),
             measures: Measures::new().unwrap(),
+            targets: Targets::default(),
+            cursors: Cursors::in_memory(),
             keys: KeyBook::in_memory(Timestamp::default()).unwrap(),
         };
         let control = ControlPlane::start(parts).await.unwrap();

@@ -1,5 +1,6 @@
 //! A step in the making.
 
+use super::gates::{self, Question};
 use super::{Observed, alerts, safety, waiting};
 use crate::due::{due, next_due};
 use crate::step::{Effect, Step};
@@ -72,6 +73,13 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Has these gates asked.
+    pub(super) fn ask(&mut self, questions: Vec<Question>) {
+        if !questions.is_empty() {
+            self.effects.push(Effect::Ask(questions));
+        }
+    }
+
     /// The step, for these reasons alone.
     pub(super) fn decide(self, decision: Decision, reasons: Vec<Reason>) -> Step {
         let wake_at = self.wake_at();
@@ -125,6 +133,7 @@ impl<'a> Draft<'a> {
                     .into_iter()
                     .chain(safety::blind_at(&self.rollout, self.now))
                     .chain(alerts::silent_at(&self.rollout, self.observed, self.now))
+                    .chain(gates::wake_at(&self.rollout, self.observed, self.now))
                     .min()
             }
         }

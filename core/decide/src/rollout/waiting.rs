@@ -1,6 +1,6 @@
 //! What a rollout waits for, all of it, most important first.
 
-use super::{Fleet, Observed, alerts};
+use super::{Fleet, Observed, alerts, gates};
 use crate::schedule::{Opening, opening};
 use tidegate_model::Timestamp;
 use tidegate_model::because::Reason;
@@ -16,6 +16,8 @@ const ANSWER_TAKES: Span = Span::seconds(5);
 pub(super) struct Waiting {
     /// Whether anything keeps the stage from being left.
     pub(super) blocked: bool,
+    /// Whether nothing but gates does.
+    pub(super) only_gates: bool,
     /// All that does, and what each rule says, most important first.
     pub(super) reasons: Vec<Reason>,
 }
@@ -27,6 +29,7 @@ pub(super) fn look(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Wa
         Phase::RollingBack { .. } => {
             return Waiting {
                 blocked: true,
+                only_gates: false,
                 reasons: [acknowledgement(rollout, &observed.fleet)]
                     .into_iter()
                     .chain((!observed.fleet.all_heard).then_some(Reason::NodesUnheard))
@@ -37,6 +40,7 @@ pub(super) fn look(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Wa
         Phase::Ended { .. } => {
             return Waiting {
                 blocked: true,
+                only_gates: false,
                 reasons: vec![Reason::Finished],
             };
         }
@@ -74,11 +78,14 @@ pub(super) fn look(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Wa
     {
         view.next_stage(next, &mut blocking);
     }
+    let only_gates = blocking.is_empty();
+    blocking.extend(gates::waits(rollout, observed, now));
     blocking.sort_by_key(rank);
     let blocked = !blocking.is_empty();
     blocking.extend(healthy);
     Waiting {
         blocked,
+        only_gates,
         reasons: blocking,
     }
 }
@@ -290,7 +297,7 @@ fn rank(reason: &Reason) -> u8 {
         }
         | Reason::NotLooked { .. } => 9,
         Reason::Rule { .. } | Reason::Blind { .. } | Reason::AlertsSilent { .. } => 3,
-        Reason::ApprovalMissing { .. } | Reason::ApprovalExpired { .. } => 4,
+        Reason::ApprovalMissing { .. } | Reason::ApprovalExpired { .. } | Reason::Gate { .. } => 4,
         Reason::Window { .. } => 5,
         Reason::Soaking { .. } | Reason::BetweenStages { .. } => 6,
         Reason::HealthyFor { .. } => 7,

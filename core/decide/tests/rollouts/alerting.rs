@@ -3,6 +3,7 @@
 use crate::faults::{TWO_STAGES, is_rolled_back, run, say, waits_for, world};
 use crate::simulation::{Answer, Simulation};
 use tidegate_decide::alert::may_start;
+use tidegate_decide::alert_out::standing;
 use tidegate_model::access::Role;
 use tidegate_model::alert::Alert;
 use tidegate_model::because::Reason;
@@ -317,4 +318,50 @@ fn a_rollout_does_not_start_into_an_alert() {
     }
     assert_eq!(start("alert do alert"), Ok(()));
     assert_eq!(start("alert service=other do rollback"), Ok(()));
+}
+
+#[test]
+fn what_wants_a_person_stands_until_it_is_over() {
+    let names = |world: &Simulation| -> Vec<String> {
+        let all = standing(&world.rollout, world.now);
+        assert!(
+            all.iter()
+                .all(|one| one.labels["tidegate_origin"] == "production" && one.since <= world.now)
+        );
+        all.iter().map(|one| one.labels["alertname"].clone()).collect()
+    };
+    let mut world = world(
+        "stage a 1 for 1m\nstage b 100 for 1h gate change 2m\nblind 2m pause\n\
+         rule r > 1 window 30s every 10s pause\nrule s > 1 window 30s every 10s alert\nalert do pause",
+    );
+    run(&mut world, 20);
+    assert_eq!(names(&world), [""; 0]);
+    world.fires("a1", "tidegate_flag=checkout");
+    assert_eq!(names(&world), [""; 0], "the Alertmanager's own to tell");
+    world.over("a1");
+    say(&mut world, "r", Answer::Value(2.0));
+    say(&mut world, "s", Answer::Value(2.0));
+    run(&mut world, 10);
+    assert_eq!(names(&world), ["TidegateRolloutPaused", "TidegateRule"]);
+    say(&mut world, "r", Answer::Value(0.0));
+    say(&mut world, "s", Answer::Value(0.0));
+    let owner: PauseOwner = "rule:r".to_owned().try_into().unwrap();
+    assert!(resume(&mut world, owner, "mended"));
+    run(&mut world, 60);
+    assert_eq!(names(&world), [""; 0]);
+    run(&mut world, 200);
+    assert_eq!(names(&world), ["TidegateGateOverdue"]);
+    for node in world.nodes.values_mut() {
+        node.follows = false;
+    }
+    let reason = "enough".to_owned();
+    world
+        .command(RolloutCommand::Rollback { reason }, "bob", Role::Operator)
+        .unwrap();
+    assert_eq!(names(&world), ["TidegateRollingBack"]);
+    world.nodes.clear();
+    run(&mut world, 10);
+    assert_eq!(names(&world), ["TidegateRolledBack"]);
+    run(&mut world, 899);
+    assert_eq!(names(&world), [""; 0], "a quarter of an hour later");
 }

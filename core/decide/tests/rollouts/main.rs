@@ -2,7 +2,9 @@
 #![cfg(test)]
 
 mod alerting;
+mod attack;
 mod faults;
+mod gating;
 mod judging;
 mod laws;
 mod nights;

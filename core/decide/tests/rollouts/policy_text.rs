@@ -3,6 +3,7 @@
 //! ```text
 //! stage canary 1 for 10m healthy errors 5m
 //! stage half 50 for 10m approval approver expires 8h
+//! stage most 80 for 10m gate change 30m passes 1h
 //! between 5m
 //! allow "0 9 * * Mon-Thu" for 8h Europe/Paris
 //! rule errors > 0.02 clear 0.01 window 1m every 10s trip 2/3 rollback no_series=healthy minimum 100
@@ -14,6 +15,7 @@
 use std::collections::BTreeMap;
 use std::str::{FromStr, SplitWhitespace};
 use tidegate_model::alert::{AlertRule, Labels, Watchdog};
+use tidegate_model::gate::Gate;
 use tidegate_model::key::{PolicyName, RuleName, StageName};
 use tidegate_model::policy::{
     Action, Approval, Blind, BlindAction, Comparison, Minimum, Policy, Rollback, RollbackTarget, Rule,
@@ -86,6 +88,7 @@ fn empty() -> Policy {
         },
         alerts: Vec::new(),
         watchdog: None,
+        notify: Vec::new(),
     }
 }
 
@@ -144,6 +147,7 @@ fn stage(words: &mut Words<'_>) -> Stage {
         duration: Span::ZERO,
         wait_for_approval: None,
         success_criteria: Vec::new(),
+        gates: Vec::new(),
     };
     while let Some(word) = words.words.next() {
         match (word, &mut stage.wait_for_approval) {
@@ -159,6 +163,13 @@ fn stage(words: &mut Words<'_>) -> Stage {
                 });
             }
             ("expires", Some(asked)) => asked.expires = Some(words.read()),
+            ("gate", _) => stage.gates.push(Gate {
+                target: words.read(),
+                deadline: words.read(),
+                every: Span::seconds(20),
+                expires: None,
+            }),
+            ("passes", _) => stage.gates.last_mut().unwrap().expires = Some(words.read()),
             _ => panic!("{word}? in {:?}", words.line),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tidegate_decide::alert::{Said, concerning, hear};
 use tidegate_decide::judge::judge;
 use tidegate_decide::refusal::Refusal;
-use tidegate_decide::rollout::{Fleet, Input, Observed, step};
+use tidegate_decide::rollout::{Answer as GateAnswer, Fleet, Input, Observed, Question, step};
 use tidegate_decide::start::{StartRollout, start};
 use tidegate_decide::step::{Effect, Step};
 use tidegate_model::Timestamp;
@@ -13,7 +13,9 @@ use tidegate_model::access::{Author, Role};
 use tidegate_model::alert::{Alert, AlertState, Firing};
 use tidegate_model::change::{Change, EntityState};
 use tidegate_model::flag::FlagState;
-use tidegate_model::key::{EnvironmentKey, Fingerprint, FlagKey, NodeName, Revision, RuleName, TokenName};
+use tidegate_model::key::{
+    EnvironmentKey, Fingerprint, FlagKey, NodeName, Revision, RuleName, TargetName, TokenName,
+};
 use tidegate_model::policy::Policy;
 use tidegate_model::rollout::{Phase, Rollout, RolloutCommand};
 use tidegate_model::span::Span;
@@ -80,6 +82,9 @@ pub(crate) struct Taken {
     pub(crate) observed: Observed,
 }
 
+/// Status, media type and body.
+pub(crate) type GateSays = (u16, String, String);
+
 /// One rollout and the world around it.
 pub(crate) struct Simulation {
     pub(crate) now: Timestamp,
@@ -88,6 +93,10 @@ pub(crate) struct Simulation {
     pub(crate) observed: Observed,
     pub(crate) answers: BTreeMap<RuleName, Answer>,
     pub(crate) nodes: BTreeMap<NodeName, Node>,
+    /// What each gate answers; nothing at all if it is not here.
+    pub(crate) gates: BTreeMap<TargetName, GateSays>,
+    /// Every question that was asked.
+    pub(crate) questions: Vec<Question>,
     pub(crate) known_alerts: BTreeMap<Fingerprint, AlertState>,
     watchdog_heard: Option<Timestamp>,
     listening_since: Timestamp,
@@ -133,6 +142,8 @@ impl Simulation {
             observed: Observed::default(),
             answers: BTreeMap::new(),
             nodes: BTreeMap::new(),
+            gates: BTreeMap::new(),
+            questions: Vec::new(),
             known_alerts: BTreeMap::new(),
             watchdog_heard: None,
             listening_since: now,
@@ -211,6 +222,12 @@ impl Simulation {
                         self.publish();
                         inputs.push_back(Input::Fleet(self.fleet()));
                     }
+                    Effect::Ask(questions) => {
+                        for question in questions {
+                            self.questions.push(question.clone());
+                            inputs.extend(self.gate_answer(question));
+                        }
+                    }
                     Effect::Alert(_) => {}
                 }
             }
@@ -276,6 +293,43 @@ impl Simulation {
         self.watchdog_heard = None;
         self.listening_since = self.now;
         self.feed(Input::Alerts(self.firing())).unwrap();
+    }
+
+    /// The answer that a question gets at once, if any.
+    fn gate_answer(&self, question: &Question) -> Option<Input> {
+        let (status, media_type, body) = self.gates.get(&question.target)?;
+        Some(self.answered(question, *status, media_type, body))
+    }
+
+    /// An HTTP answer to a question, perhaps one that was asked long ago.
+    pub(crate) fn answered(&self, question: &Question, status: u16, media_type: &str, body: &str) -> Input {
+        let id = question.id(&self.rollout);
+        Input::Answered {
+            question: question.clone(),
+            answer: GateAnswer::read(status, media_type, body.as_bytes(), &id),
+            at: self.now,
+        }
+    }
+
+    /// From now on the gate answers this; `gone` is no answer at all.
+    pub(crate) fn gate(&mut self, target: &str, says: &str) {
+        let target = TargetName::new(target).unwrap();
+        let json = |body: String| (200, "application/json".to_owned(), body);
+        let says = match says.split_once(' ').unwrap_or((says, "")) {
+            ("gone", _) => {
+                self.gates.remove(&target);
+                return;
+            }
+            ("html", _) => (200, "text/html".to_owned(), "<h1>pass</h1>".to_owned()),
+            ("error", _) => (503, String::new(), String::new()),
+            ("huge", _) => json(format!(
+                r#"{{"verdict":"pass","reason":"{}"}}"#,
+                "x".repeat(70_000)
+            )),
+            ("wrong", _) => json(r#"{"verdict":"yes"}"#.to_owned()),
+            (verdict, reason) => json(serde_json::json!({"verdict": verdict, "reason": reason}).to_string()),
+        };
+        self.gates.insert(target, says);
     }
 
     fn hear(&mut self, said: Said) {

@@ -169,6 +169,7 @@ impl Teller {
             "alert" => world.fires(words[1], &words[2..].join(" ")),
             "over" => world.over(words[1]),
             "watchdog" => world.beats(),
+            "gate" => world.gate(words[1], &words[2..].join(" ")),
             "again" => {
                 let looked = |taken: &&Taken| matches!(taken.input, Input::Looked(_));
                 let last = world.taken.iter().rev().find(looked).unwrap().input.clone();
@@ -233,6 +234,11 @@ impl Teller {
             match effect {
                 Effect::Publish => told.push_str("       ! publish\n"),
                 Effect::Alert(_) => told.push_str("       ! wake a person\n"),
+                Effect::Ask(questions) => {
+                    for question in questions {
+                        writeln!(told, "       ! ask {}", question.target).unwrap();
+                    }
+                }
                 Effect::Measure(_) => {}
             }
         }

@@ -16,12 +16,17 @@ mod arguments;
 mod cron;
 mod cursor;
 mod findings;
+mod gate;
 pub mod keys;
+mod notify;
 mod rule;
 mod schedule;
 mod stage;
+mod targets;
 mod window;
 mod yaml;
+
+pub use targets::targets;
 
 /// What `apiVersion` says in the files that are read here.
 const API_VERSION: &str = "tidegate/v1";
@@ -59,6 +64,7 @@ fn policy(root: &Cursor<'_>) -> Option<Policy> {
     let safety = safety_at.and_then(|at| safety(at, &arguments));
     let alerts = alerts::rules(top.get("alerts"), &arguments);
     let watchdog = top.or("watchdog", None, |at| alerts::watchdog(at, &arguments).map(Some));
+    let notify = top.or("notify", Vec::new(), notify::read);
     arguments.report_unused();
 
     let rule_names = safety_at.and_then(rule::names);
@@ -76,6 +82,7 @@ fn policy(root: &Cursor<'_>) -> Option<Policy> {
         rollback: rollback?,
         alerts: alerts?,
         watchdog: watchdog?,
+        notify: notify?,
     })
 }
 

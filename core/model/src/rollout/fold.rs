@@ -5,6 +5,7 @@ use super::{
 };
 use crate::Timestamp;
 use crate::alert::TakenAlert;
+use crate::gate::{GateAnswer, GateState};
 use crate::key::{Revision, RuleName};
 use crate::policy::Action;
 use crate::share::Share;
@@ -83,6 +84,7 @@ impl Rollout {
             cause: Vec::new(),
             alerts: BTreeMap::new(),
             alerts_silent: false,
+            gates: BTreeMap::new(),
         })
     }
 
@@ -151,6 +153,22 @@ impl Rollout {
                 self.alerts.remove(fingerprint)?;
             }
             RolloutChange::AlertsSilent { silent } => self.alerts_silent = *silent,
+            RolloutChange::GateAsked { target } => {
+                self.next_stage()?;
+                self.gates.insert(target.clone(), asked(at));
+            }
+            RolloutChange::GateAnswered {
+                target,
+                verdict,
+                reason,
+            } => {
+                self.gates.get_mut(target)?.answer = Some(GateAnswer {
+                    verdict: *verdict,
+                    reason: reason.clone(),
+                    at,
+                });
+            }
+            RolloutChange::GateOverdue { target } => self.gates.get_mut(target)?.overdue = true,
             RolloutChange::RollingBack { ending, cause } if *ending != Ending::Completed => {
                 self.phase = Phase::RollingBack {
                     since: at,
@@ -203,6 +221,7 @@ impl Rollout {
         };
         self.split_revision = revision;
         self.approval = None;
+        self.gates.clear();
         Some(())
     }
 
@@ -220,6 +239,12 @@ impl Rollout {
     fn spend_looks_of_pause(&mut self, owner: &PauseOwner, at: Timestamp) {
         match owner {
             PauseOwner::Operator => {}
+            // A gate that said no is asked anew, and has its time again.
+            PauseOwner::Gate(target) => {
+                if let Some(gate) = self.gates.get_mut(target) {
+                    *gate = asked(at);
+                }
+            }
             PauseOwner::Alert(fingerprint) => {
                 if let Some(taken) = self.alerts.get_mut(fingerprint) {
                     taken.overruled = true;
@@ -268,6 +293,15 @@ impl Rollout {
         }
         memory.last = look.clone();
         Some(())
+    }
+}
+
+/// A gate that was just asked.
+fn asked(at: Timestamp) -> GateState {
+    GateState {
+        asked: at,
+        answer: None,
+        overdue: false,
     }
 }
 

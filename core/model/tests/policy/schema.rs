@@ -89,6 +89,7 @@ fn words_are_those_of_the_reader() {
     check("comparison", words(keys::COMPARISONS));
     check("action", words(keys::ACTIONS));
     check("alertAction", words(keys::ACTIONS));
+    check("occasion", words(keys::OCCASIONS));
     check("unknownMeans", words(keys::UNKNOWN_MEANS));
     check("noSeriesMeans", words(keys::NO_SERIES_MEANS));
     check("aggregate", words(keys::AGGREGATES));

@@ -3,6 +3,7 @@
 //! The reader accepts exactly these; `policies/schema.json` lists them for editors, and a test holds
 //! the two together.
 
+use crate::notice::Occasion;
 use crate::policy::{Action, BlindAction, Comparison, EventAggregate, UnknownMeans};
 
 /// The keys of one kind of mapping.
@@ -35,6 +36,7 @@ pub const POLICY: Level = Level {
         "rollback",
         "alerts",
         "watchdog",
+        "notify",
     ],
 };
 /// `arguments.<name>`
@@ -65,7 +67,7 @@ pub const EXPONENTIAL: Level = Level {
 pub const STAGE: Level = Level {
     name: "stage",
     required: &["percentage", "duration"],
-    optional: &["name", "waitForApproval", "successCriteria"],
+    optional: &["name", "waitForApproval", "successCriteria", "gate"],
 };
 /// `schedule.stages[].waitForApproval`
 pub const APPROVAL: Level = Level {
@@ -182,6 +184,19 @@ pub const WATCHDOG: Level = Level {
     optional: &["match", "every"],
 };
 
+/// `schedule.stages[].gate`
+pub const GATE: Level = Level {
+    name: "gate",
+    required: &["target"],
+    optional: &["deadline", "every", "expires"],
+};
+/// `notify[]`
+pub const NOTIFY: Level = Level {
+    name: "notifyRule",
+    required: &["to"],
+    optional: &["on"],
+};
+
 /// Every level there is.
 pub const LEVELS: &[&Level] = &[
     &POLICY,
@@ -205,6 +220,8 @@ pub const LEVELS: &[&Level] = &[
     &TARGET,
     &ALERT,
     &WATCHDOG,
+    &GATE,
+    &NOTIFY,
 ];
 
 /// How a schedule is written.
@@ -253,6 +270,21 @@ pub const NO_SERIES_MEANS: &[(&str, UnknownMeans)] = &[
 /// `safety.rules[].events.aggregate`
 pub const AGGREGATES: &[(&str, EventAggregate)] =
     &[("count", EventAggregate::Count), ("sum", EventAggregate::Sum)];
+/// `notify[].on[]`
+pub const OCCASIONS: &[(&str, Occasion)] = &[
+    ("started", Occasion::Started),
+    ("took_effect", Occasion::TookEffect),
+    ("advanced", Occasion::Advanced),
+    ("paused", Occasion::Paused),
+    ("resumed", Occasion::Resumed),
+    ("approved", Occasion::Approved),
+    ("retreated", Occasion::Retreated),
+    ("rolling_back", Occasion::RollingBack),
+    ("rolled_back", Occasion::RolledBack),
+    ("completed", Occasion::Completed),
+    ("aborted", Occasion::Aborted),
+    ("alerted", Occasion::Alerted),
+];
 /// `blind.do`
 pub const BLIND_ACTIONS: &[(&str, BlindAction)] = &[
     ("hold", BlindAction::Hold),

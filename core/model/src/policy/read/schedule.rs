@@ -68,6 +68,15 @@ fn check_ends(at: &Cursor<'_>, stages: &[Stage]) {
             "let the second stage wait for approval; whoever starts the rollout approves the first",
         );
     }
+    if let Some(first) = stages.first().filter(|first| !first.gates.is_empty()) {
+        place.error(
+            format!(
+                "the rollout begins in stage {}, so no gate could be asked first",
+                first.name
+            ),
+            "move the gate to the second stage, behind a small first one",
+        );
+    }
 }
 
 fn default_stages() -> Vec<Stage> {
@@ -86,6 +95,7 @@ fn generated(share: Share, duration: Span) -> Option<Stage> {
         duration,
         wait_for_approval: None,
         success_criteria: Vec::new(),
+        gates: Vec::new(),
     })
 }
 

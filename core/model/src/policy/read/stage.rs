@@ -2,7 +2,7 @@
 
 use super::cursor::{Cursor, shown, suggestion};
 use super::schedule::name_of;
-use super::{LIST_MAX, keys, unique_names};
+use super::{LIST_MAX, gate, keys, unique_names};
 use crate::access::{Permission, Role};
 use crate::policy::{Approval, Stage, SuccessCriterion};
 use crate::share::Share;
@@ -71,12 +71,14 @@ fn stage(at: &Cursor<'_>, rules: Option<&[&str]>, largest: &mut Option<Share>) -
         let criteria: Vec<_> = at.list()?.iter().map(|item| criterion(item, rules)).collect();
         criteria.into_iter().collect()
     });
+    let gates = stage.or("gate", Vec::new(), gate::read);
     Some(Stage {
         name: name?,
         percentage: percentage?,
         duration: duration?,
         wait_for_approval: approval?,
         success_criteria: criteria?,
+        gates: gates?,
     })
 }
 
