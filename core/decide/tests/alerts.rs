@@ -47,107 +47,41 @@ fn known(heard: &[(u64, Said)]) -> (Option<AlertState>, usize) {
     (state, changes)
 }
 
+/// What is heard, written as `moment:start` for a firing and `moment:start-end` for its end.
+fn heard(text: &str) -> Vec<(u64, Said)> {
+    let number = |text: &str| -> u64 { text.parse().unwrap() };
+    let one = |word: &str| {
+        let (moment, what) = word.split_once(':').unwrap();
+        let said = match what.split_once('-') {
+            Some((starts, ended)) => said(number(starts), Some(number(ended))),
+            None => said(number(what), None),
+        };
+        (number(moment), said)
+    };
+    text.split_whitespace().map(one).collect()
+}
+
 #[test]
 fn what_is_said_of_an_alert_and_what_is_known_then() {
-    let cases: [(&str, &[(u64, Said)], bool, u64, usize); 13] = [
-        ("fires", &[(0, said(0, None))], true, 0, 1),
-        (
-            "said again",
-            &[(0, said(0, None)), (60, said(0, None)), (9000, said(0, None))],
-            true,
-            0,
-            1,
-        ),
-        (
-            "over",
-            &[(0, said(0, None)), (60, said(0, Some(50)))],
-            false,
-            0,
-            2,
-        ),
-        (
-            "over, said again",
-            &[
-                (0, said(0, None)),
-                (60, said(0, Some(50))),
-                (61, said(0, Some(50))),
-            ],
-            false,
-            0,
-            2,
-        ),
-        (
-            "over before it fires",
-            &[(60, said(0, Some(50))), (61, said(0, None))],
-            false,
-            0,
-            1,
-        ),
-        (
-            "fires anew",
-            &[(60, said(0, Some(50))), (90, said(80, None))],
-            true,
-            80,
-            2,
-        ),
-        (
-            "anew, and then the end of before",
-            &[(0, said(0, None)), (90, said(80, None)), (91, said(0, Some(50)))],
-            true,
-            80,
-            2,
-        ),
-        (
-            "a start from before",
-            &[(90, said(80, None)), (91, said(0, None))],
-            true,
-            80,
-            1,
-        ),
-        (
-            "a start from before, after the end",
-            &[(99, said(80, Some(95))), (100, said(0, None))],
-            false,
-            80,
-            1,
-        ),
-        (
-            "an end that reaches over a later start",
-            &[(90, said(80, None)), (200, said(0, Some(190)))],
-            false,
-            0,
-            2,
-        ),
-        (
-            "an end before its start",
-            &[(0, said(50, None)), (60, said(50, Some(0)))],
-            false,
-            50,
-            2,
-        ),
-        (
-            "the end, the start late",
-            &[(60, said(0, Some(50))), (359, said(0, None))],
-            false,
-            0,
-            1,
-        ),
-        (
-            "the same start long after the end",
-            &[(60, said(0, Some(50))), (360, said(0, None))],
-            true,
-            0,
-            2,
-        ),
-    ];
-    for (name, heard, fires, starts, changes) in cases {
-        let (state, changed) = known(heard);
+    for (name, text, fires, starts, changes) in [
+        ("fires", "0:0", true, 0, 1),
+        ("said again", "0:0 60:0 9000:0", true, 0, 1),
+        ("over", "0:0 60:0-50", false, 0, 2),
+        ("over, said again", "0:0 60:0-50 61:0-50", false, 0, 2),
+        ("over before it fires", "60:0-50 61:0", false, 0, 1),
+        ("fires anew", "60:0-50 90:80", true, 80, 2),
+        ("anew, then the end of before", "0:0 90:80 91:0-50", true, 80, 2),
+        ("a start from before", "90:80 91:0", true, 80, 1),
+        ("a start from before the end", "99:80-95 100:0", false, 80, 1),
+        ("an end beyond a later start", "90:80 200:0-190", false, 0, 2),
+        ("an end before its start", "0:50 60:50-0", false, 50, 2),
+        ("the end, the start late", "60:0-50 359:0", false, 0, 1),
+        ("the start long after the end", "60:0-50 360:0", true, 0, 2),
+    ] {
+        let (state, changed) = known(&heard(text));
         let state = state.unwrap();
-        assert_eq!(
-            (state.fires(), state.alert.starts, changed),
-            (fires, at(starts), changes),
-            "{name}"
-        );
+        let found = (state.fires(), state.alert.starts, changed);
+        assert_eq!(found, (fires, at(starts), changes), "{name}");
     }
 }
 

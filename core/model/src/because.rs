@@ -334,6 +334,24 @@ impl fmt::Display for Reason {
                     lasted.rounded()
                 )
             }
+            Self::AlertFires { .. }
+            | Self::AlertOver { .. }
+            | Self::AlertsSilent { .. }
+            | Self::Gate { .. } => self.fmt_others(f),
+            Self::NothingProven => f.write_str("no stage was proven healthy, so a retreat is a rollback"),
+            Self::AllHealthy => f.write_str("every rule healthy over its whole window"),
+            Self::LastStageDone => f.write_str("the last stage is done"),
+            Self::Command { by, reason } if reason.is_empty() => write!(f, "{by}"),
+            Self::Command { by, reason } => write!(f, "{by}: {reason}"),
+            Self::Finished => f.write_str("it has ended"),
+        }
+    }
+}
+
+impl Reason {
+    /// What others say: alerts and gates.
+    fn fmt_others(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::AlertFires {
                 fingerprint,
                 since,
@@ -359,17 +377,10 @@ impl fmt::Display for Reason {
                     None => Ok(()),
                 }
             }
-            Self::NothingProven => f.write_str("no stage was proven healthy, so a retreat is a rollback"),
-            Self::AllHealthy => f.write_str("every rule healthy over its whole window"),
-            Self::LastStageDone => f.write_str("the last stage is done"),
-            Self::Command { by, reason } if reason.is_empty() => write!(f, "{by}"),
-            Self::Command { by, reason } => write!(f, "{by}: {reason}"),
-            Self::Finished => f.write_str("it has ended"),
+            _ => Ok(()),
         }
     }
-}
 
-impl Reason {
     fn fmt_rule(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::Rule {
             rule,

@@ -200,28 +200,7 @@ pub(crate) fn happen(world: &mut Simulation, event: &Event) {
         }
         Event::Beats => world.beats(),
         Event::Gate(says) => world.gate("change", says),
-        Event::LatePass(index) => {
-            // Only the questions about other stages, or the same one before a retreat.
-            let late = world.questions.iter().rev().filter(|question| {
-                world.rollout.next_stage() != Some(question.stage)
-                    || !matches!(world.rollout.phase, Phase::Running { since, .. } if since == question.entered)
-            });
-            let late: Vec<Question> = late.cloned().collect();
-            if let Some(question) = late.get(*index) {
-                let answers = |world: &Simulation| -> Vec<_> {
-                    world
-                        .rollout
-                        .gates
-                        .values()
-                        .map(|gate| gate.answer.clone())
-                        .collect()
-                };
-                let before = answers(world);
-                let pass = world.answered(question, 200, "application/json", r#"{"verdict":"pass"}"#);
-                world.feed(pass).unwrap();
-                assert_eq!(answers(world), before, "an answer that came too late was heard");
-            }
-        }
+        Event::LatePass(index) => late_pass(world, *index),
         Event::Command(command, other) => {
             let (name, role) = if *other {
                 ("carol", Role::Approver)
@@ -234,6 +213,30 @@ pub(crate) fn happen(world: &mut Simulation, event: &Event) {
                 assert_eq!(world.rollout, before);
             }
         }
+    }
+}
+
+/// Answers a question about another stage, or about the same one before a retreat.
+fn late_pass(world: &mut Simulation, index: usize) {
+    // Only the questions about other stages, or the same one before a retreat.
+    let late = world.questions.iter().rev().filter(|question| {
+        world.rollout.next_stage() != Some(question.stage)
+            || !matches!(world.rollout.phase, Phase::Running { since, .. } if since == question.entered)
+    });
+    let late: Vec<Question> = late.cloned().collect();
+    if let Some(question) = late.get(index) {
+        let answers = |world: &Simulation| -> Vec<_> {
+            world
+                .rollout
+                .gates
+                .values()
+                .map(|gate| gate.answer.clone())
+                .collect()
+        };
+        let before = answers(world);
+        let pass = world.answered(question, 200, "application/json", r#"{"verdict":"pass"}"#);
+        world.feed(pass).unwrap();
+        assert_eq!(answers(world), before, "an answer that came too late was heard");
     }
 }
 

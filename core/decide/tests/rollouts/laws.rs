@@ -21,7 +21,6 @@ fn check(taken: &Taken) {
         before,
         after,
         step,
-        input,
         ..
     } = taken;
     let plan = &after.start.plan;
@@ -68,6 +67,15 @@ fn check(taken: &Taken) {
     {
         check_alert(taken);
     }
+    check_resumed(taken);
+    check_tripped(taken);
+}
+
+/// A pause is cleared by a person's word for it, or by the end of the alert that made it.
+fn check_resumed(taken: &Taken) {
+    let Taken {
+        before, after, input, ..
+    } = taken;
     for owner in before
         .pauses
         .keys()
@@ -87,7 +95,38 @@ fn check(taken: &Taken) {
         };
         assert!(resumed || over, "{owner} was cleared by {input:?}");
     }
-    check_tripped(taken);
+}
+
+/// Alerts are over or overruled, the watchdog is heard, and every gate of the stage has passed.
+fn check_others(taken: &Taken, to: usize) {
+    let Taken { at, before, .. } = taken;
+    for (fingerprint, (alert, _)) in &taken.observed.firing.alerts {
+        let known = &before.alerts[fingerprint];
+        assert!(
+            known.overruled && known.starts == alert.starts,
+            "left while {fingerprint} fires"
+        );
+    }
+    for gate in before
+        .start
+        .plan
+        .stage(to)
+        .into_iter()
+        .flat_map(|next| &next.gates)
+    {
+        let answer = before.gates[&gate.target]
+            .answer
+            .as_ref()
+            .expect("left without a pass");
+        assert_eq!(answer.verdict, GateVerdict::Pass, "left through a closed gate");
+    }
+    if let Some(watchdog) = &before.start.plan.watchdog {
+        let heard = taken.observed.firing.watchdog_heard.expect("left unheard");
+        assert!(
+            watchdog.patience().after(heard) > *at,
+            "left while alerts are silent"
+        );
+    }
 }
 
 /// What holds of a step from one stage to another, or out of the last.
@@ -161,33 +200,7 @@ fn check_advance(taken: &Taken, from: usize, to: usize) {
     };
     assert!(looks.iter().any(|look| look.verdict == Verdict::Healthy));
     assert_eq!(before.pauses.len(), 0);
-    for (fingerprint, (alert, _)) in &taken.observed.firing.alerts {
-        let known = &before.alerts[fingerprint];
-        assert!(
-            known.overruled && known.starts == alert.starts,
-            "left while {fingerprint} fires"
-        );
-    }
-    for gate in before
-        .start
-        .plan
-        .stage(to)
-        .into_iter()
-        .flat_map(|next| &next.gates)
-    {
-        let answer = before.gates[&gate.target]
-            .answer
-            .as_ref()
-            .expect("left without a pass");
-        assert_eq!(answer.verdict, GateVerdict::Pass, "left through a closed gate");
-    }
-    if let Some(watchdog) = &before.start.plan.watchdog {
-        let heard = taken.observed.firing.watchdog_heard.expect("left unheard");
-        assert!(
-            watchdog.patience().after(heard) > *at,
-            "left while alerts are silent"
-        );
-    }
+    check_others(taken, to);
     let Phase::Running {
         effective: Some(effective),
         ..

@@ -136,6 +136,31 @@ impl Rollout {
                     at,
                 });
             }
+            RolloutChange::RollingBack { ending, cause } if *ending != Ending::Completed => {
+                self.phase = Phase::RollingBack {
+                    since: at,
+                    ending: *ending,
+                };
+                self.share = Share::ZERO;
+                self.split_revision = revision;
+                self.cause.clone_from(cause);
+            }
+            RolloutChange::Ended { ending } if self.next_stage().is_none() && effective.is_some() => {
+                let ending = Some(*ending).filter(|ending| *ending == Ending::Completed)?;
+                self.phase = Phase::Ended {
+                    ending,
+                    at,
+                    took: None,
+                };
+            }
+            _ => return self.hear(change, at),
+        }
+        Some(())
+    }
+
+    /// What others say while a stage runs: alerts and gates; `None` when they cannot say this now.
+    fn hear(&mut self, change: &RolloutChange, at: Timestamp) -> Option<()> {
+        match change {
             RolloutChange::AlertTaken {
                 fingerprint,
                 starts,
@@ -169,23 +194,6 @@ impl Rollout {
                 });
             }
             RolloutChange::GateOverdue { target } => self.gates.get_mut(target)?.overdue = true,
-            RolloutChange::RollingBack { ending, cause } if *ending != Ending::Completed => {
-                self.phase = Phase::RollingBack {
-                    since: at,
-                    ending: *ending,
-                };
-                self.share = Share::ZERO;
-                self.split_revision = revision;
-                self.cause.clone_from(cause);
-            }
-            RolloutChange::Ended { ending } if self.next_stage().is_none() && effective.is_some() => {
-                let ending = Some(*ending).filter(|ending| *ending == Ending::Completed)?;
-                self.phase = Phase::Ended {
-                    ending,
-                    at,
-                    took: None,
-                };
-            }
             _ => return None,
         }
         Some(())
