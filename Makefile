@@ -36,3 +36,13 @@ bench: ## Measure evaluation, requests over HTTP, changes on their way; docs/ben
 .PHONY: bench-engines
 bench-engines: ## Measure evaluation beside the engines of others, which are built for it: minutes
 	cd bench/engines && $(CARGO) build --release --locked --bins && $(CARGO) run --release --locked
+
+FUZZ_SECONDS ?= 60
+
+.PHONY: fuzz
+fuzz: ## Throw mutated bytes at the readers, a minute each; FUZZ_SECONDS=600 for longer
+	command -v cargo-fuzz >/dev/null || $(CARGO) install --locked cargo-fuzz
+	cd fuzz && for target in snapshot ofrep_body flagd_import; do \
+	  mkdir -p corpus/$$target && $(CARGO) fuzz run --fuzz-dir . --sanitizer none $$target corpus/$$target seeds/$$target -- \
+	    -max_total_time=$(FUZZ_SECONDS) -dict=words.dict -max_len=16384 -timeout=10 -rss_limit_mb=2048 || exit 1; \
+	done
