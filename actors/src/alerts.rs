@@ -143,7 +143,7 @@ impl AlertDesk {
             book.heard.insert(said.alert.fingerprint.clone(), now);
         }
         book.tell();
-        let measures = &shell.measures.heard_alerts;
+        let measures = &shell.measures.others.heard_alerts;
         for (outcome, count) in [
             ("fired", delivered.fired),
             ("resolved", delivered.resolved),

@@ -14,18 +14,12 @@ pub struct Measures {
     pub(crate) decisions: IntCounterVec,
     /// Looks at safety rules by verdict.
     pub(crate) looks: IntCounterVec,
-    /// Alerts by rollouts.
-    pub(crate) alerts: IntCounter,
-    /// Alerts that an Alertmanager delivered, by environment and what became of them.
-    pub(crate) heard_alerts: IntCounterVec,
+    /// What others said, were told and were asked.
+    pub(crate) others: Others,
     /// How far each running rollout is open, per cent.
     pub(crate) share: GaugeVec,
     /// From the decision to roll back to the last live node's confirmation.
     pub(crate) time_to_safe: Histogram,
-    /// What was sent to targets, by target and outcome.
-    pub(crate) notices: IntCounterVec,
-    /// Answers of gates by target and what they said.
-    pub(crate) gates: IntCounterVec,
     /// Queries to Prometheus by outcome.
     pub(crate) queries: IntCounterVec,
     /// Queries that were answered by one already under way.
@@ -72,6 +66,42 @@ pub(crate) struct FlagdGauges {
     pub(crate) left_out: IntGaugeVec,
 }
 
+/// What others said, were told and were asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Others {
+    /// Alerts by rollouts.
+    pub(crate) alerts: IntCounter,
+    /// Alerts that an Alertmanager delivered, by environment and what became of them.
+    pub(crate) heard_alerts: IntCounterVec,
+    /// What was sent to targets, by target and outcome.
+    pub(crate) notices: IntCounterVec,
+    /// Answers of gates by target and what they said.
+    pub(crate) gates: IntCounterVec,
+}
+
+impl Others {
+    fn new(new: &Make<'_>) -> prometheus::Result<Self> {
+        Ok(Self {
+            alerts: new.counter("tidegate_alerts_total", "Alerts by rollouts")?,
+            heard_alerts: new.counters(
+                "tidegate_heard_alerts_total",
+                "Alerts delivered by an Alertmanager: fired, resolved, repeated",
+                &["environment", "outcome"],
+            )?,
+            notices: new.counters(
+                "tidegate_notices_total",
+                "What was sent to targets: taken, later, refused, stale",
+                &["target", "outcome"],
+            )?,
+            gates: new.counters(
+                "tidegate_gate_answers_total",
+                "Answers of gates: pass, hold, fail, broken",
+                &["target", "answer"],
+            )?,
+        })
+    }
+}
+
 impl FlagdGauges {
     fn new(new: &Make<'_>) -> prometheus::Result<Self> {
         Ok(Self {
@@ -104,12 +134,6 @@ impl Measures {
                 &["decision"],
             )?,
             looks: new.counters("tidegate_rule_looks_total", "Looks at safety rules", &["verdict"])?,
-            alerts: new.counter("tidegate_alerts_total", "Alerts by rollouts")?,
-            heard_alerts: new.counters(
-                "tidegate_heard_alerts_total",
-                "Alerts delivered by an Alertmanager: fired, resolved, repeated",
-                &["environment", "outcome"],
-            )?,
             share: new.gauges(
                 "tidegate_rollout_share_percent",
                 "How far a rollout is open",
@@ -121,16 +145,6 @@ impl Measures {
                 vec![
                     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0,
                 ],
-            )?,
-            notices: new.counters(
-                "tidegate_notices_total",
-                "What was sent to targets: taken, later, refused, stale",
-                &["target", "outcome"],
-            )?,
-            gates: new.counters(
-                "tidegate_gate_answers_total",
-                "Answers of gates: pass, hold, fail, broken",
-                &["target", "answer"],
             )?,
             queries: new.counters(
                 "tidegate_prometheus_queries_total",
@@ -170,6 +184,7 @@ impl Measures {
                 "Newest published version",
                 &["environment"],
             )?,
+            others: Others::new(&new)?,
             flagd: FlagdGauges::new(&new)?,
             live_nodes: new.int_gauges("tidegate_live_nodes", "Nodes whose lease runs", &["environment"])?,
             conflicts: new.counter("tidegate_commit_conflicts_total", "Commits that lost a race")?,

@@ -253,7 +253,7 @@ impl RolloutActor {
                     }
                 }
                 Effect::Alert(text) => {
-                    self.shell.measures.alerts.inc();
+                    self.shell.measures.others.alerts.inc();
                     tracing::warn!(rollout = %self.rollout.start.id, "{text}");
                 }
             }
@@ -308,7 +308,7 @@ impl RolloutActor {
                     }
                 };
                 let labels = [question.target.as_str(), &word];
-                actor.shell.measures.gates.with_label_values(&labels).inc();
+                actor.shell.measures.others.gates.with_label_values(&labels).inc();
                 ctx.notify(Answered(question, answer));
             }));
         }

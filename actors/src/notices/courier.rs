@@ -176,7 +176,12 @@ impl Courier {
 
     fn count(&self, outcome: &str) {
         let labels = [self.target.name().as_str(), outcome];
-        self.shell.measures.notices.with_label_values(&labels).inc();
+        self.shell
+            .measures
+            .others
+            .notices
+            .with_label_values(&labels)
+            .inc();
     }
 }
 

@@ -182,7 +182,12 @@ impl Pager {
                 Outcome::Refused { .. } => "refused",
             };
             let labels = [self.target.name().as_str(), label];
-            self.shell.measures.notices.with_label_values(&labels).inc();
+            self.shell
+                .measures
+                .others
+                .notices
+                .with_label_values(&labels)
+                .inc();
             let why = match outcome {
                 Outcome::Taken => continue,
                 Outcome::Later { why, .. } | Outcome::Refused { why } => why,
