@@ -127,7 +127,8 @@ fn parse(file: &[u8], environment: &EnvironmentKey) -> Result<Snapshot, Snapshot
         return Err(SnapshotRefusal::Altered { found, stated });
     }
     let snapshot: Snapshot = serde_json::from_slice(bytes).map_err(|error| unreadable(&error))?;
-    snapshot.open(environment)?;
+    // Its content is read when it is put in force: of two generations, one is.
+    snapshot.check(environment)?;
     Ok(snapshot)
 }
 
