@@ -158,6 +158,10 @@ fn status(rollout: &Value) -> &str {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn a_real_alert_pauses_a_real_rollout_and_its_end_clears_the_pause() {
     let mut scene = Scene::set().await;
     let id = scene.plane.start_rollout(POLICY).await;

@@ -81,6 +81,10 @@ fn occasions(webhook: &Webhook) -> Vec<String> {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn notices_arrive_signed_and_again_after_an_outage_of_either_side() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     let port = free_port();
@@ -163,6 +167,10 @@ async fn notices_arrive_signed_and_again_after_an_outage_of_either_side() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn f24_a_stage_opens_only_when_its_gate_passes() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     let port = free_port();
