@@ -29,7 +29,9 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("examples/shop", &[]),
     (
         ".",
-        &["model", "eval", "decide", "store", "actors", "replica", "node"],
+        &[
+            "model", "eval", "decide", "interop", "store", "actors", "replica", "node",
+        ],
     ),
 ];
 

@@ -23,6 +23,8 @@ pub(crate) enum Exit {
     RolledBack = 3,
     /// The control plane or Prometheus cannot be reached, or the token is not accepted.
     NoAccess = 4,
+    /// It was done, except for what was named.
+    Incomplete = 5,
     /// The data folder is damaged (`EX_DATAERR`).
     DataDamaged = 65,
     /// The address to listen on is in use (`EX_UNAVAILABLE`).
@@ -35,7 +37,7 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// All exit codes with what they mean, in the order of the documentation.
-    pub(crate) const ALL: [(Self, &'static str); 9] = [
+    pub(crate) const ALL: [(Self, &'static str); 10] = [
         (Self::Done, "done"),
         (
             Self::Refused,
@@ -47,6 +49,7 @@ impl Exit {
             Self::NoAccess,
             "the control plane or Prometheus cannot be reached, or the token is not accepted",
         ),
+        (Self::Incomplete, "done, except for what was named"),
         (
             Self::DataDamaged,
             "the data folder is damaged, or written by a newer version",
@@ -111,6 +114,12 @@ pub(crate) enum Failure {
     Mistakes {
         /// How many.
         errors: usize,
+    },
+    /// Not everything could be done.
+    #[error("{what}; the rest is done")]
+    Incomplete {
+        /// What was left out, and told already.
+        what: String,
     },
     /// A watched rollout was shut.
     #[error("{}", shut(.rollouts))]
@@ -209,6 +218,7 @@ impl Failure {
                 Exit::NoAccess
             }
             Self::RolledBack { .. } => Exit::RolledBack,
+            Self::Incomplete { .. } => Exit::Incomplete,
             Self::Interrupted => Exit::Interrupted,
             // Whoever reads the output has seen enough, as `head` does.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
@@ -258,7 +268,7 @@ mod tests {
     #[test]
     fn exit_codes_are_what_the_documentation_says() {
         let numbers: Vec<u8> = Exit::ALL.iter().map(|(exit, _)| exit.number()).collect();
-        assert_eq!(numbers, [0, 1, 2, 3, 4, 65, 69, 75, 130]);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 65, 69, 75, 130]);
         let page = include_str!("../../docs/cli.md");
         for (exit, meaning) in Exit::ALL {
             assert!(

@@ -5,6 +5,8 @@ use super::failure::Failure;
 use super::screen::{Screen, Tone, cell, toned};
 use super::target::Target;
 use clap::{Args, Subcommand};
+use export::Export;
+use import::Import;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -12,6 +14,10 @@ use tidegate_model::experiment::Experiment;
 use tidegate_model::flag::{FlagDefinition, FlagStatus, FlagType, Pin, Serve, WeightedVariation};
 use tidegate_model::key::{FlagKey, Revision, VariationKey};
 use tidegate_model::share::Share;
+
+mod document;
+mod export;
+mod import;
 
 /// What to do about flags.
 #[derive(Debug, Args)]
@@ -44,6 +50,17 @@ enum Verb {
   tidegate flag set new-checkout --status inactive
   tidegate flag set new-checkout --file flag.json")]
     Set(Box<Set>),
+    /// Create and change flags and segments as a file says
+    #[command(after_help = "Examples:
+  tidegate flag import --from flagd flags.flagd.json --dry-run
+  tidegate flag import --from flagd flags.flagd.json --partial --environment staging
+  tidegate flag export --environment staging | tidegate flag import - --environment production")]
+    Import(Import),
+    /// Write all flags and segments to a file
+    #[command(after_help = "Examples:
+  tidegate flag export --output backup.json
+  tidegate flag export --to flagd --output flags.flagd.json --environment staging")]
+    Export(Export),
 }
 
 #[derive(Debug, Args)]
@@ -112,6 +129,8 @@ pub(crate) async fn run(args: FlagArgs) -> Result<(), Failure> {
             show(screen, &answer)
         }
         Verb::Set(set) => save(&client, screen, *set).await,
+        Verb::Import(import) => import::run(&client, screen, import).await,
+        Verb::Export(export) => export::run(&client, export).await,
     }
 }
 

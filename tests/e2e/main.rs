@@ -23,5 +23,6 @@ mod processes;
 mod prometheus;
 mod rollouts;
 mod targets;
+mod transfer;
 mod until;
 mod webhook;
