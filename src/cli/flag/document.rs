@@ -42,6 +42,10 @@ impl Definitions {
 
     /// Definitions from the text of a file.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
+        // A list would be taken for an object without anything in it.
+        if !text.trim_start().starts_with('{') {
+            return Err("it holds no JSON object".to_owned());
+        }
         let mut json = serde_json::Deserializer::from_str(text);
         let read: Self = serde_path_to_error::deserialize(&mut json).map_err(|error| error.to_string())?;
         json.end().map_err(|error| error.to_string())?;
@@ -148,8 +152,8 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         for (text, says) in [
-            ("", "EOF"),
-            ("[]", "expected struct Definitions"),
+            ("", "no JSON object"),
+            ("[]", "no JSON object"),
             (r#"{"flag": []}"#, "unknown field `flag`"),
             (r#"{"flags": [{"key": "a", "type": "string"}]}"#, "flags[0]"),
             (
