@@ -54,7 +54,7 @@ enum Verb {
     #[command(after_help = "Examples:
   tidegate flag import --from flagd flags.flagd.json --dry-run
   tidegate flag import --from flagd flags.flagd.json --partial --environment staging
-  tidegate flag export --environment staging | tidegate flag import - --environment production")]
+  tidegate flag import backup.json --environment staging")]
     Import(Import),
     /// Write all flags and segments to a file
     #[command(after_help = "Examples:
