@@ -401,6 +401,47 @@ fn documents_made_to_be_slow_are_refused_in_time() {
     );
 }
 
+#[test]
+fn evaluators_that_are_no_segments_are_named() {
+    let ends = |part: &str| json!({"ends_with": [{"var": "email"}, part]});
+    let mut document = of_targeting(&json!({"if": [{"$ref": "a"}, "on", {"$ref": "seg_a"}, "off", "on"]}));
+    document["$evaluators"] = json!({"a": ends("a"), "seg_a": ends("b")});
+    assert_eq!(read(&document, false).segments.len(), 2);
+    document["metadata"] = json!({"tidegateBucketing": "v3"});
+    let found = read(&document, false);
+    assert!(
+        found
+            .findings
+            .iter()
+            .any(|one| one.what.rule.contains("the same segment")),
+        "{:?}",
+        found.findings
+    );
+
+    let chain: Value = (0..40)
+        .map(|i| {
+            (
+                format!("e{i}"),
+                json!({"!": [{"or": [{"$ref": format!("e{}", i + 1)}, {"var": "x"}]}]}),
+            )
+        })
+        .chain([("e40".to_owned(), ends("a"))])
+        .collect();
+    for (start, says) in [("e8", None), ("e7", Some("at most 32 deep"))] {
+        let mut document = of_targeting(&json!({"if": [{"$ref": start}, "on"]}));
+        document["$evaluators"] = chain.clone();
+        let found = read(&document, false);
+        let named = found.findings.iter().map(|one| one.what.rule.as_str());
+        assert_eq!(
+            named
+                .map(|rule| says.is_some_and(|says| rule.contains(says)))
+                .collect::<Vec<_>>(),
+            vec![true; usize::from(says.is_some())],
+            "{start}"
+        );
+    }
+}
+
 fn expression() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

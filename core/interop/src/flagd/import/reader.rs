@@ -7,6 +7,7 @@ use super::place::Place;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use tidegate_model::invalid::Violation;
+use tidegate_model::key::SegmentKey;
 use tidegate_model::segment::SegmentDefinition;
 
 /// Deepest nesting of expressions, with what they refer to in place.
@@ -29,6 +30,8 @@ pub(super) struct Reader<'a> {
     /// Evaluators as conditions; `None` while one is read.
     pub(super) known: BTreeMap<&'a str, Option<Result<Holds, Violation>>>,
     pub(super) segments: Vec<SegmentDefinition>,
+    /// How many segments each leads through.
+    pub(super) depths: BTreeMap<SegmentKey, usize>,
     /// The flag that is read; `None` inside of an evaluator, which may belong to several.
     pub(super) flag: Option<&'a str>,
     pub(super) notes: Vec<Remark>,
@@ -45,6 +48,7 @@ impl<'a> Reader<'a> {
             leniency,
             known: BTreeMap::new(),
             segments: Vec::new(),
+            depths: BTreeMap::new(),
             flag: None,
             notes: Vec::new(),
             depth: 0,

@@ -5,6 +5,7 @@ use super::holds::Holds;
 use super::place::Place;
 use super::reader::{Reader, refused};
 use serde_json::Value;
+use tidegate_model::catalog::CHAIN_MAX;
 use tidegate_model::condition::{Condition, Operator, Predicate};
 use tidegate_model::context::Context;
 use tidegate_model::invalid::Violation;
@@ -64,6 +65,24 @@ impl<'a> Reader<'a> {
                 "take the condition apart into several evaluators",
             )
         })?;
+        let named = segment.segments().into_iter();
+        let depth = named
+            .filter_map(|(_, key)| self.depths.get(key))
+            .max()
+            .map_or(0, |depth| depth + 1);
+        if depth > CHAIN_MAX {
+            let rule = format!("evaluators refer to each other at most {CHAIN_MAX} deep");
+            return Err(refused(
+                &place,
+                &name.into(),
+                rule,
+                "write the condition of one into another",
+            ));
+        }
+        if self.depths.insert(key.clone(), depth).is_some() {
+            let rule = "two evaluators would be the same segment: 'seg_' in front of a name does not count";
+            return Err(refused(&place, &name.into(), rule, "rename one of them"));
+        }
         self.segments.push(segment.into());
         Ok(Holds::When(Predicate::Segment(key)))
     }
