@@ -13,7 +13,7 @@ const NAMELESS: [&str; 11] = [
 ];
 
 /// Which of our own crates each crate may know. Everything points towards the model.
-const MAY_KNOW: [(&str, &[&str]); 13] = [
+const MAY_KNOW: [(&str, &[&str]); 14] = [
     ("core/stats", &[]),
     ("core/model", &[]),
     ("core/eval", &["model"]),
@@ -27,6 +27,7 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("provider", &["model", "eval", "replica"]),
     ("bench", &["model", "eval", "replica"]),
     ("examples/shop", &[]),
+    ("fuzz", &["model", "eval", "interop", "replica", "node"]),
     (
         ".",
         &[
