@@ -1,6 +1,7 @@
 //! Evaluating allocates nothing: counted, not believed.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "a snapshot that does not compile fails the test"
 )]
 
