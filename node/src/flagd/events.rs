@@ -51,7 +51,10 @@ struct Watching {
     told: Option<Arc<Outline>>,
 }
 
-/// Ready as soon as a snapshot is served, then every change. Never ends by itself.
+/// Ready as soon as a snapshot is served, then all flags, then every change. Never ends by itself.
+///
+/// That all flags are named once is for clients that come back: some have kept answers over a time in which
+/// nobody could tell them of changes.
 pub(super) fn events(realm: &Arc<Realm>) -> impl Stream<Item = Result<Event, Status>> + use<> {
     let watching = Watching {
         served: realm.node.replica().watch(),
@@ -72,7 +75,10 @@ impl Watching {
             if let Some(newest) = newest {
                 let outline = self.realm.outline(newest).await;
                 match self.told.replace(Arc::clone(&outline)) {
-                    None => return Some(Event::Ready),
+                    None => {
+                        self.told = Some(Arc::default());
+                        return Some(Event::Ready);
+                    }
                     Some(before) => {
                         let changed = outline.changed_since(&before);
                         if !changed.is_empty() {

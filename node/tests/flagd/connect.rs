@@ -152,10 +152,15 @@ async fn streams_are_frames_and_say_how_they_end() {
     let site = Site::start().await;
     let mut frames = Frames::of(open_stream(&site, framed("{}"), &[]).await);
     assert_eq!(frames.next().await, (0, json!({"type": "provider_ready"})));
-    site.publish("production", "1.2", json!([])).await;
-    let (_, event) = frames.next().await;
-    assert_eq!(event["type"], "configuration_change");
-    assert!(event["data"]["flags"]["compat-boolean"].is_object(), "{event}");
+    // First all flags, for clients that come back; then those that changed.
+    for publish in [false, true] {
+        if publish {
+            site.publish("production", "1.2", json!([])).await;
+        }
+        let (_, event) = frames.next().await;
+        assert_eq!(event["type"], "configuration_change");
+        assert!(event["data"]["flags"]["compat-boolean"].is_object(), "{event}");
+    }
 
     let mut short = Frames::of(open_stream(&site, framed("{}"), &[("connect-timeout-ms", "1")]).await);
     while short.next().await.0 == 0 {}

@@ -33,6 +33,15 @@ async fn next(events: &mut Streaming<v2::EventStreamResponse>) -> (String, Vec<S
     }
 }
 
+fn keys(flags: &Value) -> Vec<String> {
+    let flags = flags.as_array().unwrap().iter();
+    let mut keys: Vec<String> = flags
+        .map(|flag| flag["key"].as_str().unwrap().to_owned())
+        .collect();
+    keys.sort_unstable();
+    keys
+}
+
 #[tokio::test]
 async fn every_change_names_its_flags() {
     let site = Site::of(vec![node("production", Arc::new(OpenAccess))], Door::Open);
@@ -42,6 +51,10 @@ async fn every_change_names_its_flags() {
     let mut events = within(client.event_stream(request)).await.unwrap().into_inner();
     site.publish("production", "1.1", flags()).await;
     assert_eq!(next(&mut events).await, ("provider_ready".to_owned(), vec![]));
+    // Whoever comes back may have kept answers.
+    let (name, mut all) = next(&mut events).await;
+    all.sort_unstable();
+    assert_eq!((name.as_str(), all), ("configuration_change", keys(&flags())));
     let changed = |flag: &str| ("configuration_change".to_owned(), vec![flag.to_owned()]);
     site.publish("production", "1.2", flags_with("compat-boolean", "off"))
         .await;
@@ -80,6 +93,11 @@ async fn streams_end_so_that_clients_come_back() {
         "provider_ready"
     );
     assert_eq!(next(&mut two).await.0, "provider_ready");
+    assert_eq!(
+        within(one.message()).await.unwrap().unwrap().r#type,
+        "configuration_change"
+    );
+    assert_eq!(next(&mut two).await.0, "configuration_change");
     for method in ["evaluation.v1/EventStream", "evaluation.v2/EventStream"] {
         assert_eq!(
             site.metric("tidegate_flagd_streams", &[("method", method)]),
