@@ -17,7 +17,7 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
     ("core/stats", &[]),
     ("core/model", &[]),
     ("core/eval", &["model"]),
-    ("core/decide", &["model", "interop"]),
+    ("core/decide", &["model", "interop", "stats"]),
     ("core/interop", &["model"]),
     ("store", &["model"]),
     ("actors", &["model", "decide", "eval", "interop", "store"]),

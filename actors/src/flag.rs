@@ -11,6 +11,7 @@ use tidegate_decide::environment::check_target;
 use tidegate_decide::notice::unfit_targets;
 use tidegate_decide::refusal::Refusal;
 use tidegate_decide::start::{self, StartRollout};
+use tidegate_decide::step::Step;
 use tidegate_model::access::Author;
 use tidegate_model::because::{Because, Decision};
 use tidegate_model::catalog::Catalog;
@@ -18,6 +19,7 @@ use tidegate_model::change::{Change, EntityRef, EntityState, Kind};
 use tidegate_model::environment::EnvironmentSettings;
 use tidegate_model::flag::{FlagDefinition, FlagState};
 use tidegate_model::key::{EnvironmentKey, FlagKey, Revision, RolloutId, TargetName};
+use tidegate_model::policy::Source;
 use tidegate_model::rollout::{Rollout, RolloutChange};
 use tidegate_store::{Expect, Proposal, Store, Write};
 
@@ -170,6 +172,7 @@ async fn start_rollout(
     check_targets(shell, &step.changes)?;
     let firing = shell.environment(environment)?.alerts.firing();
     tidegate_decide::alert::may_start(&step.changes, &firing).map_err(ControlError::Refused)?;
+    check_budgets(shell, &step).await?;
     let write = |(entity, change): (EntityRef, Change)| {
         let revision = if entity.kind() == Kind::Flag {
             flag.revision
@@ -219,6 +222,24 @@ fn check_targets(shell: &Shell, changes: &[(EntityRef, Change)]) -> Result<(), C
             }
         ),
     )))
+}
+
+/// Asks what is left of the error budgets that the plan wants left.
+async fn check_budgets(shell: &Shell, step: &Step) -> Result<(), ControlError> {
+    let plans = step.changes.iter().filter_map(|(_, change)| match change {
+        Change::Rollout(RolloutChange::Started(started)) => Some(&started.plan),
+        _ => None,
+    });
+    for rule in plans.flat_map(|plan| &plan.safety.rules) {
+        let Source::Slo(slo) = &rule.source else {
+            continue;
+        };
+        if let Some(budget) = slo.budget.as_ref().filter(|_| !rule.dry_run) {
+            let period = shell.poller.number(&budget.period.query).await;
+            start::check_budget(rule, &period).map_err(ControlError::Refused)?;
+        }
+    }
+    Ok(())
 }
 
 async fn load_flag(shell: &Shell, entity: &EntityRef) -> Result<Option<Revised<FlagState>>, ControlError> {

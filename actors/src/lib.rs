@@ -2,7 +2,7 @@
 //!
 //! Read in this order: what the control plane offers ([`control`]), how actors are kept alive
 //! (`keeper`), then one file per actor: `flag`, `rollout`, `publisher`. What they ask of the world
-//! is in `poller`, [`prometheus`] and `ingest`.
+//! is in `poller`, [`question`], [`prometheus`] and `ingest`.
 
 pub mod alerts;
 pub mod clock;
@@ -11,6 +11,7 @@ pub mod keys;
 pub mod measures;
 pub mod notices;
 pub mod prometheus;
+pub mod question;
 pub mod view;
 
 mod flag;

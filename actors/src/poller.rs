@@ -2,27 +2,33 @@
 
 use crate::ingest::Ingest;
 use crate::measures::Measures;
-use crate::prometheus::MetricSource;
-use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, Shared};
+use crate::question::{Answer, MetricSource, Question};
+use futures_util::future::{BoxFuture, Shared, join_all};
+use futures_util::{FutureExt as _, join};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tidegate_model::Timestamp;
-use tidegate_model::policy::{Rule, Source};
+use tidegate_model::evidence::{Counted, Evidence, Found, Samples};
+use tidegate_model::policy::{Counters, Rule, Sequential, Slo, Source};
 use tidegate_model::rollout::RolloutStart;
-use tidegate_model::verdict::{Measurement, UnknownReason};
+use tidegate_model::span::Span;
+use tidegate_model::verdict::{Measurement, SequentialTest, UnknownReason};
 use tokio::sync::Semaphore;
 
 /// Queries under way at once. A Prometheus that is slow must not be buried under more.
 const CONCURRENT_QUERIES_MAX: usize = 32;
 
-type Answer = Shared<BoxFuture<'static, Measurement>>;
+/// How far back counters are read at once. After a long outage of Prometheus or of the control plane the
+/// samples of many series would not fit into one answer.
+const COUNTED_BACK_MAX: Span = Span::seconds(3600);
+
+type Pending = Shared<BoxFuture<'static, Answer>>;
 
 /// Asks the sources of safety rules.
 #[derive(Clone)]
 pub(crate) struct Poller {
     source: Option<Arc<dyn MetricSource>>,
-    under_way: Arc<Mutex<BTreeMap<String, Answer>>>,
+    under_way: Arc<Mutex<BTreeMap<Question, Pending>>>,
     permits: Arc<Semaphore>,
     measures: Measures,
 }
@@ -42,51 +48,144 @@ impl Poller {
         self.source.is_some()
     }
 
-    /// What `rule` of the rollout `start` measures at `now`.
+    /// What `rule` of the rollout `start` measures at `now`. A sequential test goes on from `before`.
     pub(crate) async fn measure(
         &self,
         start: &RolloutStart,
         rule: &Rule,
         ingest: &Ingest,
+        before: Option<SequentialTest>,
         now: Timestamp,
-    ) -> Measurement {
-        match &rule.source {
-            Source::Events(source) => {
-                let span = (rule.window, rule.minimum.as_ref());
-                ingest.measure(&start.flag, &start.candidate, source, span, now)
-            }
-            Source::Query(promql) => {
-                let counting = rule.minimum.as_ref().and_then(|minimum| minimum.query.as_deref());
-                match counting {
-                    None => self.query(promql).await,
-                    Some(counting) => {
-                        let (value, samples) = futures_util::join!(self.query(promql), self.query(counting));
-                        Measurement {
-                            samples: samples.value.map(Some),
-                            ..value
-                        }
-                    }
+    ) -> Evidence {
+        let found = async {
+            match &rule.source {
+                Source::Events(source) => {
+                    let span = (rule.window, rule.minimum.as_ref());
+                    return ingest
+                        .measure(&start.flag, &start.candidate, source, span, now)
+                        .into();
                 }
+                Source::Query(promql) => Found::Number(self.number(promql).await),
+                Source::Sides(sides) => {
+                    let (candidate, baseline) =
+                        join!(self.number(&sides.candidate), self.number(&sides.baseline));
+                    Found::Sides { candidate, baseline }
+                }
+                Source::Ranks(ranks) => {
+                    let sampled = |promql: &str| self.samples(promql, rule.window, ranks.step, now);
+                    let (candidate, baseline) = join!(sampled(&ranks.candidate), sampled(&ranks.baseline));
+                    Found::Samples { candidate, baseline }
+                }
+                Source::Sequential(source) => self.counts(source, before, now).await,
+                Source::Slo(slo) => self.burns(slo).await,
+                // Made of what other rules say, without any source.
+                Source::Score(_) => Found::Number(Measurement::unknown(UnknownReason::NoSeries, "")),
             }
+            .into()
+        };
+        let counting = async {
+            let minimum = rule.minimum.as_ref();
+            match minimum.and_then(|minimum| minimum.query.as_deref()) {
+                Some(query) => Some(self.number(query).await),
+                None => None,
+            }
+        };
+        let (found, counted): (Evidence, _) = join!(found, counting);
+        match counted {
+            Some(samples) => Evidence {
+                samples: samples.value.map(Some),
+                ..found
+            },
+            None => found,
         }
     }
 
-    /// The value of an expression; a question that is already under way is not asked again.
-    async fn query(&self, promql: &str) -> Measurement {
+    async fn counts(&self, source: &Sequential, before: Option<SequentialTest>, now: Timestamp) -> Found {
+        let nothing = || Measurement::unknown(UnknownReason::WindowOverlapsStage, "");
+        let since = before.as_ref().map(|before| before.until);
+        let side = |counters: &Counters| {
+            let counters = counters.clone();
+            async move {
+                let Some(since) = since else {
+                    return Counted {
+                        errors: nothing(),
+                        requests: nothing(),
+                    };
+                };
+                let (errors, requests) = join!(
+                    self.increase(&counters.errors, since, now, false),
+                    self.increase(&counters.requests, since, now, true)
+                );
+                Counted { errors, requests }
+            }
+        };
+        let (candidate, baseline) = join!(side(&source.candidate), side(&source.baseline));
+        Found::Counts {
+            before,
+            candidate,
+            baseline,
+        }
+    }
+
+    /// How fast the budget of `slo` burns, and what is left of it.
+    async fn burns(&self, slo: &Slo) -> Found {
+        let rates = slo.burn_rates.iter().map(|burn| async {
+            let (long, short) = join!(self.number(&burn.long.query), self.number(&burn.short.query));
+            (long, short)
+        });
+        let period = async {
+            match &slo.budget {
+                Some(budget) => Some(self.number(&budget.period.query).await),
+                None => None,
+            }
+        };
+        let (rates, period) = join!(join_all(rates), period);
+        Found::Burns { rates, period }
+    }
+
+    /// The value of an expression now.
+    pub(crate) async fn number(&self, promql: &str) -> Measurement {
+        let promql = promql.to_owned();
+        self.answer(Question::Number { promql }).await.number()
+    }
+
+    async fn samples(&self, promql: &str, window: Span, step: Span, now: Timestamp) -> Samples {
+        let question = Question::Samples {
+            promql: promql.to_owned(),
+            from: window.before(now),
+            to: now,
+            step,
+        };
+        self.answer(question).await.samples()
+    }
+
+    async fn increase(&self, selector: &str, since: Timestamp, until: Timestamp, alive: bool) -> Measurement {
+        let question = Question::Increase {
+            selector: selector.to_owned(),
+            // What happened longer ago than that stays uncounted: evidence is lost, and none invented.
+            since: since.max(COUNTED_BACK_MAX.before(until)),
+            until,
+            alive,
+        };
+        self.answer(question).await.number()
+    }
+
+    /// The answer to a question; one that is already under way is not asked again.
+    async fn answer(&self, question: Question) -> Answer {
         let Some(source) = self.source.clone() else {
             let why = "no prometheus is configured; start with --prometheus URL";
-            return Measurement::unknown(UnknownReason::ProviderError, why);
+            return Answer::Number(Measurement::unknown(UnknownReason::ProviderError, why));
         };
         let answer = {
             let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-            match under_way.get(promql) {
+            match under_way.get(&question) {
                 Some(answer) => {
                     self.measures.coalesced.inc();
                     answer.clone()
                 }
                 None => {
-                    let answer = self.ask(source, promql.to_owned());
-                    under_way.insert(promql.to_owned(), answer.clone());
+                    let answer = self.ask(source, question.clone());
+                    under_way.insert(question, answer.clone());
                     answer
                 }
             }
@@ -94,7 +193,7 @@ impl Poller {
         answer.await
     }
 
-    fn ask(&self, source: Arc<dyn MetricSource>, promql: String) -> Answer {
+    fn ask(&self, source: Arc<dyn MetricSource>, question: Question) -> Pending {
         let (permits, under_way, measures) = (
             self.permits.clone(),
             self.under_way.clone(),
@@ -103,16 +202,18 @@ impl Poller {
         async move {
             // The semaphore is never closed; without a permit the query simply goes out unbounded.
             let _permit = permits.acquire().await.ok();
-            let measurement = source.query(&promql).await;
+            let answer = source.ask(&question).await;
             under_way
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .remove(&promql);
-            let outcome = measurement
-                .value
-                .map_or_else(UnknownReason::name, |_value| "value");
+                .remove(&question);
+            let unknown = match &answer {
+                Answer::Number(measurement) => measurement.value.err(),
+                Answer::Samples(samples) => samples.values.as_ref().err().copied(),
+            };
+            let outcome = unknown.map_or("value", UnknownReason::name);
             measures.queries.with_label_values(&[outcome]).inc();
-            measurement
+            answer
         }
         .boxed()
         .shared()
@@ -133,10 +234,10 @@ mod tests {
 
     #[async_trait::async_trait]
     impl MetricSource for Gate {
-        async fn query(&self, _promql: &str) -> Measurement {
+        async fn ask(&self, _question: &Question) -> Answer {
             self.asked.fetch_add(1, Ordering::SeqCst);
             self.open.notified().await;
-            Measurement::of(1.0)
+            Answer::Number(Measurement::of(1.0))
         }
     }
 
@@ -145,7 +246,7 @@ mod tests {
         let gate = Arc::new(Gate::default());
         let poller = Poller::new(Some(gate.clone()), Measures::new().unwrap());
         let questions: Vec<String> = (0..200).map(|i| format!("metric{}", i % 50)).collect();
-        let all = futures_util::future::join_all(questions.iter().map(|question| poller.query(question)));
+        let all = futures_util::future::join_all(questions.iter().map(|question| poller.number(question)));
         tokio::pin!(all);
         assert!(futures_util::poll!(&mut all).is_pending());
         assert_eq!(gate.asked.load(Ordering::SeqCst), CONCURRENT_QUERIES_MAX);

@@ -1,11 +1,21 @@
 //! A real Prometheus as a source of measurements.
 
+use crate::question::{Answer, MetricSource, Question};
 use async_trait::async_trait;
 use reqwest::{Client, Url, header};
 use std::time::Duration;
+use tidegate_model::Timestamp;
+use tidegate_model::evidence::Samples;
+use tidegate_model::span::Span;
 use tidegate_model::verdict::{Measurement, UnknownReason};
 
 pub mod answer;
+mod matrix;
+
+const QUERY: &str = "api/v1/query";
+const QUERY_RANGE: &str = "api/v1/query_range";
+/// How old the sample may be that a counter is counted from: as old as Prometheus lets one stand for now.
+const BASE_AGE_MAX: Span = Span::seconds(300);
 
 /// Longest answer that is read, in bytes (faults.md F13).
 const ANSWER_BYTES_MAX: usize = 8 << 20;
@@ -13,13 +23,6 @@ const ANSWER_BYTES_MAX: usize = 8 << 20;
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Our own deadline, slightly above: what Prometheus says of its timeout is worth hearing.
 const DEADLINE: Duration = Duration::from_millis(5500);
-
-/// Something that turns an expression into one number.
-#[async_trait]
-pub trait MetricSource: Send + Sync + 'static {
-    /// The value of a PromQL expression now.
-    async fn query(&self, promql: &str) -> Measurement;
-}
 
 /// A Prometheus server.
 #[derive(Debug, Clone)]
@@ -120,40 +123,121 @@ impl PrometheusSource {
         }
     }
 
-    async fn ask(&self, promql: &str) -> Result<Measurement, reqwest::Error> {
-        let Ok(url) = self.base.join("api/v1/query") else {
-            return Ok(Measurement::unknown(
+    /// The value of a PromQL expression now.
+    pub async fn query(&self, promql: &str) -> Measurement {
+        self.number(promql).await.unwrap_or_else(|failed| failed)
+    }
+
+    /// Sends a form to `path` and reads what comes back, up to a limit.
+    async fn send(&self, path: &str, form: &[(&str, &str)]) -> Result<(u16, Vec<u8>), Measurement> {
+        let Ok(url) = self.base.join(path) else {
+            return Err(Measurement::unknown(
                 UnknownReason::ProviderError,
                 "the address has no room for a path",
             ));
         };
-        let timeout = format!("{}s", QUERY_TIMEOUT.as_secs());
-        let form = [("query", promql), ("timeout", &timeout)];
-        let mut response = self.client.post(url).form(&form).send().await?;
+        let failed = |error: reqwest::Error| match error {
+            error if error.is_timeout() => {
+                Measurement::unknown(UnknownReason::Timeout, format!("no answer within {DEADLINE:?}"))
+            }
+            error => Measurement::unknown(UnknownReason::ProviderError, cause(&error)),
+        };
+        let mut response = self.client.post(url).form(form).send().await.map_err(failed)?;
         let status = response.status().as_u16();
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > ANSWER_BYTES_MAX {
                 let why = format!("the answer is longer than {ANSWER_BYTES_MAX} bytes");
-                return Ok(Measurement::unknown(UnknownReason::ProviderError, why));
+                return Err(Measurement::unknown(UnknownReason::ProviderError, why));
             }
             body.extend_from_slice(&chunk);
         }
+        Ok((status, body))
+    }
+
+    async fn number(&self, promql: &str) -> Result<Measurement, Measurement> {
+        let timeout = timeout();
+        let form = [("query", promql), ("timeout", &timeout)];
+        let (status, body) = self.send(QUERY, &form).await?;
         // Measured against the machine's clock on purpose: whether the provider's clock agrees with
         // ours is the question.
         Ok(answer::read(status, &body, chrono::Utc::now()))
     }
+
+    async fn samples(
+        &self,
+        promql: &str,
+        (from, to): (Timestamp, Timestamp),
+        step: Span,
+    ) -> Result<Samples, Measurement> {
+        let (timeout, start, end) = (timeout(), seconds(from), seconds(to));
+        let step_text = step.as_seconds().to_string();
+        let form = [
+            ("query", promql),
+            ("timeout", &timeout),
+            ("start", &start),
+            ("end", &end),
+            ("step", &step_text),
+        ];
+        let (status, body) = self.send(QUERY_RANGE, &form).await?;
+        let series = answer::matrix(status, &body)?;
+        Ok(matrix::samples(&series, to, step))
+    }
+
+    async fn increase(
+        &self,
+        selector: &str,
+        (since, until): (Timestamp, Timestamp),
+        alive: bool,
+    ) -> Result<Measurement, Measurement> {
+        // The scraped samples themselves: `increase` would guess what happened between them, and a guess
+        // is no count.
+        let range = Span::between(since, until).plus(BASE_AGE_MAX);
+        let promql = format!("{}\n[{}]", selector.trim(), range.promql());
+        let (timeout, time) = (timeout(), seconds(until));
+        let form = [("query", promql.as_str()), ("timeout", &timeout), ("time", &time)];
+        let (status, body) = self.send(QUERY, &form).await?;
+        let series = answer::matrix(status, &body)?;
+        Ok(matrix::increase(&series, since, until, alive))
+    }
+}
+
+fn timeout() -> String {
+    format!("{}s", QUERY_TIMEOUT.as_secs())
+}
+
+/// A moment as Prometheus reads it.
+fn seconds(at: Timestamp) -> String {
+    let millis = at.timestamp_millis();
+    format!("{}.{:03}", millis.div_euclid(1000), millis.rem_euclid(1000))
 }
 
 #[async_trait]
 impl MetricSource for PrometheusSource {
-    async fn query(&self, promql: &str) -> Measurement {
-        match self.ask(promql).await {
-            Ok(measurement) => measurement,
-            Err(error) if error.is_timeout() => {
-                Measurement::unknown(UnknownReason::Timeout, format!("no answer within {DEADLINE:?}"))
+    async fn ask(&self, question: &Question) -> Answer {
+        match question {
+            Question::Number { promql } => Answer::Number(self.query(promql).await),
+            Question::Samples {
+                promql,
+                from,
+                to,
+                step,
+            } => Answer::Samples(match self.samples(promql, (*from, *to), *step).await {
+                Ok(samples) => samples,
+                Err(failed) => Samples::unknown(
+                    failed.value.err().unwrap_or(UnknownReason::ProviderError),
+                    failed.detail,
+                ),
+            }),
+            Question::Increase {
+                selector,
+                since,
+                until,
+                alive,
+            } => {
+                let increase = self.increase(selector, (*since, *until), *alive).await;
+                Answer::Number(increase.unwrap_or_else(|failed| failed))
             }
-            Err(error) => Measurement::unknown(UnknownReason::ProviderError, cause(&error)),
         }
     }
 }

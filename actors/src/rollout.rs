@@ -9,13 +9,14 @@ use crate::view::{self, RolloutView};
 use actix::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use tidegate_decide::judge::judge;
+use tidegate_decide::judge::{judge, scores, test_before};
 use tidegate_decide::rollout::{Answer, Input, Observed, Question};
 use tidegate_decide::step::{Effect, Step};
 use tidegate_model::Timestamp;
 use tidegate_model::access::{Author, Role};
 use tidegate_model::because::{Because, Decision};
 use tidegate_model::change::{Change, EntityRef, EntityState, Record};
+use tidegate_model::evidence::Evidence;
 use tidegate_model::key::{Revision, RuleName};
 use tidegate_model::policy::Rule;
 use tidegate_model::rollout::{Phase, Rollout, RolloutCommand};
@@ -273,19 +274,22 @@ impl RolloutActor {
             let Some(rule) = self.rollout.start.plan.rule(name) else {
                 continue;
             };
+            let before = test_before(&self.rollout, &self.observed, rule);
             let (shell, start, rule) = (self.shell.clone(), self.rollout.start.clone(), rule.clone());
             let measuring = async move {
                 let home = shell.environments.get(&start.environment);
                 match home {
-                    Some(home) => Some(shell.poller.measure(&start, &rule, &home.ingest, now).await),
+                    Some(home) => {
+                        let ingest = &home.ingest;
+                        Some(shell.poller.measure(&start, &rule, ingest, before, now).await)
+                    }
                     None => None,
                 }
-                .map(|measurement| (rule, measurement))
+                .map(|evidence| (rule, evidence))
             };
             ctx.spawn(measuring.into_actor(self).map(move |measured, actor, ctx| {
-                if let Some((rule, measurement)) = measured {
-                    let look = actor.judged(&rule, &measurement, now);
-                    ctx.notify(Looked(vec![look]));
+                if let Some((rule, evidence)) = measured {
+                    ctx.notify(Looked(actor.judged(&rule, &evidence, now)));
                 }
             }));
         }
@@ -314,19 +318,16 @@ impl RolloutActor {
         }
     }
 
-    fn judged(
-        &self,
-        rule: &Rule,
-        measurement: &tidegate_model::verdict::Measurement,
-        asked: Timestamp,
-    ) -> Look {
-        let look = judge(&self.rollout, rule, measurement, asked);
-        self.shell
-            .measures
-            .looks
-            .with_label_values(&[look.verdict.name()])
-            .inc();
-        look
+    /// What was seen of a rule, and what the scores make of it that weigh the rule.
+    fn judged(&self, rule: &Rule, evidence: &Evidence, asked: Timestamp) -> Vec<Look> {
+        let look = judge(&self.rollout, rule, evidence, asked);
+        let scored = scores(&self.rollout, &self.observed, &look, asked);
+        let looks: Vec<Look> = [look].into_iter().chain(scored).collect();
+        for look in &looks {
+            let verdict = look.verdict.name();
+            self.shell.measures.looks.with_label_values(&[verdict]).inc();
+        }
+        looks
     }
 }
 

@@ -6,7 +6,7 @@ use crate::control::{ControlError, ControlPlane, Parts};
 use crate::keys::KeyBook;
 use crate::measures::Measures;
 use crate::notices::{Cursors, Targets};
-use crate::prometheus::MetricSource;
+use crate::question::{Answer, MetricSource, Question};
 use crate::shell::StepFn;
 use crate::view::RolloutView;
 use std::sync::{Arc, Mutex};
@@ -31,11 +31,11 @@ struct Script(Mutex<Result<f64, UnknownReason>>);
 
 #[async_trait::async_trait]
 impl MetricSource for Script {
-    async fn query(&self, _promql: &str) -> Measurement {
-        match *self.0.lock().unwrap() {
+    async fn ask(&self, _question: &Question) -> Answer {
+        Answer::Number(match *self.0.lock().unwrap() {
             Ok(value) => Measurement::of(value),
             Err(reason) => Measurement::unknown(reason, "scripted"),
-        }
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use super::cast::Cast;
 use crate::cli::failure::Failure;
 use serde_json::{Value, json};
 use std::time::Instant;
-use tidegate_actors::prometheus::{MetricSource as _, PrometheusSource};
+use tidegate_actors::prometheus::PrometheusSource;
 use url::Url;
 
 /// Asks what can be seen from outside.

@@ -3,6 +3,8 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
 use tidegate_model::Timestamp;
 use tidegate_model::span::Span;
 use tidegate_model::verdict::{Measurement, UnknownReason};
@@ -17,7 +19,7 @@ const HARMLESS_WARNINGS: [&str; 2] = [
 ];
 
 #[derive(Deserialize)]
-struct Answer {
+struct Envelope {
     status: String,
     data: Option<Payload>,
     #[serde(default)]
@@ -32,39 +34,81 @@ struct Answer {
 #[serde(rename_all = "camelCase")]
 struct Payload {
     result_type: String,
-    result: Value,
+    result: Box<RawValue>,
 }
 
 /// What an answer with this status and body says; `now` is when it arrived.
 #[must_use]
 pub fn read(status: u16, body: &[u8], now: Timestamp) -> Measurement {
-    let Ok(answer) = serde_json::from_slice::<Answer>(body) else {
+    match payload(status, body) {
+        Ok(payload) => match serde_json::from_str(payload.result.get()) {
+            Ok(result) => read_result(&payload.result_type, &result, now),
+            Err(_not_json) => unknown(UnknownReason::ProviderError, "a result that is none"),
+        },
+        Err(unknown) => unknown,
+    }
+}
+
+/// One series over time: seconds since 1970 and values, oldest first.
+pub(super) type Series = Vec<(f64, f64)>;
+
+#[derive(Deserialize)]
+struct Row<'a> {
+    #[serde(borrow)]
+    values: Vec<(f64, Cow<'a, str>)>,
+}
+
+/// All series of an answer with this status and body that holds ranges of samples.
+pub(super) fn matrix(status: u16, body: &[u8]) -> Result<Vec<Series>, Measurement> {
+    let payload = payload(status, body)?;
+    if payload.result_type != "matrix" {
+        let why = format!("a {} where samples are expected", payload.result_type);
+        return Err(unknown(UnknownReason::ProviderError, why));
+    }
+    let no_samples = || {
+        unknown(
+            UnknownReason::ProviderError,
+            "series that are no times and values",
+        )
+    };
+    let rows: Vec<Row<'_>> =
+        serde_json::from_str(payload.result.get()).map_err(|_not_a_matrix| no_samples())?;
+    let sample = |(at, value): (f64, Cow<'_, str>)| Some((at, value.parse::<f64>().ok()?));
+    let series = rows
+        .into_iter()
+        .map(|row| row.values.into_iter().map(sample).collect::<Option<Series>>());
+    series.collect::<Option<_>>().ok_or_else(no_samples)
+}
+
+/// What a whole answer carries.
+fn payload(status: u16, body: &[u8]) -> Result<Payload, Measurement> {
+    let Ok(answer) = serde_json::from_slice::<Envelope>(body) else {
         // Not ready, wrong path and wrong token answer in plain text; proxies in HTML.
         let text: String = String::from_utf8_lossy(body).chars().take(120).collect();
-        return unknown(
+        return Err(unknown(
             UnknownReason::ProviderError,
             format!("status {status}: {}", text.trim()),
-        );
+        ));
     };
     if answer.status != "success" || !(200..300).contains(&status) {
         let reason = match answer.error_type.as_str() {
             "timeout" => UnknownReason::Timeout,
             _ => UnknownReason::ProviderError,
         };
-        return unknown(reason, format!("{}: {}", answer.error_type, answer.error));
+        return Err(unknown(
+            reason,
+            format!("{}: {}", answer.error_type, answer.error),
+        ));
     }
     let harmless = |warning: &String| HARMLESS_WARNINGS.iter().any(|known| warning.starts_with(known));
     if let Some(warning) = answer.warnings.iter().find(|warning| !harmless(warning)) {
-        return unknown(UnknownReason::Partial, warning.clone());
+        return Err(unknown(UnknownReason::Partial, warning.clone()));
     }
-    match answer.data {
-        Some(payload) => read_payload(&payload, now),
-        None => unknown(UnknownReason::ProviderError, "success without data"),
-    }
+    (answer.data).ok_or_else(|| unknown(UnknownReason::ProviderError, "success without data"))
 }
 
-fn read_payload(payload: &Payload, now: Timestamp) -> Measurement {
-    match (payload.result_type.as_str(), &payload.result) {
+fn read_result(kind: &str, result: &Value, now: Timestamp) -> Measurement {
+    match (kind, result) {
         ("scalar", sample) => read_sample(sample, now),
         ("vector", Value::Array(series)) => match series.as_slice() {
             [] => unknown(UnknownReason::NoSeries, "the answer is empty"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use tidegate_model::Timestamp;
 use tidegate_model::key::RuleName;
-use tidegate_model::policy::{Policy, Rule};
+use tidegate_model::policy::{Policy, Rule, Source};
 use tidegate_model::span::Span;
 
 /// Shortest time between two looks at a rule: a slip in a policy must not become a flood of queries.
@@ -11,17 +11,19 @@ const INTERVAL_MIN_MILLIS: u64 = 100;
 
 /// The rules whose sources are to be asked at `now`, given when each was last asked.
 pub fn due(plan: &Policy, asked: &BTreeMap<RuleName, Timestamp>, now: Timestamp) -> Vec<RuleName> {
-    let due = plan
-        .safety
-        .rules
-        .iter()
-        .filter(|rule| next(rule, asked, now) <= now);
+    let due = asked_by_itself(plan).filter(|rule| next(rule, asked, now) <= now);
     due.map(|rule| rule.name.clone()).collect()
 }
 
 /// When the next of the rules is due; not before `now`.
 pub fn next_due(plan: &Policy, asked: &BTreeMap<RuleName, Timestamp>, now: Timestamp) -> Option<Timestamp> {
-    plan.safety.rules.iter().map(|rule| next(rule, asked, now)).min()
+    asked_by_itself(plan).map(|rule| next(rule, asked, now)).min()
+}
+
+/// Scores are judged with the rules that they weigh.
+fn asked_by_itself(plan: &Policy) -> impl Iterator<Item = &Rule> {
+    let rules = plan.safety.rules.iter();
+    rules.filter(|rule| !matches!(rule.source, Source::Score(_)))
 }
 
 fn next(rule: &Rule, asked: &BTreeMap<RuleName, Timestamp>, now: Timestamp) -> Timestamp {

@@ -1,61 +1,166 @@
-//! From a measurement to a verdict.
+//! From evidence to a verdict.
 
 use tidegate_model::Timestamp;
-use tidegate_model::policy::{Action, Comparison, Rule, UnknownMeans};
+use tidegate_model::evidence::{Evidence, Found};
+use tidegate_model::policy::{Action, Comparison, Rule, Source, UnknownMeans};
 use tidegate_model::rollout::{Phase, Rollout};
-use tidegate_model::verdict::{Look, Measurement, UnknownReason, Verdict};
+use tidegate_model::verdict::{Look, Measurement, SequentialTest, UnknownReason, Verdict};
+
+mod burn;
+mod ranks;
+mod score;
+mod sequential;
+mod sides;
+
+pub(crate) use burn::remaining;
+pub use score::scores;
+pub use sequential::test_before;
 
 /// How near a value must come to be equal to a threshold, relative to the larger of both. Queries
 /// divide, so an exact comparison would miss what is equal to every reader.
 const EQUAL_WITHIN: f64 = 1e-9;
 
-/// What `measurement`, taken at `at`, says about `rule`, one of the rules of `rollout`.
+/// What `evidence`, gathered at `at`, says about `rule`, one of the rules of `rollout`.
 ///
 /// Good news and bad news are not treated alike. A breach counts from the moment the candidate is in
 /// force, even if its window reaches back before the stage: waiting for a full window would delay a
 /// rollback. Health counts only if the whole window lies in the stage.
-pub fn judge(rollout: &Rollout, rule: &Rule, measurement: &Measurement, at: Timestamp) -> Look {
-    let (said, detail) = say(rule, measurement);
+pub fn judge(rollout: &Rollout, rule: &Rule, evidence: &Evidence, at: Timestamp) -> Look {
+    let said = said(rule, evidence, at);
+    let (verdict, detail) = taken_as(rule, &said);
     Look {
         rule: rule.name.clone(),
-        verdict: in_stage(rollout, rule, said, at),
-        value: measurement.value.ok().filter(|value| value.is_finite()),
-        samples: measurement.samples.ok().flatten(),
+        verdict: in_stage(rollout, rule, verdict, at),
+        value: said.value.filter(|value| value.is_finite()),
+        samples: said.samples.ok().flatten(),
         detail,
+        test: said.test,
         at,
     }
 }
 
-/// What the measurement says by itself, whenever it was taken, and in which words.
-fn say(rule: &Rule, measurement: &Measurement) -> (Verdict, String) {
-    let reason = match value(rule, measurement) {
-        Ok(value) => return (compare(rule, value), measurement.detail.clone()),
+/// What evidence says by itself, before anything is taken for something else.
+struct Said {
+    verdict: Result<Verdict, UnknownReason>,
+    value: Option<f64>,
+    samples: Result<Option<f64>, UnknownReason>,
+    /// What the value was made of, or why there is none.
+    detail: String,
+    test: Option<SequentialTest>,
+}
+
+impl Said {
+    fn unknown(reason: UnknownReason, detail: impl Into<String>) -> Self {
+        Self {
+            verdict: Err(reason),
+            value: None,
+            samples: Ok(None),
+            detail: detail.into(),
+            test: None,
+        }
+    }
+
+    /// Neither good nor bad, for this reason (F9).
+    fn undecided(detail: impl Into<String>) -> Self {
+        Self {
+            verdict: Ok(Verdict::Undecided),
+            ..Self::unknown(UnknownReason::NoSeries, detail)
+        }
+    }
+
+    fn compared(rule: &Rule, value: f64, detail: String) -> Self {
+        Self {
+            verdict: Ok(compare(rule, value)),
+            value: Some(value),
+            samples: Ok(None),
+            detail,
+            test: None,
+        }
+    }
+}
+
+fn said(rule: &Rule, evidence: &Evidence, at: Timestamp) -> Said {
+    let mut said = match (&rule.source, &evidence.found) {
+        (Source::Sides(source), Found::Sides { candidate, baseline }) => {
+            sides::say(rule, source, candidate, baseline)
+        }
+        (Source::Ranks(source), Found::Samples { candidate, baseline }) => {
+            ranks::say(rule, source, candidate, baseline)
+        }
+        (
+            Source::Sequential(source),
+            Found::Counts {
+                before,
+                candidate,
+                baseline,
+            },
+        ) => sequential::say(rule, source, before.as_ref(), (candidate, baseline), at),
+        (Source::Slo(source), Found::Burns { rates, period }) => {
+            burn::say(rule, source, rates, period.as_ref())
+        }
+        (_, Found::Number(measurement)) => number(rule, measurement),
+        _ => Said::unknown(UnknownReason::ProviderError, "the source answered something else"),
+    };
+    if evidence.samples != Ok(None) {
+        said.samples = evidence.samples;
+    }
+    if let Err(reason) = enough(rule, &said) {
+        said.verdict = Err(reason);
+    }
+    said
+}
+
+fn number(rule: &Rule, measurement: &Measurement) -> Said {
+    match finite(measurement) {
+        Ok(value) => Said {
+            samples: measurement.samples,
+            ..Said::compared(rule, value, measurement.detail.clone())
+        },
+        Err(reason) => Said {
+            value: measurement.value.ok(),
+            samples: measurement.samples,
+            ..Said::unknown(reason, measurement.detail.clone())
+        },
+    }
+}
+
+fn finite(measurement: &Measurement) -> Result<f64, UnknownReason> {
+    Measurement::of(measurement.value?).value
+}
+
+/// Whether enough samples stand behind what was said.
+fn enough(rule: &Rule, said: &Said) -> Result<(), UnknownReason> {
+    // A test that is always valid needs no minimum to be right about what is bad, and what was never
+    // compared needs no samples.
+    let proven = matches!(rule.source, Source::Sequential(_)) && said.verdict == Ok(Verdict::Breached);
+    let compared = said.verdict.is_ok() && said.value.is_some();
+    let Some(minimum) = rule.minimum.as_ref().filter(|_| compared && !proven) else {
+        return Ok(());
+    };
+    match said.samples? {
+        Some(samples) if samples >= minimum.at_least => Ok(()),
+        _ => Err(UnknownReason::TooFew),
+    }
+}
+
+/// What the policy takes it for, and in which words.
+fn taken_as(rule: &Rule, said: &Said) -> (Verdict, String) {
+    let reason = match said.verdict {
+        Ok(verdict) => return (verdict, said.detail.clone()),
         Err(reason) => reason,
     };
     let (verdict, taken_as) = match rule.unknown.means(reason) {
-        UnknownMeans::Hold => return (Verdict::Unknown(reason), measurement.detail.clone()),
+        UnknownMeans::Hold => return (Verdict::Unknown(reason), said.detail.clone()),
         UnknownMeans::Healthy => (Verdict::Healthy, "healthy"),
         UnknownMeans::Breached => (Verdict::Breached, "breached"),
         UnknownMeans::Zero => (compare(rule, 0.0), "zero"),
     };
     let mut detail = format!("{reason} is taken as {taken_as}");
-    if !measurement.detail.is_empty() {
+    if !said.detail.is_empty() {
         detail.push_str(": ");
-        detail.push_str(&measurement.detail);
+        detail.push_str(&said.detail);
     }
     (verdict, detail)
-}
-
-/// The value, if it can be used and enough samples stand behind it.
-fn value(rule: &Rule, measurement: &Measurement) -> Result<f64, UnknownReason> {
-    let value = Measurement::of(measurement.value?).value?;
-    let Some(minimum) = &rule.minimum else {
-        return Ok(value);
-    };
-    match measurement.samples? {
-        Some(samples) if samples >= minimum.at_least => Ok(value),
-        _ => Err(UnknownReason::TooFew),
-    }
 }
 
 fn compare(rule: &Rule, value: f64) -> Verdict {

@@ -26,6 +26,7 @@ mod waiting;
 
 pub use gates::answer::{ANSWER_BYTES_MAX, Answer};
 pub use gates::{Asked, Question};
+pub(crate) use waiting::is_fresh;
 
 /// What an actor knows of the world and may forget: after a restart it is observed anew.
 #[derive(Debug, Clone, PartialEq, Default)]

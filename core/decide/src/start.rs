@@ -1,5 +1,6 @@
 //! Starting a rollout.
 
+use crate::judge::remaining;
 use crate::refusal::Refusal;
 use crate::schedule::{Opening, opening};
 use crate::step::{Effect, Step};
@@ -13,9 +14,11 @@ use tidegate_model::flag::{Flag, FlagState, FlagStatus, Pin, Serve};
 use tidegate_model::invalid::{Invalid, Violation, nearest};
 use tidegate_model::key::{EnvironmentKey, FlagKey, PolicyName, RolloutId, VariationKey};
 use tidegate_model::policy::bind::Bindings;
-use tidegate_model::policy::{Policy, RollbackTarget};
+use tidegate_model::policy::{Policy, RollbackTarget, Rule, Source};
 use tidegate_model::rollout::{Ending, Phase, Rollout, RolloutChange, RolloutStart};
 use tidegate_model::share::Share;
+use tidegate_model::verdict::Measurement;
+use tidegate_stats::burn_rate::Objective;
 
 /// What is opened unless another variation is named.
 const CANDIDATE: &str = "on";
@@ -103,6 +106,32 @@ pub fn start(
         },
     };
     Ok((id, step))
+}
+
+/// Refuses a start while less of an error budget is left than `rule` asks for. `period` is the share of
+/// errors within the period of its objective; one that nobody knows lets nothing start.
+///
+/// # Errors
+/// How much is left and how much should be, or why that is unknown.
+pub fn check_budget(rule: &Rule, period: &Measurement) -> Result<(), Refusal> {
+    let Source::Slo(slo) = &rule.source else {
+        return Ok(());
+    };
+    let (Some(budget), Some(objective)) = (&slo.budget, Objective::new(slo.objective)) else {
+        return Ok(());
+    };
+    let name = &rule.name;
+    match remaining(budget, objective, period) {
+        Ok(left) if left.enough => Ok(()),
+        Ok(left) => Err(Refusal::conflict(
+            format!("rule {name}: {}", left.words),
+            "wait until the budget has recovered, or use a policy that does not ask for it",
+        )),
+        Err((reason, detail)) => Err(Refusal::conflict(
+            format!("rule {name}: how much of the error budget is left is unknown ({reason}): {detail}"),
+            "try again once Prometheus answers the rule's errorRatio over its period",
+        )),
+    }
 }
 
 /// The two variations that a rollout weighs against each other.

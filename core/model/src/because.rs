@@ -109,9 +109,12 @@ pub enum Reason {
         bad: u32,
         /// How many have to be, to trip.
         need: u32,
-        /// The provider's own words, if it had any.
+        /// What the value was made of, or the provider's own words, if there are any.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         detail: String,
+        /// Whether it is only shown and never acts.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        dry_run: bool,
     },
     /// There is no recent look at a rule that was taken since the stage took effect.
     NotLooked {
@@ -391,11 +394,13 @@ impl Reason {
             bad,
             need,
             detail,
+            dry_run,
         } = self
         else {
             return Ok(());
         };
-        write!(f, "{rule} {verdict}")?;
+        let dry_run = if *dry_run { " (dry run)" } else { "" };
+        write!(f, "{rule}{dry_run} {verdict}")?;
         let threshold = Figure(*threshold);
         match (verdict, value) {
             (Verdict::Breached, Some(value)) => write!(f, ": {} {comparison} {threshold}", Figure(*value))?,
@@ -430,7 +435,8 @@ fn clock(at: Timestamp) -> impl fmt::Display {
 }
 
 /// A measured number as people read it: four significant digits, no trailing zeros.
-struct Figure(f64);
+#[derive(Debug, Clone, Copy)]
+pub struct Figure(pub f64);
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -476,6 +482,7 @@ mod tests {
                 bad,
                 need: 2,
                 detail: String::new(),
+                dry_run: false,
             }
             .to_string()
         };

@@ -24,6 +24,7 @@ pub mod units;
 pub mod alert;
 pub mod gate;
 pub mod notice;
+pub mod evidence;
 pub mod policy;
 pub mod rollout;
 pub mod target;

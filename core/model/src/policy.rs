@@ -17,9 +17,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 pub mod bind;
+mod comparison;
 pub mod diagnostic;
 mod query;
 pub mod read;
+mod score;
+mod slo;
+
+pub use comparison::{Counters, Ranks, Sequential, Sides, SidesBy};
+pub use score::{Score, ScorePart};
+pub use slo::{BudgetLeft, BurnRate, ErrorRatio, Slo};
 
 /// How a feature is opened, watched and shut.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -59,7 +66,7 @@ impl Policy {
 
     /// Whether any of its rules asks a Prometheus.
     pub fn asks_prometheus(&self) -> bool {
-        let queries = |rule: &Rule| matches!(rule.source, Source::Query(_));
+        let queries = |rule: &Rule| !matches!(rule.source, Source::Events(_) | Source::Score(_));
         let counts = |rule: &Rule| {
             rule.minimum
                 .as_ref()
@@ -185,7 +192,10 @@ pub enum WindowEffect {
 pub struct Safety {
     /// How often each rule is looked at, unless it has an interval of its own.
     pub interval: Span,
-    /// At least one: without a rule nothing could ever be healthy.
+    /// The chance that a healthy rollout is ever taken for a bad one, by all its sequential rules
+    /// together, however often they look.
+    pub false_rollback_budget: f64,
+    /// At least one that is no dry run: without a rule nothing could ever be healthy.
     pub rules: Vec<Rule>,
 }
 
@@ -215,16 +225,36 @@ pub struct Rule {
     pub unknown: UnknownPolicy,
     /// What to do when it trips.
     pub action: Action,
+    /// Judged and shown, but never acting and never waited for.
+    pub dry_run: bool,
 }
 
 /// Where a rule's number comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Source {
     /// A PromQL expression that yields one number.
     Query(String),
     /// Metric events that nodes received; works without any Prometheus.
     Events(EventSource),
+    /// The candidate's number against the baseline's.
+    Sides(Sides),
+    /// The candidate's samples against the baseline's.
+    Ranks(Ranks),
+    /// The candidate's counters against the baseline's.
+    Sequential(Sequential),
+    /// How fast an error budget burns.
+    Slo(Slo),
+    /// Other rules, weighed.
+    Score(Score),
+}
+
+impl Source {
+    /// Whether it says only how the candidate compares with the baseline: when both are bad, it sees
+    /// nothing (F16).
+    pub fn is_relative(&self) -> bool {
+        matches!(self, Self::Sides(_) | Self::Ranks(_) | Self::Sequential(_))
+    }
 }
 
 /// A number made of metric events of the candidate variation inside the window.

@@ -159,9 +159,56 @@ pub struct Look {
     /// The samples behind it, if the rule asks for a minimum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples: Option<f64>,
-    /// The provider's own words when there was no value.
+    /// What the value was made of, or the provider's own words when there was none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// What a sequential test knows after this look; the next one goes on from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<SequentialTest>,
     /// When the source was asked: the end of the look's window.
     pub at: DateTime<Utc>,
+}
+
+/// What a sequential test knows: everything that was counted since it began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SequentialTest {
+    /// Until when it has counted.
+    pub until: DateTime<Utc>,
+    /// What it counted of the candidate.
+    pub candidate: Tried,
+    /// What it counted of the baseline.
+    pub baseline: Tried,
+    /// What each bet of the mixture has made of its stake, as natural logarithms; empty before the first
+    /// count.
+    pub ln_bets: Vec<f64>,
+}
+
+/// What a sequential test counted of one side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Tried {
+    /// Errors.
+    pub errors: u64,
+    /// Requests, errors among them.
+    pub requests: u64,
+    /// When it last had any request, or when the test began.
+    pub served: DateTime<Utc>,
+}
+
+impl SequentialTest {
+    /// A test that counts from `since` on.
+    pub fn beginning(since: DateTime<Utc>) -> Self {
+        let nothing = Tried {
+            errors: 0,
+            requests: 0,
+            served: since,
+        };
+        Self {
+            until: since,
+            candidate: nothing.clone(),
+            baseline: nothing,
+            ln_bets: Vec::new(),
+        }
+    }
 }

@@ -4,6 +4,8 @@
 
 #[path = "policy/binding.rs"]
 mod binding;
+#[path = "policy/comparing.rs"]
+mod comparing;
 #[path = "policy/diagnostics.rs"]
 mod diagnostics;
 #[path = "policy/files.rs"]

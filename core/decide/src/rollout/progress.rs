@@ -12,7 +12,8 @@ use tidegate_model::verdict::{Look, Verdict};
 pub(super) fn go_on(mut draft: Draft<'_>, looks: &[Look]) -> Step {
     let good_news = looks.iter().any(|look| {
         let rule = draft.rollout.start.plan.rule(&look.rule);
-        look.verdict == Verdict::Healthy && rule.is_some_and(|rule| is_fresh(rule, look, draft.now))
+        look.verdict == Verdict::Healthy
+            && rule.is_some_and(|rule| !rule.dry_run && is_fresh(rule, look, draft.now))
     });
     let waiting = look(&draft.rollout, draft.observed, draft.now);
     if !good_news || waiting.blocked {

@@ -2,11 +2,12 @@
 
 use super::draft::Draft;
 use super::waiting::{blind_since, blindness, is_tripped, look, rule_reason};
+use crate::judge::test_before;
 use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
 use tidegate_model::because::{Decision, Reason};
 use tidegate_model::key::RuleName;
-use tidegate_model::policy::{Action, BlindAction, Rule};
+use tidegate_model::policy::{Action, BlindAction, Policy, Rule, Source};
 use tidegate_model::rollout::{Ending, PauseOwner, Phase, Rollout, RolloutChange, RuleMemory};
 use tidegate_model::verdict::{Look, UnknownReason, Verdict};
 
@@ -41,11 +42,12 @@ fn is_worth_remembering(rollout: &Rollout, look: &Look) -> bool {
 }
 
 /// A success criterion asks for health without a break. After a restart only the journal can tell
-/// that there was none.
+/// that there was none. A sequential test goes on from what the journal has of it.
 fn is_heartbeat(rollout: &Rollout, rule: &Rule, memory: &RuleMemory, look: &Look) -> bool {
     let stage = rollout.stage().and_then(|stage| rollout.start.plan.stage(stage));
     let asked_for = stage.is_some_and(|stage| stage.success_criteria.iter().any(|one| one.rule == rule.name));
-    asked_for
+    let counts = matches!(rule.source, Source::Sequential(_));
+    (asked_for || counts)
         && look.verdict == Verdict::Healthy
         && look.at >= RuleMemory::heartbeat(rule).after(memory.last.at)
 }
@@ -87,16 +89,22 @@ pub(super) fn notice_silence(draft: &mut Draft<'_>) {
             value: None,
             samples: None,
             detail: format!("nothing heard for {SILENT_INTERVALS} intervals"),
+            test: test_before(&draft.rollout, draft.observed, rule),
             at: draft.now,
         })
         .collect();
     remember(draft, &silent);
 }
 
+/// The rules that may do something. A dry run only says what it would have done.
+fn acting(plan: &Policy) -> impl Iterator<Item = &Rule> {
+    plan.safety.rules.iter().filter(|rule| !rule.dry_run)
+}
+
 /// When the next rule will have been blind for too long, if that lies ahead.
 pub(super) fn blind_at(rollout: &Rollout, now: Timestamp) -> Option<Timestamp> {
     let plan = &rollout.start.plan;
-    let deadlines = plan.safety.rules.iter().filter_map(|rule| {
+    let deadlines = acting(plan).filter_map(|rule| {
         let memory = rollout.rules.get(&rule.name)?;
         blindness(rollout, rule, memory, now)?;
         Some(plan.blind.after.after(blind_since(rollout, memory)?))
@@ -177,7 +185,7 @@ fn reasons(draft: &Draft<'_>, alarms: &[Alarm]) -> Vec<Reason> {
 /// Everything that calls for something that was not done yet.
 fn alarms(rollout: &Rollout, before: &Rollout, now: Timestamp) -> Vec<Alarm> {
     let mut alarms = Vec::new();
-    for rule in &rollout.start.plan.safety.rules {
+    for rule in acting(&rollout.start.plan) {
         if let Some(memory) = rollout.rules.get(&rule.name) {
             alarms.extend(tripped(rollout, before, rule, memory));
             alarms.extend(blind(rollout, rule, memory, now));

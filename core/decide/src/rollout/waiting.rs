@@ -134,11 +134,12 @@ pub(super) fn rule_reason(rule: &Rule, look: &Look, bad: u32) -> Reason {
         bad,
         need: rule.trip.need,
         detail: look.detail.clone(),
+        dry_run: rule.dry_run,
     }
 }
 
 /// Whether a look is recent at `now`. One from the future is not: the clock was set back since.
-pub(super) fn is_fresh(rule: &Rule, look: &Look, now: Timestamp) -> bool {
+pub(crate) fn is_fresh(rule: &Rule, look: &Look, now: Timestamp) -> bool {
     let until = rule.interval.times(2).plus(ANSWER_TAKES).after(look.at);
     look.at <= ANSWER_TAKES.after(now) && now <= until
 }
@@ -151,8 +152,17 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    /// Whether the rule lets the stage be left, and what it says.
+    /// Whether the rule lets the stage be left, and what it says. A dry run is heard and not obeyed.
     fn rule(&self, rule: &Rule) -> (bool, Vec<Reason>) {
+        let (lets, mut reasons) = self.acting(rule);
+        if !rule.dry_run {
+            return (lets, reasons);
+        }
+        reasons.retain(|reason| matches!(reason, Reason::Rule { .. }));
+        (true, reasons)
+    }
+
+    fn acting(&self, rule: &Rule) -> (bool, Vec<Reason>) {
         let memory = self.rollout.rules.get(&rule.name);
         let observed = self.observed.looks.get(&rule.name);
         let newest = observed

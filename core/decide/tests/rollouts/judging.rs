@@ -35,7 +35,7 @@ fn after(seconds: u64) -> Timestamp {
 
 fn check(rollout: &Rollout, measurement: &Measurement, at: Timestamp, verdict: Verdict) {
     let rule = &rollout.start.plan.safety.rules[0];
-    let look = judge(rollout, rule, measurement, at);
+    let look = judge(rollout, rule, &measurement.clone().into(), at);
     assert_eq!(look.verdict, verdict, "{rule:?}\n{measurement:?} at {at}");
 }
 
@@ -124,7 +124,7 @@ fn f04_f05_f06_f12_an_answer_that_is_none_holds() {
         let look = judge(
             &rollout,
             &rollout.start.plan.safety.rules[0],
-            &measurement,
+            &measurement.into(),
             after(3600),
         );
         assert_eq!(look.verdict, HEALTHY);

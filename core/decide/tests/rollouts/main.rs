@@ -3,8 +3,10 @@
 
 mod alerting;
 mod attack;
+mod evidence;
 mod faults;
 mod gating;
+mod guards;
 mod judging;
 mod laws;
 mod nights;

@@ -7,6 +7,8 @@
 //! between 5m
 //! allow "0 9 * * Mon-Thu" for 8h Europe/Paris
 //! rule errors > 0.02 clear 0.01 window 1m every 10s trip 2/3 rollback no_series=healthy minimum 100
+//! rule latency > 0.5 dry pause
+//! rule both < 0.5 clear 0.75 of errors+latency rollback
 //! blind 5m retreat
 //! alert service=shop severity=page,critical do rollback
 //! watchdog 1m
@@ -19,8 +21,8 @@ use tidegate_model::gate::Gate;
 use tidegate_model::key::{PolicyName, RuleName, StageName};
 use tidegate_model::policy::{
     Action, Approval, Blind, BlindAction, Comparison, Minimum, Policy, Rollback, RollbackTarget, Rule,
-    Safety, Schedule, Source, Stage, SuccessCriterion, Trip, UnknownMeans, UnknownPolicy, Window,
-    WindowEffect,
+    Safety, Schedule, Score, ScorePart, Source, Stage, SuccessCriterion, Trip, UnknownMeans, UnknownPolicy,
+    Window, WindowEffect,
 };
 use tidegate_model::share::Share;
 use tidegate_model::span::Span;
@@ -75,6 +77,7 @@ fn empty() -> Policy {
         },
         safety: Safety {
             interval: Span::seconds(10),
+            false_rollback_budget: 0.01,
             rules: Vec::new(),
         },
         blind: Blind {
@@ -211,10 +214,20 @@ fn rule(words: &mut Words<'_>) -> Rule {
             by_reason: BTreeMap::new(),
         },
         action: Action::Rollback,
+        dry_run: false,
     };
     while let Some(word) = words.words.next() {
         match word {
             "window" => rule.window = words.read(),
+            "dry" => rule.dry_run = true,
+            "of" => {
+                let names = words.word();
+                let of = names.split('+').map(|name| ScorePart {
+                    rule: RuleName::new(name).unwrap(),
+                    weight: 1.0,
+                });
+                rule.source = Source::Score(Score { of: of.collect() });
+            }
             "every" => rule.interval = words.read(),
             "clear" => rule.clear = words.read(),
             "minimum" => {

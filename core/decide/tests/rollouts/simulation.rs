@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tidegate_decide::alert::{Said, concerning, hear};
-use tidegate_decide::judge::judge;
+use tidegate_decide::judge::{judge, scores};
 use tidegate_decide::refusal::Refusal;
 use tidegate_decide::rollout::{Answer as GateAnswer, Fleet, Input, Observed, Question, step};
 use tidegate_decide::start::{StartRollout, start};
@@ -216,6 +216,15 @@ impl Simulation {
                 match effect {
                     Effect::Measure(rules) => {
                         let looks: Vec<Look> = rules.iter().filter_map(|rule| self.look(rule)).collect();
+                        let mut heard = self.observed.clone();
+                        heard.take_in(&Input::Looked(looks.clone()));
+                        let mut scored: Vec<Look> = Vec::new();
+                        for look in &looks {
+                            let scores = scores(&self.rollout, &heard, look, self.now);
+                            scored.retain(|one| scores.iter().all(|score| score.rule != one.rule));
+                            scored.extend(scores);
+                        }
+                        let looks: Vec<Look> = looks.into_iter().chain(scored).collect();
                         inputs.extend((!looks.is_empty()).then_some(Input::Looked(looks)));
                     }
                     Effect::Publish => {
@@ -429,7 +438,7 @@ impl Simulation {
             Answer::Unknown(reason) => Measurement::unknown(reason, ""),
             Answer::Silence => return None,
         };
-        Some(judge(&self.rollout, rule, &measurement, self.now))
+        Some(judge(&self.rollout, rule, &measurement.into(), self.now))
     }
 
     fn commit(&mut self, step: &Step) {

@@ -33,18 +33,10 @@ impl Policy {
         let values = self.values(bindings);
         let mut bound = self.clone();
         for (index, rule) in bound.safety.rules.iter_mut().enumerate() {
-            let window = rule.window;
-            let queries = [
-                ("query", rule.source.query_mut()),
-                (
-                    "minimum.query",
-                    rule.minimum.as_mut().and_then(|minimum| minimum.query.as_mut()),
-                ),
-            ];
-            for (field, query) in queries {
-                let Some(query) = query else {
-                    continue;
-                };
+            let minimum = rule.minimum.as_mut().and_then(|minimum| minimum.query.as_mut());
+            let minimum = minimum.map(|query| ("minimum.query", query, rule.window));
+            let queries = rule.source.queries_mut(rule.window).into_iter().chain(minimum);
+            for (field, query, window) in queries {
                 match render(query, &values, window) {
                     Ok(rendered) => *query = rendered,
                     Err(more) => {
@@ -128,11 +120,38 @@ impl Policy {
 }
 
 impl Source {
-    fn query_mut(&mut self) -> Option<&mut String> {
-        match self {
-            Self::Query(query) => Some(query),
-            Self::Events(_) => None,
-        }
+    /// Its queries, where each stands in the file, and what `{{window}}` is in it.
+    fn queries_mut(&mut self, window: Span) -> Vec<(&'static str, &mut String, Span)> {
+        let sides = ["compare.candidate", "compare.baseline"];
+        let counters = [
+            ["compare.candidate.errors", "compare.candidate.requests"],
+            ["compare.baseline.errors", "compare.baseline.requests"],
+        ];
+        let queries: Vec<_> = match self {
+            Self::Events(_) | Self::Score(_) => Vec::new(),
+            Self::Query(query) => vec![("query", query)],
+            Self::Sides(both) => sides
+                .into_iter()
+                .zip([&mut both.candidate, &mut both.baseline])
+                .collect(),
+            Self::Ranks(both) => sides
+                .into_iter()
+                .zip([&mut both.candidate, &mut both.baseline])
+                .collect(),
+            Self::Sequential(both) => (counters.into_iter())
+                .zip([&mut both.candidate, &mut both.baseline])
+                .flat_map(|(fields, side)| fields.into_iter().zip([&mut side.errors, &mut side.requests]))
+                .collect(),
+            Self::Slo(slo) => {
+                let ratios = slo.ratios_mut();
+                return ratios
+                    .map(|ratio| ("slo.errorRatio", &mut ratio.query, ratio.window))
+                    .collect();
+            }
+        };
+        (queries.into_iter())
+            .map(|(field, query)| (field, query, window))
+            .collect()
     }
 }
 

@@ -4,7 +4,7 @@
 //! deserialiser would stop at the first mistake and know neither lines nor likely meanings.
 
 use super::diagnostic::{Diagnostic, Severity};
-use super::{Blind, Policy, Rollback, RollbackTarget, Rule, Safety};
+use super::{Blind, Policy, Rollback, RollbackTarget, Rule, Safety, Source};
 use crate::key::PolicyName;
 use crate::span::Span;
 use arguments::Arguments;
@@ -21,6 +21,7 @@ pub mod keys;
 mod notify;
 mod rule;
 mod schedule;
+mod settle;
 mod stage;
 mod targets;
 mod window;
@@ -41,6 +42,9 @@ pub const DEFAULT_INTERVAL: Span = Span::seconds(10);
 pub const DEFAULT_WINDOW: Span = Span::seconds(300);
 /// How long blindness is borne unless the policy says otherwise.
 pub const DEFAULT_BLIND_AFTER: Span = Span::seconds(300);
+
+/// The chance of a false rollback that all sequential rules of a policy share, unless it says otherwise.
+pub const DEFAULT_FALSE_ROLLBACK_BUDGET: f64 = 0.01;
 
 /// Reads a policy from YAML. There is a policy exactly if no diagnostic is an error.
 pub fn read(text: &str) -> (Option<Policy>, Vec<Diagnostic>) {
@@ -70,6 +74,9 @@ fn policy(root: &Cursor<'_>) -> Option<Policy> {
     let rule_names = safety_at.and_then(rule::names);
     let schedule = schedule::read(top.get("schedule"), rule_names.as_deref());
     let rules = safety.as_ref().map(|safety| safety.rules.as_slice());
+    if let (Some(at), Some(schedule), Some(rules)) = (top.get("schedule"), &schedule, rules) {
+        settle::criteria(at, schedule, rules);
+    }
     let blind = blind(top.get("blind"), rules);
     let rollback = rollback(top.get("rollback"), rules);
     Some(Policy {
@@ -101,29 +108,55 @@ fn expect_word(top: &Mapping<'_>, key: &str, expected: &str) {
 fn safety(at: &Cursor<'_>, arguments: &Arguments<'_>) -> Option<Safety> {
     let safety = at.mapping(&keys::SAFETY)?;
     let interval = safety.or("interval", DEFAULT_INTERVAL, rule::interval);
-    let items = safety.get("rules")?.list()?;
+    let budget = safety.or(
+        "falseRollbackBudget",
+        DEFAULT_FALSE_ROLLBACK_BUDGET,
+        rule::false_rollback_budget,
+    );
+    let rules_at = safety.get("rules")?;
+    let items = rules_at.list()?;
     if items.is_empty() {
-        safety.get("rules")?.error(
+        rules_at.error(
             "there is no rule, so nothing could ever be healthy",
             "add one with a name, a query and a threshold",
         );
     }
     if items.len() > LIST_MAX {
-        safety
-            .get("rules")?
-            .error(format!("{} rules; at most {LIST_MAX} are read", items.len()), "");
+        rules_at.error(format!("{} rules; at most {LIST_MAX} are read", items.len()), "");
         return None;
     }
     unique_names(&items, "rule");
     // An interval that could not be read must not hide what is wrong with the rules.
     let general = interval.unwrap_or(DEFAULT_INTERVAL);
+    // A score weighs rules that look at something themselves.
+    let looking: Vec<_> = items
+        .iter()
+        .filter(|item| item.child_of("score").is_none())
+        .filter_map(|item| Some(rule::peek_name(item)?.0))
+        .collect();
     let rules: Vec<_> = items
         .iter()
-        .map(|item| rule::read(item, general, arguments))
+        .map(|item| rule::read(item, general, arguments, &looking))
         .collect();
+    let mut rules: Vec<Rule> = rules.into_iter().collect::<Option<_>>()?;
+    let budget = budget?;
+    settle::scores(&mut rules);
+    settle::spend(&mut rules, budget);
+    settle::check(rules_at, &rules);
+    if let Some(at) = safety.get("falseRollbackBudget")
+        && !rules
+            .iter()
+            .any(|rule| matches!(rule.source, Source::Sequential(_)))
+    {
+        at.warning(
+            "no rule is sequential, so nothing holds this budget",
+            "add a rule that compares by 'method: sequential', or leave it out",
+        );
+    }
     Some(Safety {
         interval: interval?,
-        rules: rules.into_iter().collect::<Option<_>>()?,
+        false_rollback_budget: budget,
+        rules,
     })
 }
 

@@ -25,7 +25,7 @@ fn queries(policy: &Policy) -> Vec<&str> {
     let of_rule = policy.safety.rules.iter().flat_map(|rule| {
         let source = match &rule.source {
             Source::Query(query) => Some(query.as_str()),
-            Source::Events(_) => None,
+            _ => None,
         };
         let minimum = rule.minimum.as_ref().and_then(|minimum| minimum.query.as_deref());
         source.into_iter().chain(minimum)

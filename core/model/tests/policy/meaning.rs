@@ -114,7 +114,7 @@ fn events_are_counted_in_several_ways() {
             Source::Events(events) => {
                 assert_eq!((events.aggregate, &events.per), (aggregate, per), "{written}")
             }
-            Source::Query(query) => panic!("{query}"),
+            other => panic!("{other:?}"),
         };
     check("{ metric: m }", EventAggregate::Count, &EventBase::Nothing);
     check(

@@ -87,6 +87,7 @@ fn words_are_those_of_the_reader() {
     };
     check("scheduleType", words(keys::SCHEDULE_TYPES));
     check("comparison", words(keys::COMPARISONS));
+    check("compareMethod", words(keys::COMPARE_METHODS));
     check("action", words(keys::ACTIONS));
     check("alertAction", words(keys::ACTIONS));
     check("occasion", words(keys::OCCASIONS));

@@ -66,6 +66,25 @@ pub(crate) fn check(query: &str) -> Result<Series, Unusable> {
     }
 }
 
+/// Checks a query that must be a selector of counters and nothing else: what is counted, and over which
+/// time, is found by whoever asks.
+pub(crate) fn check_selector(query: &str) -> Result<(), Unusable> {
+    check(query)?;
+    let expression = promql_parser::parser::parse(query).ok();
+    let is_bare = |expression: Expr| match expression {
+        Expr::VectorSelector(selector) => selector.offset.is_none() && selector.at.is_none(),
+        _ => false,
+    };
+    if expression.is_some_and(is_bare) {
+        return Ok(());
+    }
+    Err(Unusable {
+        message: "the query is no bare selector of counters".to_owned(),
+        hint: "write a metric and its labels without any function, for example http_requests_total{variation=\"{{variation}}\"}",
+        offset: None,
+    })
+}
+
 /// The parser repeats what it stumbles over, line breaks and all.
 fn one_line(message: &str) -> String {
     let visible = |character: char| {
@@ -243,6 +262,26 @@ mod tests {
         );
         assert!(check_message("summ(x)").starts_with("not PromQL: unknown function"));
         assert!(check_message(&"x".repeat(9000)).contains("9000 bytes"));
+    }
+
+    #[test]
+    fn counters_are_selected_and_nothing_else() {
+        for good in ["x", "x{a=\"b\"}", "{__name__=\"x\"}", " x # a comment"] {
+            assert_eq!(check_selector(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "sum(x)",
+            "rate(x[5m])",
+            "x offset 5m",
+            "x @ 0",
+            "x + x",
+            "1",
+            "-x",
+            "x[5m]",
+            "x{",
+        ] {
+            assert!(check_selector(bad).is_err(), "{bad}");
+        }
     }
 
     fn check_message(query: &str) -> String {

@@ -14,6 +14,25 @@ const STAND_IN: &str = "example";
 /// Stands in for `{{window}}`.
 const STAND_IN_WINDOW: &str = "300s";
 
+/// What a query is expected to ask.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// A number of the candidate over the window.
+    Candidate,
+    /// A number of the candidate at one moment.
+    CandidateNow,
+    /// A number of the baseline over the window.
+    Baseline,
+    /// A number of the baseline at one moment.
+    BaselineNow,
+    /// Counters of the candidate, by a bare selector.
+    CandidateCounters,
+    /// Counters of the baseline, by a bare selector.
+    BaselineCounters,
+    /// A share of everything over a window that must be mentioned.
+    Everything,
+}
+
 /// The declared arguments and which of them queries have used.
 pub(super) struct Arguments<'a> {
     /// `None` for one that could not be read: still known by name.
@@ -68,7 +87,7 @@ impl<'a> Arguments<'a> {
     }
 
     /// The text of a query, checked as far as that is possible without its arguments.
-    pub(super) fn query(&self, at: &Cursor<'_>) -> Option<String> {
+    pub(super) fn query(&self, at: &Cursor<'_>, asks: Asks) -> Option<String> {
         let text = at.text()?;
         let template = Template::parse(text)
             .map_err(|unclosed| {
@@ -85,7 +104,13 @@ impl<'a> Arguments<'a> {
             return None;
         }
         let rendered = template.render(|name| self.stand_in(name));
-        let series = promql::check(&rendered)
+        let checked = match asks {
+            Asks::CandidateCounters | Asks::BaselineCounters => {
+                promql::check_selector(&rendered).map(|()| Series::One)
+            }
+            _ => promql::check(&rendered),
+        };
+        let series = checked
             .map_err(|unusable| match unusable.offset {
                 // Offsets are those of the text only while nothing was filled in before them.
                 Some(offset) if placeholders.iter().all(|one| one.offset > offset) => {
@@ -94,7 +119,7 @@ impl<'a> Arguments<'a> {
                 _ => at.error(unusable.message, unusable.hint),
             })
             .ok()?;
-        warn(at, &placeholders, series);
+        warn(at, &placeholders, series, asks);
         Some(text.to_owned())
     }
 
@@ -190,7 +215,7 @@ fn shown_name(name: &str) -> String {
 }
 
 /// Says what a query probably should not do.
-fn warn(at: &Cursor<'_>, placeholders: &[Placeholder<'_>], series: Series) {
+fn warn(at: &Cursor<'_>, placeholders: &[Placeholder<'_>], series: Series, asks: Asks) {
     let mentions = |name: &str| placeholders.iter().any(|one| one.name == name);
     if series == Series::Several {
         at.warning(
@@ -198,17 +223,31 @@ fn warn(at: &Cursor<'_>, placeholders: &[Placeholder<'_>], series: Series) {
             "put sum(...), max(...) or avg(...) without 'by' around it",
         );
     }
-    if !mentions("window") {
+    let over_a_window = matches!(asks, Asks::Candidate | Asks::Baseline | Asks::Everything);
+    if over_a_window && !mentions("window") {
         at.warning(
             "the query does not mention {{window}}",
             "write it as the range, for example rate(http_requests_total[{{window}}])",
         );
     }
-    if !mentions("flag") && !mentions("variation") {
-        at.warning(
-            "the query mentions neither {{flag}} nor {{variation}}, so it measures more than the candidate",
-            "select the candidate's series, for example variation=\"{{variation}}\"",
-        );
+    match asks {
+        Asks::Everything => {}
+        Asks::Candidate | Asks::CandidateNow | Asks::CandidateCounters => {
+            if !mentions("flag") && !mentions("variation") {
+                at.warning(
+                    "the query mentions neither {{flag}} nor {{variation}}, so it measures more than the candidate",
+                    "select the candidate's series, for example variation=\"{{variation}}\"",
+                );
+            }
+        }
+        Asks::Baseline | Asks::BaselineNow | Asks::BaselineCounters => {
+            if !mentions("baseline") {
+                at.warning(
+                    "the query does not mention {{baseline}}, so it measures something else than the baseline",
+                    "select the baseline's series, for example variation=\"{{baseline}}\"",
+                );
+            }
+        }
     }
 }
 

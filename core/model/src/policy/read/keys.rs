@@ -91,15 +91,19 @@ pub const WINDOW: Level = Level {
 pub const SAFETY: Level = Level {
     name: "safety",
     required: &["rules"],
-    optional: &["interval"],
+    optional: &["interval", "falseRollbackBudget"],
 };
 /// `safety.rules[]`
 pub const RULE: Level = Level {
     name: "rule",
-    required: &["name", "threshold"],
+    required: &["name"],
     optional: &[
         "query",
         "events",
+        "compare",
+        "slo",
+        "score",
+        "threshold",
         "window",
         "interval",
         "comparison",
@@ -109,7 +113,44 @@ pub const RULE: Level = Level {
         "minimum",
         "unknown",
         "action",
+        "dryRun",
     ],
+};
+/// `safety.rules[].compare`
+pub const COMPARE: Level = Level {
+    name: "compare",
+    required: &["candidate", "baseline", "method"],
+    optional: &["tolerance", "effect", "significance", "step"],
+};
+/// `safety.rules[].compare.candidate` and `baseline` with `method: sequential`
+pub const COUNTERS: Level = Level {
+    name: "counters",
+    required: &["errors", "requests"],
+    optional: &[],
+};
+/// `safety.rules[].slo`
+pub const SLO: Level = Level {
+    name: "slo",
+    required: &["objective", "errorRatio"],
+    optional: &["burnRates", "period", "startAbove"],
+};
+/// `safety.rules[].slo.burnRates[]`
+pub const BURN_RATE: Level = Level {
+    name: "burnRate",
+    required: &["long", "short", "rate"],
+    optional: &[],
+};
+/// `safety.rules[].score`
+pub const SCORE: Level = Level {
+    name: "score",
+    required: &["of", "pass"],
+    optional: &["marginal"],
+};
+/// `safety.rules[].score.of[]`
+pub const SCORE_PART: Level = Level {
+    name: "scorePart",
+    required: &["rule"],
+    optional: &["weight"],
 };
 /// `safety.rules[].events`
 pub const EVENTS: Level = Level {
@@ -210,6 +251,12 @@ pub const LEVELS: &[&Level] = &[
     &WINDOW,
     &SAFETY,
     &RULE,
+    &COMPARE,
+    &COUNTERS,
+    &SLO,
+    &BURN_RATE,
+    &SCORE,
+    &SCORE_PART,
     &EVENTS,
     &PER,
     &TRIP,
@@ -240,6 +287,26 @@ pub const SCHEDULE_TYPES: &[(&str, ScheduleType)] = &[
     ("custom", ScheduleType::Custom),
     ("linear", ScheduleType::Linear),
     ("exponential", ScheduleType::Exponential),
+];
+/// How the candidate is compared with the baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CompareMethod {
+    /// By subtraction.
+    Difference,
+    /// By division.
+    Ratio,
+    /// By the ranks of their samples.
+    MannWhitney,
+    /// By counters, with a bounded chance of a false rollback.
+    Sequential,
+}
+
+/// `safety.rules[].compare.method`
+pub const COMPARE_METHODS: &[(&str, CompareMethod)] = &[
+    ("difference", CompareMethod::Difference),
+    ("ratio", CompareMethod::Ratio),
+    ("mann_whitney", CompareMethod::MannWhitney),
+    ("sequential", CompareMethod::Sequential),
 ];
 /// `safety.rules[].comparison`
 pub const COMPARISONS: &[(&str, Comparison)] = &[

@@ -1,6 +1,6 @@
 //! Safety rules.
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, Asks};
 use super::cursor::{Cursor, Mapping};
 use super::{DEFAULT_WINDOW, keys};
 use crate::key::RuleName;
@@ -12,12 +12,21 @@ use crate::span::Span;
 use crate::verdict::UnknownReason;
 use std::collections::BTreeMap;
 
+mod compare;
+mod score;
+mod slo;
+
 /// Longest window: beyond a year nothing is kept, and longer ones are slips of the finger.
 const WINDOW_MAX: Span = Span::seconds(366 * 24 * 3600);
 /// Shortest interval: a rule is a query to somebody else's server.
 const INTERVAL_MIN: Span = Span::seconds(1);
 /// Most looks that a rule remembers.
 const LOOKS_MAX: u32 = 100;
+
+/// Fewest samples of either side in a comparison by ranks, unless the rule says otherwise.
+const DEFAULT_SAMPLES_MIN: f64 = 8.0;
+/// Fewest requests of either side in a sequential test, unless the rule says otherwise.
+const DEFAULT_REQUESTS_MIN: f64 = 100.0;
 
 /// The names of the rules in `safety`, right or wrong, for whoever refers to them.
 pub(super) fn names<'a>(safety: &Cursor<'a>) -> Option<Vec<&'a str>> {
@@ -43,59 +52,167 @@ pub(super) fn interval(at: &Cursor<'_>) -> Option<Span> {
     Some(interval)
 }
 
-pub(super) fn read(at: &Cursor<'_>, general_interval: Span, arguments: &Arguments<'_>) -> Option<Rule> {
+/// Where a rule's number comes from, and from where on it is bad.
+struct Judged {
+    source: Source,
+    comparison: Comparison,
+    threshold: f64,
+    clear: f64,
+}
+
+/// Reads a rule among others that are called `names`.
+pub(super) fn read(
+    at: &Cursor<'_>,
+    general_interval: Span,
+    arguments: &Arguments<'_>,
+    names: &[&str],
+) -> Option<Rule> {
     let rule = at.mapping(&keys::RULE)?;
     let name = rule.get("name").and_then(Cursor::name::<RuleName>);
-    let source = source(&rule, arguments);
     let window = rule.or("window", DEFAULT_WINDOW, window);
     let interval = rule.or("interval", general_interval, interval);
+    let judged = judged(&rule, arguments, window, names);
     warn_of_gaps(&rule, window, interval);
-    let comparison = rule.or("comparison", Comparison::GreaterThan, |at| {
-        at.word(keys::COMPARISONS)
-    });
-    let threshold = rule.get("threshold").and_then(Cursor::number);
-    let clear = clear(&rule, comparison, threshold);
     let trip = trip(&rule);
-    let minimum = rule.or("minimum", None, |at| {
-        minimum(at, source.as_ref(), arguments).map(Some)
-    });
+    let source = judged.as_ref().map(|judged| &judged.source);
+    let minimum = match rule.get("minimum") {
+        Some(at) => minimum(at, source, arguments).map(Some),
+        None => Some(source.and_then(usual_minimum)),
+    };
     let unknown = rule.or("unknown", all(UnknownMeans::Hold), unknown);
     let action = rule.or("action", Action::Rollback, |at| at.word(keys::ACTIONS));
+    let dry_run = rule.or("dryRun", false, dry_run);
+    let judged = judged?;
+    // The windows of an objective are its own; the rule's is what must lie inside of a stage.
+    let window = match &judged.source {
+        Source::Slo(slo) => slo::stage_window(slo),
+        _ => window,
+    };
     Some(Rule {
         name: name?,
-        source: source?,
+        source: judged.source,
         window: window?,
         interval: interval?,
-        comparison: comparison?,
-        threshold: threshold?,
-        clear: clear?,
+        comparison: judged.comparison,
+        threshold: judged.threshold,
+        clear: judged.clear,
         trip: trip?,
         minimum: minimum?,
         unknown: unknown?,
         action: action?,
+        dry_run: dry_run?,
     })
 }
 
-fn source(rule: &Mapping<'_>, arguments: &Arguments<'_>) -> Option<Source> {
-    match (rule.get("query"), rule.get("events")) {
-        (Some(query), None) => arguments.query(query).map(Source::Query),
-        (None, Some(events)) => self::events(events).map(Source::Events),
-        (Some(query), Some(events)) => {
-            events.error(
-                "the rule has both a query and events",
-                "keep one; another rule can have the other",
-            );
-            let _ = (arguments.query(query), self::events(events));
-            None
-        }
-        (None, None) => {
-            rule.at().error(
-                "the rule has neither a query nor events",
-                "add 'query' with PromQL, or 'events' with the name of a metric",
-            );
-            None
+/// What a rule can rest on, and how one is begun.
+const SOURCES: [(&str, &str); 5] = [
+    ("query", "PromQL"),
+    ("events", "the name of a metric"),
+    ("compare", "candidate, baseline and a method"),
+    ("slo", "an objective"),
+    ("score", "other rules"),
+];
+
+fn judged(
+    rule: &Mapping<'_>,
+    arguments: &Arguments<'_>,
+    window: Option<Span>,
+    names: &[&str],
+) -> Option<Judged> {
+    let mut given = SOURCES.iter().filter_map(|(key, _)| Some((*key, rule.get(key)?)));
+    let Some((first, at)) = given.next() else {
+        let all: Vec<_> = SOURCES
+            .iter()
+            .map(|(key, what)| format!("'{key}' with {what}"))
+            .collect();
+        rule.at().error(
+            "the rule has nothing to look at",
+            format!("add {}", all.join(", or ")),
+        );
+        // What else is wrong is said all the same.
+        let _ = thresholds(rule);
+        return None;
+    };
+    let mut single = true;
+    for (other, at) in given {
+        at.error(
+            format!("the rule has both '{first}' and '{other}'"),
+            "keep one; another rule can have the other",
+        );
+        single = false;
+    }
+    let judged = match first {
+        "query" => by_threshold(rule, arguments.query(at, Asks::Candidate).map(Source::Query)),
+        "events" => by_threshold(rule, events(at).map(Source::Events)),
+        "compare" => compare::read(rule, at, arguments, window),
+        "slo" => slo::read(rule, at, arguments),
+        _ => score::read(rule, at, names),
+    };
+    judged.filter(|_| single)
+}
+
+fn by_threshold(rule: &Mapping<'_>, source: Option<Source>) -> Option<Judged> {
+    let (comparison, threshold, clear) = thresholds(rule)?;
+    Some(Judged {
+        source: source?,
+        comparison,
+        threshold,
+        clear,
+    })
+}
+
+/// The side that is bad, where it begins, and where the good side begins.
+fn thresholds(rule: &Mapping<'_>) -> Option<(Comparison, f64, f64)> {
+    let comparison = rule.or("comparison", Comparison::GreaterThan, |at| {
+        at.word(keys::COMPARISONS)
+    });
+    if rule.get("threshold").is_none() {
+        rule.missing("threshold", "it has no default");
+    }
+    let threshold = rule.get("threshold").and_then(Cursor::number);
+    let clear = clear(rule, comparison, threshold);
+    Some((comparison?, threshold?, clear?))
+}
+
+/// Complains about keys that mean nothing beside `source`.
+fn refuse(rule: &Mapping<'_>, source: &str, keys: &[(&str, &str)]) -> Option<()> {
+    let mut fine = Some(());
+    for (key, hint) in keys {
+        if let Some(at) = rule.get(key) {
+            at.error(format!("'{key}' means nothing beside '{source}'"), *hint);
+            fine = None;
         }
     }
+    fine
+}
+
+fn dry_run(at: &Cursor<'_>) -> Option<bool> {
+    let wanted = at.boolean();
+    if wanted.is_none() {
+        at.error(
+            "a dry run is 'true' or 'false'",
+            "leave it out for a rule that acts",
+        );
+    }
+    wanted
+}
+
+/// A share from 0 to 1, both excluded: `5%` or 0.05.
+fn chance(at: &Cursor<'_>, what: &str, example: &str) -> Option<f64> {
+    let chance = at.number()?;
+    if chance <= 0.0 || chance >= 1.0 {
+        at.error(
+            format!("{what} is more than 0 % and less than 100 %"),
+            format!("for example {example}"),
+        );
+        return None;
+    }
+    Some(chance)
+}
+
+/// The chance of a false rollback that a policy bears.
+pub(super) fn false_rollback_budget(at: &Cursor<'_>) -> Option<f64> {
+    chance(at, "the chance of a false rollback", "1%")
 }
 
 fn events(at: &Cursor<'_>) -> Option<EventSource> {
@@ -207,7 +324,7 @@ fn trip(rule: &Mapping<'_>) -> Option<Trip> {
 
 fn minimum(at: &Cursor<'_>, source: Option<&Source>, arguments: &Arguments<'_>) -> Option<Minimum> {
     let minimum = at.mapping(&keys::MINIMUM)?;
-    let query = minimum.or("query", None, |at| arguments.query(at).map(Some));
+    let query = minimum.or("query", None, |at| arguments.query(at, Asks::Candidate).map(Some));
     let at_least = minimum.get("atLeast").and_then(|at| {
         let number = at.number()?;
         if number <= 0.0 {
@@ -216,8 +333,17 @@ fn minimum(at: &Cursor<'_>, source: Option<&Source>, arguments: &Arguments<'_>) 
         }
         Some(number)
     });
+    if let (Some(Source::Score(_)), at) = (source, minimum.at()) {
+        at.error(
+            "a score has no samples of its own",
+            "give its rules minimums instead",
+        );
+        return None;
+    }
     let missing = match source {
-        Some(Source::Query(_)) => Some("a query does not tell how many samples stand behind its value"),
+        Some(Source::Query(_) | Source::Sides(_) | Source::Slo(_)) => {
+            Some("a query does not tell how many samples stand behind its value")
+        }
         Some(Source::Events(events)) if matches!(events.per, EventBase::Nothing | EventBase::Second) => {
             Some("these events are not divided by anything that could be counted")
         }
@@ -235,6 +361,19 @@ fn minimum(at: &Cursor<'_>, source: Option<&Source>, arguments: &Arguments<'_>) 
     Some(Minimum {
         query: query?,
         at_least: at_least?,
+    })
+}
+
+/// Silence is no health: what counts its own samples asks for some even if nobody else does.
+fn usual_minimum(source: &Source) -> Option<Minimum> {
+    let at_least = match source {
+        Source::Ranks(_) => DEFAULT_SAMPLES_MIN,
+        Source::Sequential(_) => DEFAULT_REQUESTS_MIN,
+        _ => return None,
+    };
+    Some(Minimum {
+        query: None,
+        at_least,
     })
 }
 
