@@ -72,8 +72,11 @@ impl Poller {
                     Found::Sides { candidate, baseline }
                 }
                 Source::Ranks(ranks) => {
-                    let sampled = |promql: &str| self.samples(promql, rule.window, ranks.step, now);
-                    let (candidate, baseline) = join!(sampled(&ranks.candidate), sampled(&ranks.baseline));
+                    let (window, step) = (rule.window, ranks.step);
+                    let (candidate, baseline) = join!(
+                        self.samples(&ranks.candidate, window, step, now),
+                        self.samples(&ranks.baseline, window, step, now)
+                    );
                     Found::Samples { candidate, baseline }
                 }
                 Source::Sequential(source) => self.counts(source, before, now).await,
@@ -246,7 +249,7 @@ mod tests {
         let gate = Arc::new(Gate::default());
         let poller = Poller::new(Some(gate.clone()), Measures::new().unwrap());
         let questions: Vec<String> = (0..200).map(|i| format!("metric{}", i % 50)).collect();
-        let all = futures_util::future::join_all(questions.iter().map(|question| poller.number(question)));
+        let all = join_all(questions.iter().map(|question| poller.number(question)));
         tokio::pin!(all);
         assert!(futures_util::poll!(&mut all).is_pending());
         assert_eq!(gate.asked.load(Ordering::SeqCst), CONCURRENT_QUERIES_MAX);

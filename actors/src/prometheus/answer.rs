@@ -274,4 +274,37 @@ mod tests {
             check(200, body, Err(UnknownReason::ProviderError));
         }
     }
+    #[test]
+    fn ranges_of_samples_are_read_as_text() {
+        let matrix_of = |result: &str| {
+            let body =
+                format!(r#"{{"status":"success","data":{{"resultType":"matrix","result":{result}}}}}"#);
+            matrix(200, body.as_bytes()).map_err(|unknown| unknown.value.err())
+        };
+        assert_eq!(matrix_of("[]"), Ok(Vec::new()));
+        let two =
+            r#"[{"metric":{"a":"b"},"values":[[1.5,"2"],[3,"+Inf"]]},{"metric":{},"values":[[4,"1e3"]]}]"#;
+        assert_eq!(
+            matrix_of(two),
+            Ok(vec![vec![(1.5, 2.0), (3.0, f64::INFINITY)], vec![(4.0, 1000.0)]])
+        );
+        let nan = matrix_of(r#"[{"metric":{},"values":[[1,"NaN"]]}]"#).unwrap();
+        assert!(nan[0][0].1.is_nan());
+        for hostile in [
+            r#"[{"metric":{},"histograms":[[1,{}]]}]"#,
+            r#"[{"metric":{},"values":[[1,2]]}]"#,
+            r#"[{"metric":{},"values":[["1","2"]]}]"#,
+            r#"[{"metric":{},"values":[[1,"two"]]}]"#,
+            "{}",
+        ] {
+            assert_eq!(
+                matrix_of(hostile),
+                Err(Some(UnknownReason::ProviderError)),
+                "{hostile}"
+            );
+        }
+        let number = vector(&series("1"));
+        assert!(matrix(200, number.as_bytes()).is_err());
+        assert!(matrix(503, b"Service Unavailable").is_err());
+    }
 }

@@ -26,7 +26,15 @@ const EQUAL_WITHIN: f64 = 1e-9;
 /// force, even if its window reaches back before the stage: waiting for a full window would delay a
 /// rollback. Health counts only if the whole window lies in the stage.
 pub fn judge(rollout: &Rollout, rule: &Rule, evidence: &Evidence, at: Timestamp) -> Look {
-    let said = said(rule, evidence, at);
+    let said = match &evidence.found {
+        Found::Counts { before, .. } if sequential::is_spent(rollout, rule, before.as_ref()) => {
+            Said::unknown(
+                UnknownReason::WindowOverlapsStage,
+                "what was counted before is spent",
+            )
+        }
+        _ => said(rule, evidence, at),
+    };
     let (verdict, detail) = taken_as(rule, &said);
     Look {
         rule: rule.name.clone(),

@@ -22,9 +22,9 @@ pub mod snapshot;
 pub mod units;
 
 pub mod alert;
+pub mod evidence;
 pub mod gate;
 pub mod notice;
-pub mod evidence;
 pub mod policy;
 pub mod rollout;
 pub mod target;

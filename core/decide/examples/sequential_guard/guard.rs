@@ -26,7 +26,7 @@ pub(crate) const BUDGET: f64 = 0.01;
 pub(crate) const RATE: f64 = 0.01;
 
 /// The traffic of one look.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Traffic {
     /// Requests of the candidate.
     pub(crate) candidate: u64,
@@ -139,10 +139,20 @@ impl Guard {
             })
             .expect("it began");
         let rule = |index: usize| rollout.start.plan.safety.rules[index].clone();
+        let (sequential, ratio, threshold) = (rule(0), rule(1), rule(2));
+        // A rollout remembers its first look.
+        let nothing = Evidence::from(counts(
+            Some(SequentialTest::beginning(begun)),
+            Traffic::default(),
+            (0, 0),
+        ));
+        let first = judge(&rollout, &sequential, &nothing, begun);
+        let rollout = Rollout::apply(Some(rollout), &RolloutChange::Looked(first), begun, Revision(1))
+            .expect("it follows");
         Self {
-            sequential: rule(0),
-            ratio: rule(1),
-            threshold: rule(2),
+            sequential,
+            ratio,
+            threshold,
             rollout,
             begun,
         }
@@ -151,17 +161,9 @@ impl Guard {
     /// The look, from 1, at which the sequential rule condemns the rollout.
     pub(crate) fn sequential(&self, traffic: Traffic, history: &History) -> Option<usize> {
         let mut before = Some(SequentialTest::beginning(self.begun));
-        let counted = |errors: u64, requests: u64| Counted {
-            errors: Measurement::of(errors as f64),
-            requests: Measurement::of(requests as f64),
-        };
-        (1..).zip(history).find_map(|(number, (candidate, baseline))| {
+        (1..).zip(history).find_map(|(number, errors)| {
             let at = self.at(number);
-            let evidence = Evidence::from(Found::Counts {
-                before: before.take(),
-                candidate: counted(*candidate, traffic.candidate),
-                baseline: counted(*baseline, traffic.baseline),
-            });
+            let evidence = Evidence::from(counts(before.take(), traffic, *errors));
             let look = judge(&self.rollout, &self.sequential, &evidence, at);
             before = look.test;
             (look.verdict == Verdict::Breached).then_some(number)
@@ -205,6 +207,18 @@ impl Guard {
     /// Looks are five minutes apart.
     fn at(&self, number: usize) -> Timestamp {
         Span::seconds(300 * number as u64).after(self.begun)
+    }
+}
+
+fn counts(before: Option<SequentialTest>, traffic: Traffic, (candidate, baseline): (u64, u64)) -> Found {
+    let counted = |errors: u64, requests: u64| Counted {
+        errors: Measurement::of(errors as f64),
+        requests: Measurement::of(requests as f64),
+    };
+    Found::Counts {
+        before,
+        candidate: counted(candidate, traffic.candidate),
+        baseline: counted(baseline, traffic.baseline),
     }
 }
 

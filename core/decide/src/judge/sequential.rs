@@ -39,6 +39,13 @@ pub fn test_before(rollout: &Rollout, observed: &Observed, rule: &Rule) -> Optio
     Some(SequentialTest::beginning(spent.max(effective)))
 }
 
+/// Whether a look was asked for before what its test knew was spent: it was under way when a person
+/// resumed, or when the rollout went back.
+pub(super) fn is_spent(rollout: &Rollout, rule: &Rule, before: Option<&SequentialTest>) -> bool {
+    let knew = before.is_some_and(|before| !before.ln_bets.is_empty());
+    knew && !rollout.rules.contains_key(&rule.name)
+}
+
 /// What the counters of both sides say, added to what the test knew `before`.
 pub(super) fn say(
     rule: &Rule,

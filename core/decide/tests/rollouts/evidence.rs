@@ -361,6 +361,17 @@ fn a_sequential_test_begins_anew_after_a_person_resumed() {
         ],
     );
     assert_eq!(counting.until(), Some(after(600)), "from the last look on");
+    // One that was under way meanwhile brings nothing back.
+    let late = Evidence::from(Found::Counts {
+        before: bad.test,
+        candidate: of(9, 100),
+        baseline: of(9, 900),
+    });
+    let late = judge(&counting.rollout, rule(&counting.rollout), &late, after(610));
+    assert_eq!(
+        (late.verdict, late.test),
+        (Verdict::Unknown(Why::WindowOverlapsStage), None)
+    );
     let look = counting.look(1200, of(10, 1000), of(90, 9000));
     assert_eq!(look.verdict, HEALTHY);
     assert_eq!(look.test.unwrap().candidate.errors, 10);

@@ -133,7 +133,7 @@ fn objectives_have_the_usual_burn_rates() {
     let budget = slo.budget.unwrap();
     assert_eq!(
         (budget.start_above, budget.period.window.to_string()),
-        (0.2, "30d".to_owned())
+        (0.2, "30days".to_owned())
     );
 }
 
