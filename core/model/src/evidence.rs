@@ -13,6 +13,10 @@ pub struct Evidence {
 
 /// What a source said: one kind for each kind of rule.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lives for one look, and never beside many others"
+)]
 pub enum Found {
     /// One number.
     Number(Measurement),

@@ -204,7 +204,7 @@ fn step(compare: &Mapping<'_>, window: Option<Span>) -> Option<Span> {
     let step = at.positive_span("samples at no distance are one sample")?;
     let window = window?;
     let samples = millis(window) / millis(step).max(1);
-    if samples < 2 || samples > SAMPLES_MAX {
+    if !(2..=SAMPLES_MAX).contains(&samples) {
         at.error(
             format!("every {step} of {window} is {samples} samples; 2 to {SAMPLES_MAX} are compared"),
             "the scrape interval is usual, for example 15s",
