@@ -42,7 +42,7 @@ const SPLITS: [(&str, Traffic); 3] = [
         },
     ),
 ];
-const WINDOWS: [usize; 4] = [1, 5, 10, 25];
+const WINDOWS: [usize; 6] = [1, 3, 5, 7, 10, 25];
 
 fn main() {
     let guard = Guard::new();
