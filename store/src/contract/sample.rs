@@ -107,6 +107,7 @@ pub fn because(value: f64) -> Because {
             bad: 0,
             need: 1,
             detail: String::new(),
+            dry_run: false,
         }],
     }
 }
