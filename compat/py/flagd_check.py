@@ -97,9 +97,14 @@ def check(client):
 
 
 def watch(client):
+    # The SDK calls handlers from several threads at once: their lines must not mix, nor an older
+    # answer be told after a newer one.
+    telling = threading.Lock()
+
     def tell(_details=None):
-        value = ask(client, "string", "live", "mine", UNIT).value
-        print(json.dumps({"live": value}), flush=True)
+        with telling:
+            value = ask(client, "string", "live", "mine", UNIT).value
+            print(json.dumps({"live": value}), flush=True)
 
     client.add_handler(ProviderEvent.PROVIDER_CONFIGURATION_CHANGED, tell)
     # A client that was away while something changed is only told that it is connected again.
