@@ -13,11 +13,12 @@ const NAMELESS: [&str; 11] = [
 ];
 
 /// Which of our own crates each crate may know. Everything points towards the model.
-const MAY_KNOW: [(&str, &[&str]); 14] = [
+const MAY_KNOW: [(&str, &[&str]); 15] = [
     ("core/stats", &[]),
     ("core/model", &[]),
     ("core/eval", &["model"]),
     ("core/decide", &["model", "interop", "stats"]),
+    ("core/simulate", &["model", "decide"]),
     ("core/interop", &["model"]),
     ("store", &["model"]),
     ("actors", &["model", "decide", "eval", "interop", "store"]),

@@ -52,6 +52,28 @@ pub fn opening(windows: &[Window], now: Timestamp) -> Opening {
     }
 }
 
+/// When the stretch ends in which stages may open and in which `now` lies; `None` if not within a year and
+/// a bit, or if none may open now.
+pub fn closing(windows: &[Window], now: Timestamp) -> Option<Timestamp> {
+    let windows: Vec<Reading<'_>> = windows.iter().map(Reading::of).collect::<Result<_, _>>().ok()?;
+    let mut at = now;
+    for _ in 0..SEARCH_STEPS_MAX {
+        if closed_until(&windows, at).is_some() {
+            return (at > now).then_some(at);
+        }
+        let horizon = HORIZON.after(at);
+        let turns = windows.iter().filter_map(|one| match one.window.effect {
+            WindowEffect::Allow => one.in_force_until(at),
+            WindowEffect::Deny => one.starts.next(at, horizon),
+        });
+        at = turns.min()?;
+        if at > HORIZON.after(now) {
+            return None;
+        }
+    }
+    None
+}
+
 /// A window with its text read.
 struct Reading<'a> {
     window: &'a Window,

@@ -5,7 +5,7 @@ use chrono::{NaiveDateTime, TimeDelta, TimeZone, Timelike};
 use chrono_tz::Tz;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
-use tidegate_decide::schedule::{Opening, opening};
+use tidegate_decide::schedule::{Opening, closing, opening};
 use tidegate_model::Timestamp;
 use tidegate_model::policy::{Window, WindowEffect};
 use tidegate_model::span::Span;
@@ -234,4 +234,40 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn an_open_stretch_ends_where_its_windows_say() {
+    let check = |windows: &[Window], at: &str, expected: &str| {
+        let ends = closing(windows, at.parse().unwrap());
+        let told = ends.map_or("never".to_owned(), |ends| ends.format("%FT%RZ").to_string());
+        assert_eq!(told, expected, "{windows:?} at {at}");
+    };
+    let office = allow("0 9 * * Mon-Thu", "8h", "Europe/Paris");
+    let late = allow("0 15 * * Mon", "4h", "Europe/Paris");
+    let lunch = deny("0 12 * * *", "1h", "Europe/Paris");
+    check(&[], "2026-01-05T09:00:00Z", "never");
+    check(
+        std::slice::from_ref(&office),
+        "2026-01-05T08:00:00Z",
+        "2026-01-05T16:00Z",
+    );
+    check(std::slice::from_ref(&office), "2026-01-05T07:59:00Z", "never");
+    check(
+        &[office.clone(), late.clone()],
+        "2026-01-05T08:00:00Z",
+        "2026-01-05T18:00Z",
+    );
+    check(
+        &[office, late, lunch.clone()],
+        "2026-01-05T08:00:00Z",
+        "2026-01-05T11:00Z",
+    );
+    check(&[lunch], "2026-01-05T12:00:00Z", "2026-01-06T11:00Z");
+    // Around the clock, each day's window meets the next.
+    check(
+        &[allow("0 0 * * *", "24h", "Europe/Paris")],
+        "2026-03-20T12:00:00Z",
+        "2026-10-25T22:00Z",
+    );
 }

@@ -1,7 +1,7 @@
 //! What alerts do to a rollout.
 
 use crate::faults::{TWO_STAGES, is_rolled_back, run, say, waits_for, world};
-use crate::simulation::{Answer, Simulation};
+use crate::simulation::{Answer, Simulation, labelled};
 use tidegate_decide::alert::may_start;
 use tidegate_decide::alert_out::standing;
 use tidegate_model::access::Role;
@@ -81,7 +81,7 @@ fn alerts_act_on_what_they_are_addressed_to() {
         ("", "tidegate_flag=checkout", false),
     ] {
         let mut world = guarded(rule);
-        world.fires("a1", labels);
+        world.fires("a1", labelled(labels)).unwrap();
         assert_eq!(
             world.rollout.pauses.contains_key(&owner("a1")),
             acts,
@@ -89,11 +89,11 @@ fn alerts_act_on_what_they_are_addressed_to() {
         );
         // `alert do pause` alone is a rule for the named; the action is the strongest of those that fit.
         let mut world = guarded(&format!("{rule}\nalert nothing=this do rollback"));
-        world.fires("a1", labels);
+        world.fires("a1", labelled(labels)).unwrap();
         assert!(world.rollout.stage().is_some());
     }
     let mut world = guarded("alert service=shop do pause\nalert severity=page do rollback");
-    world.fires("a1", "service=shop severity=page");
+    world.fires("a1", labelled("service=shop severity=page")).unwrap();
     assert!(is_rolled_back(&world), "the strongest wins");
 }
 
@@ -107,8 +107,8 @@ fn each_action_is_taken_once() {
     ] {
         let mut world = guarded(&format!("alert do {action}"));
         run(&mut world, 20);
-        world.fires("a1", "tidegate_flag=checkout");
-        world.fires("a1", "tidegate_flag=checkout");
+        world.fires("a1", labelled("tidegate_flag=checkout")).unwrap();
+        world.fires("a1", labelled("tidegate_flag=checkout")).unwrap();
         run(&mut world, 3000);
         assert_eq!(world.rollout.pauses.len(), pauses, "{action}");
         assert_eq!(
@@ -121,7 +121,7 @@ fn each_action_is_taken_once() {
             world.rollout.share <= Share::of_percent(1.0).unwrap(),
             "{action} lets nothing advance"
         );
-        world.restart();
+        world.restart().unwrap();
         assert_eq!(world.alerts().len(), wakes, "{action}, after a restart");
     }
 }
@@ -133,10 +133,10 @@ fn a_retreat_goes_back_once_and_waits_for_a_person() {
     ));
     run(&mut world, 150);
     assert_eq!(world.rollout.share.percent(), 100.0);
-    world.fires("a1", "tidegate_flag=checkout");
+    world.fires("a1", labelled("tidegate_flag=checkout")).unwrap();
     run(&mut world, 60);
     assert_eq!(world.rollout.share.percent(), 10.0);
-    world.over("a1");
+    world.over("a1").unwrap();
     run(&mut world, 600);
     assert!(
         world.rollout.pauses.contains_key(&owner("a1")),
@@ -155,20 +155,20 @@ fn a_retreat_goes_back_once_and_waits_for_a_person() {
 fn f25_each_alert_clears_only_its_own_pause() {
     let mut world = guarded("alert do pause");
     run(&mut world, 20);
-    world.fires("a1", "tidegate_flag=checkout");
-    world.fires("a2", "tidegate_flag=checkout");
+    world.fires("a1", labelled("tidegate_flag=checkout")).unwrap();
+    world.fires("a2", labelled("tidegate_flag=checkout")).unwrap();
     let reason = "lunch".to_owned();
     world
         .command(RolloutCommand::Pause { reason }, "bob", Role::Operator)
         .unwrap();
     let owners = |world: &Simulation| -> Vec<PauseOwner> { world.rollout.pauses.keys().cloned().collect() };
     assert_eq!(owners(&world), [PauseOwner::Operator, owner("a1"), owner("a2")]);
-    world.over("a1");
+    world.over("a1").unwrap();
     assert_eq!(owners(&world), [PauseOwner::Operator, owner("a2")]);
     assert!(resume(&mut world, PauseOwner::Operator, ""));
     run(&mut world, 1000);
     assert_eq!((owners(&world), world.shares()), (vec![owner("a2")], vec![1.0]));
-    world.over("a2");
+    world.over("a2").unwrap();
     assert_eq!(owners(&world), []);
     run(&mut world, 30);
     assert_eq!(world.shares(), [1.0, 100.0], "and then it goes on");
@@ -180,11 +180,11 @@ fn f25_a_rule_is_not_cleared_by_the_end_of_an_alert() {
         "{TWO_STAGES}\nrule r > 1 window 30s every 10s pause\nalert do pause"
     ));
     run(&mut world, 20);
-    world.fires("a1", "tidegate_flag=checkout");
+    world.fires("a1", labelled("tidegate_flag=checkout")).unwrap();
     say(&mut world, "r", Answer::Value(2.0));
     run(&mut world, 10);
     say(&mut world, "r", Answer::Value(0.0));
-    world.over("a1");
+    world.over("a1").unwrap();
     run(&mut world, 1000);
     let standing: Vec<String> = world.rollout.pauses.keys().map(ToString::to_string).collect();
     assert_eq!((standing, world.shares()), (vec!["rule:r".to_owned()], vec![1.0]));
@@ -194,15 +194,15 @@ fn f25_a_rule_is_not_cleared_by_the_end_of_an_alert() {
 fn a_person_overrules_one_firing_and_not_the_next() {
     let mut world = guarded("alert do pause");
     run(&mut world, 20);
-    world.fires("a1", "tidegate_flag=checkout");
+    world.fires("a1", labelled("tidegate_flag=checkout")).unwrap();
     assert!(!resume(&mut world, owner("a1"), ""));
     assert!(resume(&mut world, owner("a1"), "a known false alarm"));
-    world.fires("a1", "tidegate_flag=checkout");
-    world.restart();
+    world.fires("a1", labelled("tidegate_flag=checkout")).unwrap();
+    world.restart().unwrap();
     assert_eq!(world.rollout.pauses.len(), 0, "the same firing, said again");
-    world.over("a1");
+    world.over("a1").unwrap();
     run(&mut world, 1);
-    world.fires("a1", "tidegate_flag=checkout");
+    world.fires("a1", labelled("tidegate_flag=checkout")).unwrap();
     assert!(world.rollout.pauses.contains_key(&owner("a1")), "it fires anew");
     assert!(resume(&mut world, owner("a1"), "again"));
     run(&mut world, 400);
@@ -216,10 +216,10 @@ fn f18_a_silent_watchdog_holds_and_clears_nothing() {
     run(&mut world, 100);
     assert!(waits_for(&world, silent), "never heard since the start");
     assert_eq!(world.alerts().len(), 0, "and not for long");
-    world.beats();
+    world.beats(false).unwrap();
     run(&mut world, 30);
     assert!(!waits_for(&world, silent));
-    world.fires("a1", "tidegate_flag=checkout");
+    world.fires("a1", labelled("tidegate_flag=checkout")).unwrap();
     run(&mut world, 91);
     assert!(waits_for(&world, silent), "two periods without a beat");
     assert_eq!(
@@ -235,13 +235,13 @@ fn f18_a_silent_watchdog_holds_and_clears_nothing() {
         "silence clears no alert"
     );
     assert_eq!(world.shares(), [1.0]);
-    world.beats();
+    world.beats(false).unwrap();
     assert!(!waits_for(&world, silent));
     assert!(
         world.rollout.pauses.contains_key(&owner("a1")),
         "nor does the watchdog's return"
     );
-    world.over("a1");
+    world.over("a1").unwrap();
     run(&mut world, 30);
     assert_eq!(world.shares(), [1.0, 100.0]);
 }
@@ -250,18 +250,18 @@ fn f18_a_silent_watchdog_holds_and_clears_nothing() {
 fn f18_after_a_restart_the_watchdog_must_be_heard_again() {
     let mut world = guarded("watchdog 1m");
     for _ in 0..4 {
-        world.beats();
+        world.beats(false).unwrap();
         run(&mut world, 60);
     }
-    world.restart();
-    world.deaf();
+    world.restart().unwrap();
+    world.deaf().unwrap();
     run(&mut world, 100);
     assert_eq!(
         world.shares(),
         [1.0],
         "what was heard before the restart is not heard now"
     );
-    world.beats();
+    world.beats(false).unwrap();
     run(&mut world, 60);
     assert_eq!(world.shares(), [1.0, 100.0]);
 }
@@ -288,12 +288,12 @@ fn f19_nothing_stands_in_front_of_an_alert() {
         for node in world.nodes.values_mut() {
             node.follows = false;
         }
-        world.fires("a1", "tidegate_flag=checkout");
+        world.fires("a1", labelled("tidegate_flag=checkout")).unwrap();
         assert!(
             matches!(world.rollout.phase, Phase::RollingBack { .. }),
             "{stages}"
         );
-        world.over("a1");
+        world.over("a1").unwrap();
         assert!(
             matches!(world.rollout.phase, Phase::RollingBack { .. }),
             "nothing takes it back"
@@ -336,9 +336,9 @@ fn what_wants_a_person_stands_until_it_is_over() {
     );
     run(&mut world, 20);
     assert_eq!(names(&world), [""; 0]);
-    world.fires("a1", "tidegate_flag=checkout");
+    world.fires("a1", labelled("tidegate_flag=checkout")).unwrap();
     assert_eq!(names(&world), [""; 0], "the Alertmanager's own to tell");
-    world.over("a1");
+    world.over("a1").unwrap();
     say(&mut world, "r", Answer::Value(2.0));
     say(&mut world, "s", Answer::Value(2.0));
     run(&mut world, 10);

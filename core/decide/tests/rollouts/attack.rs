@@ -1,7 +1,7 @@
 //! Whatever may happen to a rollout, at random: policies, numbers, nodes, people, alerts, gates.
 
 use crate::policy_text::policy;
-use crate::simulation::{Answer, Simulation};
+use crate::simulation::{Answer, Simulation, gate, labelled, pass};
 use proptest::prelude::*;
 use tidegate_decide::rollout::{Input, Question};
 use tidegate_model::access::Role;
@@ -160,12 +160,12 @@ pub(crate) fn happen(world: &mut Simulation, event: &Event) {
     match event {
         Event::Run(seconds, answers) => {
             answer(world, answers);
-            world.run(Span::seconds(*seconds));
+            world.run(Span::seconds(*seconds)).unwrap();
         }
         Event::Down(seconds, answers) => {
             answer(world, answers);
             world.now = Span::seconds(*seconds).after(world.now);
-            world.restart();
+            world.restart().unwrap();
         }
         Event::Again => {
             let last = world
@@ -187,19 +187,17 @@ pub(crate) fn happen(world: &mut Simulation, event: &Event) {
         Event::Gone(node) => {
             world.nodes.remove(NODES[*node]);
         }
-        Event::Join(node) => world.join(NODES[*node]),
+        Event::Join(node) => world.join(NODES[*node]).unwrap(),
         Event::ClockBack(seconds) => {
             world.now -= chrono::TimeDelta::seconds(*seconds);
             world.feed(Input::Wake).unwrap();
         }
-        Event::Fires(alert, labels) => world.fires(ALERTS[*alert], LABELS[*labels]),
+        Event::Fires(alert, labels) => world.fires(ALERTS[*alert], labelled(LABELS[*labels])).unwrap(),
         Event::Over(alert) => {
-            if world.known_alerts.contains_key(ALERTS[*alert]) {
-                world.over(ALERTS[*alert]);
-            }
+            world.over(ALERTS[*alert]).unwrap();
         }
-        Event::Beats => world.beats(),
-        Event::Gate(says) => world.gate("change", says),
+        Event::Beats => world.beats(false).unwrap(),
+        Event::Gate(says) => gate(world, "change", says),
         Event::LatePass(index) => late_pass(world, *index),
         Event::Command(command, other) => {
             let (name, role) = if *other {
@@ -234,7 +232,7 @@ fn late_pass(world: &mut Simulation, index: usize) {
                 .collect()
         };
         let before = answers(world);
-        let pass = world.answered(question, 200, "application/json", r#"{"verdict":"pass"}"#);
+        let pass = world.answered(question, &pass());
         world.feed(pass).unwrap();
         assert_eq!(answers(world), before, "an answer that came too late was heard");
     }

@@ -461,7 +461,7 @@ fn f16_candidate_and_baseline_both_bad() {
     let mut simulation = simulation(&[absolute, &ratio]);
     let name = RuleName::new("absolute").unwrap();
     simulation.answers.insert(name, Answer::Value(0.5));
-    simulation.run(Span::seconds(30));
+    simulation.run(Span::seconds(30)).unwrap();
     let decisions = || simulation.taken.iter().map(|taken| &taken.step.because.decision);
     assert!(decisions().any(|decision| *decision == Decision::RollingBack));
 }

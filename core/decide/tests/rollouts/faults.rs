@@ -22,7 +22,7 @@ pub(crate) fn say(world: &mut Simulation, rule: &str, answer: Answer) {
 }
 
 pub(crate) fn run(world: &mut Simulation, seconds: u64) {
-    world.run(Span::seconds(seconds));
+    world.run(Span::seconds(seconds)).unwrap();
 }
 
 pub(crate) fn is_rolled_back(world: &Simulation) -> bool {

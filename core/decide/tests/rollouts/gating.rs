@@ -1,15 +1,13 @@
 //! Gates: only a pass opens, nothing makes them pass by itself, and nothing waits for them that must not.
 
 use crate::faults::{run, say, waits_for, world};
-use crate::simulation::{Answer, Simulation};
+use crate::simulation::{Answer, Simulation, gate, json, pass};
 use tidegate_decide::rollout::Input;
 use tidegate_decide::step::Effect;
 use tidegate_model::access::Role;
 use tidegate_model::because::Reason;
 use tidegate_model::rollout::{PauseOwner, Phase, RolloutCommand};
 use tidegate_model::span::Span;
-
-const PASS: &str = r#"{"verdict":"pass"}"#;
 
 fn gated(stage: &str) -> Simulation {
     world(&format!(
@@ -33,7 +31,7 @@ fn resume(world: &mut Simulation, reason: &str) -> bool {
 #[test]
 fn a_gate_is_asked_when_nothing_else_is_waited_for() {
     let mut world = gated("gate change 5m");
-    world.gate("change", "pass");
+    gate(&mut world, "change", "pass");
     run(&mut world, 59);
     assert_eq!((asked(&world), world.shares()), (0, vec![1.0]));
     run(&mut world, 11);
@@ -46,7 +44,7 @@ fn a_gate_is_asked_when_nothing_else_is_waited_for() {
     );
 
     let mut paused = gated("gate change 5m");
-    paused.gate("change", "pass");
+    gate(&mut paused, "change", "pass");
     let reason = "lunch".to_owned();
     paused
         .command(RolloutCommand::Pause { reason }, "bob", Role::Operator)
@@ -58,25 +56,25 @@ fn a_gate_is_asked_when_nothing_else_is_waited_for() {
 #[test]
 fn all_gates_must_pass_and_a_pass_may_expire() {
     let mut world = gated("gate change 5m gate tests 5m");
-    world.gate("change", "pass");
-    world.gate("tests", "hold 3 of 5 are done");
+    gate(&mut world, "change", "pass");
+    gate(&mut world, "tests", "hold 3 of 5 are done");
     run(&mut world, 600);
     assert_eq!(world.shares(), [1.0]);
-    world.gate("tests", "pass");
+    gate(&mut world, "tests", "pass");
     run(&mut world, 30);
     assert_eq!(world.shares(), [1.0, 50.0]);
 
     // A pass that nobody used in time is asked for again.
     let mut world = gated("gate change 5m passes 1m gate tests 5m");
-    world.gate("change", "pass");
-    world.gate("tests", "hold");
+    gate(&mut world, "change", "pass");
+    gate(&mut world, "tests", "hold");
     run(&mut world, 100);
-    world.gate("change", "hold again");
+    gate(&mut world, "change", "hold again");
     run(&mut world, 120);
-    world.gate("tests", "pass");
+    gate(&mut world, "tests", "pass");
     run(&mut world, 120);
     assert_eq!(world.shares(), [1.0], "the first pass has expired");
-    world.gate("change", "pass");
+    gate(&mut world, "change", "pass");
     run(&mut world, 40);
     assert_eq!(world.shares(), [1.0, 50.0]);
 }
@@ -85,7 +83,7 @@ fn all_gates_must_pass_and_a_pass_may_expire() {
 fn f24_a_gate_that_is_down_or_talks_nonsense_is_waited_for() {
     for says in ["gone", "html", "error", "huge", "wrong", "hold", "PASS", "passed"] {
         let mut world = gated("gate change 5m");
-        world.gate("change", says);
+        gate(&mut world, "change", says);
         run(&mut world, 359);
         assert_eq!(world.alerts().len(), 0, "{says}");
         run(&mut world, 10);
@@ -110,14 +108,14 @@ fn f24_a_gate_that_is_down_or_talks_nonsense_is_waited_for() {
             waits_for(&world, |reason| matches!(reason, Reason::Gate { .. })),
             "{says}"
         );
-        world.restart();
+        world.restart().unwrap();
         run(&mut world, 600);
         assert_eq!(
             (world.shares(), world.alerts().len()),
             (vec![1.0], 1),
             "{says}, after a restart"
         );
-        world.gate("change", "pass");
+        gate(&mut world, "change", "pass");
         run(&mut world, 60);
         assert_eq!(world.shares(), [1.0, 50.0], "{says}: and then it passes");
     }
@@ -128,7 +126,7 @@ fn f24_the_deadline_survives_a_restart() {
     let mut world = gated("gate change 5m");
     run(&mut world, 100);
     world.now = Span::seconds(1000).after(world.now);
-    world.restart();
+    world.restart().unwrap();
     assert_eq!(world.alerts().len(), 1);
 }
 
@@ -140,28 +138,28 @@ fn f24_a_late_answer_for_an_older_stage_is_ignored() {
     );
     run(&mut world, 70);
     let first = world.questions[0].clone();
-    world.gate("change", "pass");
+    gate(&mut world, "change", "pass");
     run(&mut world, 30);
     assert_eq!(world.shares(), [1.0, 50.0]);
-    world.gate("change", "hold");
+    gate(&mut world, "change", "hold");
     run(&mut world, 120);
     assert!(world.questions.iter().any(|question| question.stage == 2));
     let before = world.rollout.clone();
-    let late = world.answered(&first, 200, "application/json", PASS);
+    let late = world.answered(&first, &pass());
     world.feed(late).unwrap();
     assert_eq!(world.rollout, before);
     // The same stage, asked about before a retreat.
     let reason = "a look".to_owned();
     let second = world.questions.last().unwrap().clone();
-    world.gate("change", "pass");
+    gate(&mut world, "change", "pass");
     run(&mut world, 40);
-    world.gate("change", "gone");
+    gate(&mut world, "change", "gone");
     world
         .command(RolloutCommand::Retreat { reason }, "bob", Role::Operator)
         .unwrap();
     let before = world.rollout.clone();
     assert_eq!(before.next_stage(), Some(second.stage));
-    let late = world.answered(&second, 200, "application/json", PASS);
+    let late = world.answered(&second, &pass());
     world.feed(late).unwrap();
     assert_eq!(world.rollout, before);
     // An answer that names another question is none.
@@ -172,7 +170,7 @@ fn f24_a_late_answer_for_an_older_stage_is_ignored() {
 #[test]
 fn a_gate_that_fails_needs_a_person_and_is_then_asked_anew() {
     let mut world = gated("gate change 5m");
-    world.gate("change", "fail CHG-7 was rejected");
+    gate(&mut world, "change", "fail CHG-7 was rejected");
     run(&mut world, 600);
     let owner: PauseOwner = "gate:change".to_owned().try_into().unwrap();
     assert_eq!(world.rollout.pauses[&owner].reason, "CHG-7 was rejected");
@@ -181,16 +179,16 @@ fn a_gate_that_fails_needs_a_person_and_is_then_asked_anew() {
         (1, 1),
         "said once, asked no more"
     );
-    world.gate("change", "pass");
+    gate(&mut world, "change", "pass");
     run(&mut world, 600);
     assert_eq!(world.shares(), [1.0], "a pass that nobody asked for");
     assert!(!resume(&mut world, ""));
-    world.gate("change", "hold");
+    gate(&mut world, "change", "hold");
     assert!(resume(&mut world, "they will look again"));
     run(&mut world, 100);
     assert!(asked(&world) > 1);
     assert_eq!(world.shares(), [1.0], "a person's word is not the gate's");
-    world.gate("change", "pass");
+    gate(&mut world, "change", "pass");
     run(&mut world, 40);
     assert_eq!(world.shares(), [1.0, 50.0]);
 }
@@ -199,7 +197,7 @@ fn a_gate_that_fails_needs_a_person_and_is_then_asked_anew() {
 fn f19_a_rollback_never_waits_for_a_gate() {
     for says in ["gone", "hold", "fail no", "html"] {
         let mut world = gated("gate change 1d");
-        world.gate("change", says);
+        gate(&mut world, "change", says);
         run(&mut world, 300);
         say(&mut world, "r", Answer::Value(2.0));
         run(&mut world, 10);
@@ -210,7 +208,7 @@ fn f19_a_rollback_never_waits_for_a_gate() {
         ));
         let question = world.questions.last().unwrap().clone();
         let before = world.rollout.clone();
-        let late = world.answered(&question, 200, "application/json", PASS);
+        let late = world.answered(&question, &pass());
         world.feed(late).unwrap();
         assert_eq!(world.rollout, before, "{says}: and nothing brings it back");
     }
@@ -222,7 +220,7 @@ fn a_gate_may_say_when_it_wants_to_be_asked_again() {
     run(&mut world, 60);
     let question = world.questions[0].clone();
     let body = r#"{"verdict":"hold","reason":"","retryAfterSeconds":600}"#;
-    let later = world.answered(&question, 200, "application/json", body);
+    let later = world.answered(&question, &json(body));
     world.feed(later).unwrap();
     run(&mut world, 590);
     assert_eq!(asked(&world), 1);

@@ -254,7 +254,11 @@ fn check_advance(taken: &Taken, from: usize, to: usize) {
 
 /// What holds of the whole story.
 fn check_story(world: &Simulation) {
-    assert_eq!(world.replay(), world.rollout, "replay tells another story");
+    assert_eq!(
+        world.replay().unwrap(),
+        world.rollout,
+        "replay tells another story"
+    );
     for pair in world.taken.windows(2) {
         let (one, other) = (&pair[0], &pair[1]);
         if one.input == other.input {

@@ -15,7 +15,7 @@ fn f30_after_a_night_without_a_control_plane_one_stage_is_left_not_three() {
     let mut world = world(&format!("{stages}\nblind 5m hold\nrule r > 1 window 30s"));
     run(&mut world, 30);
     world.now = Span::seconds(9 * 3600).after(world.now);
-    world.restart();
+    world.restart().unwrap();
     assert_eq!(world.shares(), [1.0, 10.0]);
     run(&mut world, 59);
     assert_eq!(world.shares(), [1.0, 10.0]);
@@ -226,7 +226,7 @@ fn a_stage_that_no_node_serves_takes_no_effect() {
     ));
     // Nine of ten are enough, eight are not.
     for index in 0..10 {
-        world.join(&format!("m{index}"));
+        world.join(&format!("m{index}")).unwrap();
     }
     let behind = |count: usize| {
         let mut fleet = world.fleet();

@@ -57,7 +57,7 @@ fn every_policy_opens_to_everybody_while_the_numbers_are_good() {
         let mut world = start(&policy);
         answer(&mut world, good);
         for _ in 0..7 * 24 {
-            world.run(Span::seconds(3600));
+            world.run(Span::seconds(3600)).unwrap();
             let next = world.rollout.next_stage().and_then(|next| policy.stage(next));
             if let Some(asks) = next.filter(|next| next.wait_for_approval.is_some()) {
                 let stage = asks.name.clone();
@@ -85,7 +85,7 @@ fn every_policy_opens_to_everybody_while_the_numbers_are_good() {
             "{} woke somebody for nothing",
             policy.name
         );
-        assert_eq!(world.replay(), world.rollout);
+        assert_eq!(world.replay().unwrap(), world.rollout);
     }
 }
 
@@ -101,7 +101,7 @@ fn every_policy_shuts_when_all_numbers_turn_bad() {
         );
         let mut world = start(&policy);
         answer(&mut world, good);
-        world.run(Span::seconds(600));
+        world.run(Span::seconds(600)).unwrap();
         answer(&mut world, bad);
         let patience = policy
             .safety
@@ -109,7 +109,7 @@ fn every_policy_shuts_when_all_numbers_turn_bad() {
             .iter()
             .map(|rule| rule.interval.times(rule.trip.of))
             .max();
-        world.run(patience.unwrap());
+        world.run(patience.unwrap()).unwrap();
         assert_eq!(world.rollout.share.parts(), 0, "{}", policy.name);
         assert_eq!(world.alerts().len(), 1, "{}: {:?}", policy.name, world.alerts());
     }
