@@ -1,0 +1,255 @@
+//! Decisions and reasons in words.
+
+use super::{Because, Decision, Reason};
+use crate::Timestamp;
+use crate::key::NodeName;
+use crate::verdict::Verdict;
+use std::fmt;
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started { share } => write!(f, "started at {share}"),
+            Self::Holds { share } => write!(f, "holds at {share}"),
+            Self::TookEffect { share } => write!(f, "{share} took effect on the nodes"),
+            Self::Advanced { stage, share } => write!(f, "advanced to {stage} ({share})"),
+            Self::Paused { share } => write!(f, "paused at {share}"),
+            Self::Resumed { share } => write!(f, "resumed at {share}"),
+            Self::Approved { stage } => write!(f, "approved {stage}"),
+            Self::Retreated { share } => write!(f, "retreated to {share}"),
+            Self::RollingBack => f.write_str("rolling back"),
+            Self::RolledBack { took } => write!(
+                f,
+                "rolled back, confirmed by every live node in {}",
+                took.rounded()
+            ),
+            Self::Completed => f.write_str("completed"),
+            Self::Aborted => f.write_str("aborted"),
+            Self::Alerted { share } => write!(f, "alert, holds at {share}"),
+            Self::Saved => f.write_str("saved"),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule { .. } => self.fmt_rule(f),
+            Self::NotLooked { rule } => write!(f, "{rule} has no fresh look in this stage yet"),
+            Self::Soaking { until } => write!(f, "stage lasts until {}", clock(*until)),
+            Self::BetweenStages { until } => write!(f, "pause between stages until {}", clock(*until)),
+            Self::HealthyFor { rule, needs, has } => {
+                write!(f, "{rule} healthy for {} of {needs}", has.rounded())
+            }
+            Self::Window { opens, reason } => {
+                match opens {
+                    Some(opens) => write!(f, "window opens {}", opens.format("%a %Y-%m-%d %H:%M UTC"))?,
+                    None => f.write_str("no window opens")?,
+                }
+                if reason.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, " ({reason})")
+                }
+            }
+            Self::ApprovalMissing { stage, roles } => {
+                write!(f, "approval for {stage} missing (from: {roles})")
+            }
+            Self::ApprovalExpired { stage } => write!(f, "approval for {stage} has expired"),
+            Self::Acknowledgement {
+                confirmed,
+                live,
+                waiting_for,
+            } => {
+                write!(f, "confirmed by {confirmed} of {live} nodes")?;
+                let names: Vec<&str> = waiting_for.iter().map(NodeName::as_str).collect();
+                if names.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, ", waiting for {}", names.join(", "))
+                }
+            }
+            Self::NodesUnheard => f.write_str("nodes may serve that have not been heard of since the start"),
+            Self::PausedBy { owner, reason } => write!(f, "paused by {owner}: {reason}"),
+            Self::Blind {
+                rule,
+                unknown,
+                lasted,
+                budget,
+            } => {
+                write!(
+                    f,
+                    "{rule} could not be judged ({unknown}) for {} of at most {budget}",
+                    lasted.rounded()
+                )
+            }
+            Self::AlertFires { .. }
+            | Self::AlertOver { .. }
+            | Self::AlertsSilent { .. }
+            | Self::Gate { .. } => self.fmt_others(f),
+            Self::NothingProven => f.write_str("no stage was proven healthy, so a retreat is a rollback"),
+            Self::AllHealthy => f.write_str("every rule healthy over its whole window"),
+            Self::LastStageDone => f.write_str("the last stage is done"),
+            Self::Command { by, reason } if reason.is_empty() => write!(f, "{by}"),
+            Self::Command { by, reason } => write!(f, "{by}: {reason}"),
+            Self::Finished => f.write_str("it has ended"),
+        }
+    }
+}
+
+impl Reason {
+    /// What others say: alerts and gates.
+    fn fmt_others(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlertFires {
+                fingerprint,
+                since,
+                text,
+            } => write!(f, "alert {text} (alert:{fingerprint}, since {})", clock(*since)),
+            Self::AlertOver { fingerprint } => write!(f, "alert:{fingerprint} is over"),
+            Self::AlertsSilent { heard, every } => {
+                f.write_str("nobody knows whether alerts come through: the watchdog, every ")?;
+                match heard {
+                    Some(heard) => write!(f, "{every}, was last heard {}", clock(*heard)),
+                    None => write!(f, "{every}, was not heard since the start of the control plane"),
+                }
+            }
+            Self::Gate {
+                target,
+                stage,
+                says,
+                due,
+            } => {
+                write!(f, "gate {target} for {stage} {says}")?;
+                match due {
+                    Some(due) => write!(f, " (due {})", clock(*due)),
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn fmt_rule(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Rule {
+            rule,
+            verdict,
+            value,
+            comparison,
+            threshold,
+            bad,
+            need,
+            detail,
+            dry_run,
+        } = self
+        else {
+            return Ok(());
+        };
+        let dry_run = if *dry_run { " (dry run)" } else { "" };
+        write!(f, "{rule}{dry_run} {verdict}")?;
+        let threshold = Figure(*threshold);
+        match (verdict, value) {
+            (Verdict::Breached, Some(value)) => write!(f, ": {} {comparison} {threshold}", Figure(*value))?,
+            (_, Some(value)) => write!(f, ": {}, bad is {comparison} {threshold}", Figure(*value))?,
+            (_, None) => {}
+        }
+        if *bad > 0 {
+            write!(f, " ({bad} bad, {need} to trip)")?;
+        }
+        if detail.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " [{detail}]")
+        }
+    }
+}
+
+impl fmt::Display for Because {
+    /// One line: the decision, a colon, the reasons.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.decision.fmt(f)?;
+        for (index, reason) in self.reasons.iter().enumerate() {
+            f.write_str(if index == 0 { ": " } else { "; " })?;
+            reason.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+fn clock(at: Timestamp) -> impl fmt::Display {
+    at.format("%Y-%m-%d %H:%M:%S UTC")
+}
+
+/// A measured number as people read it: four significant digits, no trailing zeros.
+#[derive(Debug, Clone, Copy)]
+pub struct Figure(pub f64);
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rounded = format!("{:.3e}", self.0).parse::<f64>().unwrap_or(self.0);
+        let plain = rounded == 0.0 || (1e-6..1e9).contains(&rounded.abs());
+        if plain {
+            write!(f, "{rounded}")
+        } else {
+            write!(f, "{rounded:e}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::RuleName;
+    use crate::policy::Comparison;
+    use crate::verdict::UnknownReason;
+
+    #[test]
+    fn numbers_are_as_short_as_people_need_them() {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.02, "0.02"),
+            (0.1 + 0.2, "0.3"),
+            (0.004_567_89, "0.004568"),
+            (-1234.56, "-1235"),
+            (1e12, "1e12"),
+            (1.0e-9, "1e-9"),
+            (100.0, "100"),
+        ] {
+            assert_eq!(Figure(value).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_rule_shows_its_value_against_its_threshold() {
+        let said = |verdict: Verdict, value: Option<f64>, bad: u32| {
+            Reason::Rule {
+                rule: RuleName::new("errors").unwrap(),
+                verdict,
+                value,
+                comparison: Comparison::GreaterThan,
+                threshold: 0.02,
+                bad,
+                need: 2,
+                detail: String::new(),
+                dry_run: false,
+            }
+            .to_string()
+        };
+        for (reason, text) in [
+            (
+                said(Verdict::Healthy, Some(0.004), 0),
+                "errors healthy: 0.004, bad is > 0.02",
+            ),
+            (
+                said(Verdict::Breached, Some(0.05), 1),
+                "errors breached: 0.05 > 0.02 (1 bad, 2 to trip)",
+            ),
+            (
+                said(Verdict::Unknown(UnknownReason::NoSeries), None, 0),
+                "errors unknown (no_series)",
+            ),
+        ] {
+            assert_eq!(reason, text);
+        }
+    }
+}
