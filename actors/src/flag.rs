@@ -10,12 +10,12 @@ use tidegate_decide::definition;
 use tidegate_decide::environment::check_target;
 use tidegate_decide::notice::unfit_targets;
 use tidegate_decide::refusal::Refusal;
-use tidegate_decide::start::{self, StartRollout};
+use tidegate_decide::start::{self, Authors, StartRollout};
 use tidegate_decide::step::Step;
 use tidegate_model::access::Author;
 use tidegate_model::because::{Because, Decision};
 use tidegate_model::catalog::Catalog;
-use tidegate_model::change::{Change, EntityRef, EntityState, Kind};
+use tidegate_model::change::{Change, EntityRef, EntityState, Kind, PolicyState};
 use tidegate_model::environment::EnvironmentSettings;
 use tidegate_model::flag::{FlagDefinition, FlagState};
 use tidegate_model::key::{EnvironmentKey, FlagKey, Revision, RolloutId, TargetName};
@@ -138,14 +138,16 @@ async fn start_rollout(
         .await?
         .ok_or_else(|| not_found(format!("flag {key}")))?;
     let policy = EntityRef::Policy(environment.clone(), request.policy.clone());
-    let policy = match shell
+    let PolicyState {
+        policy, by: editor, ..
+    } = match shell
         .store
         .load(&policy)
         .await
         .map_err(ControlError::Store)?
         .map(|stored| stored.state)
     {
-        Some(EntityState::Policy(policy)) => policy.policy,
+        Some(EntityState::Policy(policy)) => *policy,
         _ => return Err(not_found(format!("policy {}", request.policy))),
     };
     if policy.asks_prometheus() && !shell.poller.has_prometheus() {
@@ -165,7 +167,10 @@ async fn start_rollout(
         &flag.value,
         &policy,
         latest.as_ref(),
-        &by,
+        Authors {
+            starter: &by,
+            editor: editor.as_ref(),
+        },
         now,
     )
     .map_err(ControlError::Refused)?;

@@ -12,6 +12,7 @@ use tidegate_model::key::{
 };
 use tidegate_model::rollout::{Ending, GivenApproval, Pause, PauseOwner, Phase, Rollout};
 use tidegate_model::share::Share;
+use tidegate_model::snapshot::Digest;
 use tidegate_model::verdict::Look;
 
 /// A thing and the revision at which it was read.
@@ -37,6 +38,8 @@ pub struct RolloutView {
     pub attempt: u32,
     /// By which policy.
     pub policy: PolicyName,
+    /// Digest of the plan that it follows: what approvals are bound to.
+    pub plan_digest: Digest,
     /// The variation being opened.
     pub candidate: VariationKey,
     /// The variation that a rollback returns to.
@@ -138,6 +141,7 @@ pub(crate) fn at_rest(rollout: &Rollout, revision: Revision) -> RolloutView {
         flag: start.flag.clone(),
         attempt: start.attempt,
         policy: start.policy.clone(),
+        plan_digest: start.plan_digest.clone(),
         candidate: start.candidate.clone(),
         safe: start.safe.clone(),
         revision,

@@ -23,6 +23,7 @@ use tidegate_model::verdict::{Measurement, UnknownReason};
 use tidegate_store::{Expect, MemoryStore, Store};
 
 mod alerts;
+mod approvals;
 mod tests;
 
 /// What the scripted Prometheus answers.

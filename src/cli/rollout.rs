@@ -231,7 +231,10 @@ async fn approve(
         client,
         screen,
         view.id.as_str(),
-        RolloutCommand::Approve { stage },
+        RolloutCommand::Approve {
+            stage,
+            plan: Some(view.plan_digest),
+        },
     )
     .await
 }

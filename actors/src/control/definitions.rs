@@ -228,15 +228,22 @@ impl ControlPlane {
                 Some(home) => Some(home.gate.lock().await),
                 None => None,
             };
-            let state = PolicyState { policy, text };
+            let state = PolicyState {
+                policy,
+                text,
+                by: Some(by.clone()),
+            };
             let before = shell
                 .store
                 .load(&entity)
                 .await
                 .map_err(ControlError::Store)?
                 .and_then(policy_of);
-            let change = (before.map(|before| before.value).as_ref() != Some(&state))
-                .then(|| Change::PolicySaved(Box::new(state)));
+            // Whoever saves the same text again has written nothing.
+            let same = before.is_some_and(|before| {
+                (&before.value.policy, &before.value.text) == (&state.policy, &state.text)
+            });
+            let change = (!same).then(|| Change::PolicySaved(Box::new(state)));
             save(&shell, &entity, change, expect, by).await?;
             find(&shell, entity, policy_of).await
         })

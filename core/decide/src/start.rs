@@ -39,21 +39,40 @@ pub struct StartRollout {
     pub arguments: BTreeMap<String, String>,
 }
 
+/// Whose work a rollout is: none of them can approve it.
+#[derive(Debug, Clone, Copy)]
+pub struct Authors<'a> {
+    /// Who starts it.
+    pub starter: &'a Author,
+    /// Who wrote the policy last, as far as that is known.
+    pub editor: Option<&'a Author>,
+}
+
+impl<'a> From<&'a Author> for Authors<'a> {
+    fn from(starter: &'a Author) -> Self {
+        Self {
+            starter,
+            editor: None,
+        }
+    }
+}
+
 /// The first step of a rollout: it exists, and holds the flag.
 ///
 /// `latest` is the flag's latest rollout, if it ever had one.
 ///
 /// # Errors
 /// Why it cannot start: everything at once where that is possible.
-pub fn start(
+pub fn start<'a>(
     request: &StartRollout,
     environment: &EnvironmentKey,
     flag: &FlagState,
     policy: &Policy,
     latest: Option<&Rollout>,
-    by: &Author,
+    authors: impl Into<Authors<'a>>,
     now: Timestamp,
 ) -> Result<(RolloutId, Step), Refusal> {
+    let Authors { starter: by, editor } = authors.into();
     let sides = sides(request, &flag.flag, policy)?;
     check_state(flag, policy, latest, now)?;
     let attempt = flag.attempts.saturating_add(1);
@@ -78,6 +97,7 @@ pub fn start(
         candidate: sides.candidate.clone(),
         safe: sides.safe.clone(),
         by: by.clone(),
+        editor: editor.cloned(),
     };
     let pin = Pin {
         rollout: id.clone(),

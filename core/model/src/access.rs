@@ -167,6 +167,16 @@ pub enum Author {
     },
 }
 
+impl Author {
+    /// Whether both are the same person: a token that was made anew with another role is still theirs.
+    pub fn is_same_person(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Token { name, .. }, Self::Token { name: other, .. }) => name == other,
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for Author {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

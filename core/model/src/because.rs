@@ -162,6 +162,11 @@ pub enum Reason {
         /// Which stage.
         stage: StageName,
     },
+    /// The word was given for another plan.
+    ApprovalVoid {
+        /// Which stage.
+        stage: StageName,
+    },
     /// Nodes have not all confirmed yet.
     Acknowledgement {
         /// How many live nodes confirmed.

@@ -241,6 +241,9 @@ pub struct PolicyState {
     pub policy: Policy,
     /// As it was written.
     pub text: String,
+    /// Who wrote it, and so cannot approve what it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Author>,
 }
 
 /// The state of one thing.

@@ -89,6 +89,9 @@ pub struct RolloutStart {
     pub safe: VariationKey,
     /// Who started it, and so cannot approve it.
     pub by: Author,
+    /// Who wrote the policy last, and so cannot approve it either; `None` when that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub editor: Option<Author>,
 }
 
 /// Where a rollout is.
@@ -400,6 +403,9 @@ pub enum RolloutCommand {
     Approve {
         /// Which stage: the next one.
         stage: StageName,
+        /// The digest of the plan that was looked at: refused when the plan is another one by now.
+        #[serde(default, rename = "planDigest", skip_serializing_if = "Option::is_none")]
+        plan: Option<Digest>,
     },
     /// Back to the last stage that was proven healthy.
     Retreat {
@@ -454,10 +460,10 @@ impl Rollout {
         })
     }
 
-    /// Whether somebody of this role, who is this author, may approve the stage at `index`.
-    pub fn may_approve(&self, index: usize, role: Role, by: &Author) -> bool {
+    /// Whether somebody of this role may approve the stage at `index`, if nothing else stands against it.
+    pub fn may_approve(&self, index: usize, role: Role) -> bool {
         let stage = self.start.plan.stage(index);
         let approval = stage.and_then(|stage| stage.wait_for_approval.as_ref());
-        approval.is_some_and(|approval| approval.roles.contains(&role)) && by != &self.start.by
+        approval.is_some_and(|approval| approval.roles.contains(&role))
     }
 }

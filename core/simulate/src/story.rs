@@ -247,7 +247,11 @@ impl Reader<'_> {
                 let role: Role = self.word(rest, 1, "as what", example)?;
                 let stage = self.word(rest, 2, "which stage", example)?;
                 let name = self.name(rest, example)?;
-                return Ok(Happening::Command(RolloutCommand::Approve { stage }, name, role));
+                return Ok(Happening::Command(
+                    RolloutCommand::Approve { stage, plan: None },
+                    name,
+                    role,
+                ));
             }
             other => {
                 let known = VERBS.join(", ");

@@ -62,7 +62,11 @@ impl Teller {
             };
             told.push(self.tell(&Event {
                 text: format!("approve {APPROVER} {role} {stage}"),
-                what: Happening::Command(RolloutCommand::Approve { stage }, APPROVER.to_owned(), role),
+                what: Happening::Command(
+                    RolloutCommand::Approve { stage, plan: None },
+                    APPROVER.to_owned(),
+                    role,
+                ),
             })?);
             // A word that is void as soon as it is given never opens anything.
             if asked(&self.simulation).is_some() {

@@ -9,6 +9,7 @@ use tidegate_model::because::{Decision, Reason};
 use tidegate_model::invalid::Violation;
 use tidegate_model::key::StageName;
 use tidegate_model::rollout::{Ending, PauseOwner, Phase, Rollout, RolloutChange, RolloutCommand};
+use tidegate_model::snapshot::Digest;
 
 /// Longest reason, in characters.
 const REASON_CHARS_MAX: usize = 1000;
@@ -32,7 +33,10 @@ pub(super) fn follow(
     match command {
         RolloutCommand::Pause { reason } => Ok(pause(draft, by, reason)),
         RolloutCommand::Resume { owner, reason } => resume(draft, by, owner, reason),
-        RolloutCommand::Approve { stage } => approve(draft, by, role, stage),
+        RolloutCommand::Approve { stage, plan } => {
+            check_plan(&draft.rollout, plan.as_ref())?;
+            approve(draft, by, role, stage)
+        }
         RolloutCommand::Retreat { reason } => retreat(draft, by, reason),
         RolloutCommand::Rollback { reason } => Ok(roll_back(draft, by, reason, Ending::RolledBack)),
         RolloutCommand::Abort { reason } => Ok(roll_back(draft, by, reason, Ending::Aborted)),
@@ -186,15 +190,42 @@ fn approvable(rollout: &Rollout, named: &StageName) -> Result<usize, Refusal> {
     Ok(index)
 }
 
-/// Two people open a stage that asks for it: never the one who started the rollout alone (X6).
+/// Whoever approves says yes to what they have read (F23).
+fn check_plan(rollout: &Rollout, seen: Option<&Digest>) -> Result<(), Refusal> {
+    match seen {
+        Some(seen) if *seen != rollout.start.plan_digest => Err(Refusal::conflict(
+            format!(
+                "the plan of {} is another one than you have seen",
+                rollout.start.id
+            ),
+            "read the rollout again, then approve the plan that it has now",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Two people open a stage that asks for it: never those alone who started the rollout or wrote its
+/// policy (X6).
 fn may_approve(rollout: &Rollout, index: usize, role: Role, by: &Author) -> Result<(), Refusal> {
-    if *by == rollout.start.by {
+    let start = &rollout.start;
+    let involved = if by.is_same_person(&start.by) {
+        Some(format!("started {}", start.id))
+    } else if start
+        .editor
+        .as_ref()
+        .is_some_and(|editor| by.is_same_person(editor))
+    {
+        Some(format!("wrote policy {} as {} uses it", start.policy, start.id))
+    } else {
+        None
+    };
+    if let Some(did) = involved {
         return Err(Refusal::Forbidden {
-            why: format!("{by} started {} and cannot approve it", rollout.start.id),
+            why: format!("{by} {did} and cannot approve it"),
             fix: "ask somebody else, with a token of their own".to_owned(),
         });
     }
-    if rollout.may_approve(index, role, by) {
+    if rollout.may_approve(index, role) {
         return Ok(());
     }
     let stage = rollout

@@ -247,7 +247,10 @@ impl View<'_> {
         {
             let stage = next.name.clone();
             let roles: Vec<String> = asked.roles.iter().map(ToString::to_string).collect();
-            blocking.push(match self.rollout.approval {
+            blocking.push(match &self.rollout.approval {
+                Some(given) if given.plan_digest != self.rollout.start.plan_digest => {
+                    Reason::ApprovalVoid { stage }
+                }
                 Some(_) => Reason::ApprovalExpired { stage },
                 None => Reason::ApprovalMissing {
                     stage,
@@ -307,7 +310,10 @@ fn rank(reason: &Reason) -> u8 {
         }
         | Reason::NotLooked { .. } => 9,
         Reason::Rule { .. } | Reason::Blind { .. } | Reason::AlertsSilent { .. } => 3,
-        Reason::ApprovalMissing { .. } | Reason::ApprovalExpired { .. } | Reason::Gate { .. } => 4,
+        Reason::ApprovalMissing { .. }
+        | Reason::ApprovalExpired { .. }
+        | Reason::ApprovalVoid { .. }
+        | Reason::Gate { .. } => 4,
         Reason::Window { .. } => 5,
         Reason::Soaking { .. } | Reason::BetweenStages { .. } => 6,
         Reason::HealthyFor { .. } => 7,

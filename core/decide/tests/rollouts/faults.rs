@@ -202,6 +202,7 @@ fn f20_f21_a_rollback_outranks_all_and_nothing_follows_it() {
             },
             RolloutCommand::Approve {
                 stage: "b".parse().unwrap(),
+                plan: None,
             },
             RolloutCommand::Retreat { reason: why },
         ]
@@ -241,6 +242,7 @@ fn f23_an_approval_is_for_this_plan_and_this_stage() {
         .command(
             RolloutCommand::Approve {
                 stage: "b".parse().unwrap(),
+                plan: None,
             },
             "carol",
             Role::Approver,
@@ -254,6 +256,7 @@ fn f23_an_approval_is_for_this_plan_and_this_stage() {
         .command(
             RolloutCommand::Approve {
                 stage: "b".parse().unwrap(),
+                plan: None,
             },
             "carol",
             Role::Approver,

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod alerting;
+mod approving;
 mod attack;
 mod evidence;
 mod faults;

@@ -61,7 +61,11 @@ fn every_policy_opens_to_everybody_while_the_numbers_are_good() {
             let next = world.rollout.next_stage().and_then(|next| policy.stage(next));
             if let Some(asks) = next.filter(|next| next.wait_for_approval.is_some()) {
                 let stage = asks.name.clone();
-                let _already = world.command(RolloutCommand::Approve { stage }, "carol", Role::Approver);
+                let _already = world.command(
+                    RolloutCommand::Approve { stage, plan: None },
+                    "carol",
+                    Role::Approver,
+                );
             }
             if world.rollout.has_ended() {
                 break;

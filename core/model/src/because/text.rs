@@ -56,6 +56,9 @@ impl fmt::Display for Reason {
                 write!(f, "approval for {stage} missing (from: {roles})")
             }
             Self::ApprovalExpired { stage } => write!(f, "approval for {stage} has expired"),
+            Self::ApprovalVoid { stage } => {
+                write!(f, "approval for {stage} was given for another plan")
+            }
             Self::Acknowledgement {
                 confirmed,
                 live,

@@ -1,0 +1,101 @@
+//! Approvals: of this attempt, by somebody else.
+
+use super::*;
+use tidegate_decide::refusal::Refusal;
+use tidegate_model::key::StageName;
+
+/// The stages of the usual policy, the second with an approval.
+fn asking() -> String {
+    POLICY.replace(
+        "percentage: 50, duration: 1h",
+        "percentage: 50, duration: 1h, waitForApproval: true",
+    )
+}
+
+async fn world() -> World {
+    tokio::time::pause();
+    let world = World::new().await;
+    world.prepare().await;
+    world.save_policy(asking(), "erin", Role::Editor).await;
+    world
+}
+
+impl World {
+    async fn save_policy(&self, text: String, name: &str, role: Role) {
+        let policy = PolicyName::new("hourly").unwrap();
+        let by = Author::Token {
+            name: TokenName::new(name).unwrap(),
+            role,
+        };
+        let saved = self
+            .control
+            .save_policy(&self.environment, &policy, text, Expect::Any, by);
+        saved.await.unwrap();
+    }
+
+    async fn approve(&self, id: &RolloutId, name: &str) -> Result<RolloutView, ControlError> {
+        let command = RolloutCommand::Approve {
+            stage: StageName::new("half").unwrap(),
+            plan: None,
+        };
+        let role = Role::Approver;
+        let by = Author::Token {
+            name: TokenName::new(name).unwrap(),
+            role,
+        };
+        self.control
+            .command_rollout(&self.environment, id, command, Expect::Any, by, role)
+            .await
+    }
+}
+
+#[actix_rt::test]
+async fn f21_an_approval_of_an_older_attempt_opens_nothing_in_a_newer_one() {
+    let world = world().await;
+    let older = world.start().await.unwrap();
+    world.advance(minutes(5)).await;
+    let reason = String::new();
+    world
+        .command(&older, RolloutCommand::Rollback { reason })
+        .await
+        .unwrap();
+    world.advance(minutes(10)).await;
+    let newer = world.start().await.unwrap();
+    let refused = world.approve(&older, "carol").await.unwrap_err();
+    assert!(
+        matches!(refused, ControlError::Refused(Refusal::Conflict { .. })),
+        "{refused}"
+    );
+    world.advance(hours(3)).await;
+    let view = world.view(&newer).await;
+    assert_eq!(
+        (view.share.percent(), view.approval.is_none()),
+        (1.0, true),
+        "{view:?}"
+    );
+    world.approve(&newer, "carol").await.unwrap();
+    world.advance(minutes(2)).await;
+    assert_eq!(world.view(&newer).await.share.percent(), 50.0);
+}
+
+#[actix_rt::test]
+async fn x6_who_wrote_the_policy_does_not_approve_it() {
+    let world = world().await;
+    let id = world.start().await.unwrap();
+    let refused = world.approve(&id, "erin").await.unwrap_err();
+    assert!(
+        matches!(refused, ControlError::Refused(Refusal::Forbidden { .. })),
+        "{refused}"
+    );
+    // Who saves the same text once more has written nothing.
+    world.save_policy(asking(), "carol", Role::Admin).await;
+    let reason = String::new();
+    world
+        .command(&id, RolloutCommand::Rollback { reason })
+        .await
+        .unwrap();
+    world.advance(minutes(10)).await;
+    let id = world.start().await.unwrap();
+    assert!(world.approve(&id, "erin").await.is_err());
+    world.approve(&id, "carol").await.unwrap();
+}
