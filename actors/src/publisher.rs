@@ -8,21 +8,21 @@ use actix::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use tidegate_decide::rollout::Fleet;
-use tidegate_eval::CompiledSnapshot;
-use tidegate_interop::flagd;
 use tidegate_model::Timestamp;
 use tidegate_model::change::Kind;
-use tidegate_model::environment::FlagdTarget;
 use tidegate_model::fleet::{NodeReport, NodeView};
 use tidegate_model::key::{EnvironmentKey, FlagKey, RolloutId};
-use tidegate_model::snapshot::{SNAPSHOT_BYTES_MAX, Snapshot, SnapshotContent, Version};
+use tidegate_model::snapshot::{Snapshot, SnapshotContent, Version};
 use tidegate_model::span::Span;
+use tokio::task::spawn_blocking;
 
 mod content;
+mod gate;
 mod lists;
 
 pub(crate) use content::Content;
 use content::read_since;
+use gate::Candidate;
 
 /// How often the journal is looked at unasked: a nudge that got lost costs this much, not for ever.
 const SWEEP: std::time::Duration = std::time::Duration::from_secs(1);
@@ -74,7 +74,11 @@ pub(crate) struct Publisher {
     content: Content,
     /// The journal up to here is in `content`.
     seen: u64,
-    reading: bool,
+    /// Something is being read, or passes the gate: one after the other, so that what is published is what was
+    /// read, and changes that come meanwhile are published together.
+    busy: bool,
+    /// The keys changed while a snapshot passed the gate.
+    sign_again: bool,
     waiting: Waiting,
     nodes: Nodes,
     attached: BTreeMap<RolloutId, Attached>,
@@ -95,7 +99,8 @@ impl Publisher {
             environment,
             content,
             seen,
-            reading: false,
+            busy: false,
+            sign_again: false,
             waiting: Waiting::default(),
             nodes,
             attached: BTreeMap::new(),
@@ -107,17 +112,22 @@ impl Publisher {
         self.shell.environments.get(&self.environment)
     }
 
+    /// What was published last.
+    fn last(&self) -> Option<Arc<Published>> {
+        self.home().and_then(|home| home.published.borrow().clone())
+    }
+
     fn read_journal(&mut self, ctx: &mut Context<Self>) {
         let missing = self.content.missing_lists();
-        if self.reading || (self.shell.store.head() <= self.seen && missing.is_empty()) {
+        if self.busy || (self.shell.store.head() <= self.seen && missing.is_empty()) {
             return;
         }
-        self.reading = true;
+        self.busy = true;
         let (store, environment, seen) = (self.shell.store.clone(), self.environment.clone(), self.seen);
         let known = self.content.lists.keys().cloned().collect();
         let reading = async move { read_since(store.as_ref(), &environment, seen, missing, known).await };
         ctx.spawn(reading.into_actor(self).map(|news, publisher, ctx| {
-            publisher.reading = false;
+            publisher.busy = false;
             match news {
                 Ok(news) => {
                     publisher.seen = news.head;
@@ -143,43 +153,72 @@ impl Publisher {
 
     /// Publishes what is known, if it differs from what was published last.
     fn publish(&mut self, ctx: &mut Context<Self>) {
-        let now = self.shell.clock.now();
         let kept = self.waiting.keep(&self.content.flags);
-        let content = self.content.snapshot(&self.environment, &kept);
+        let content = Arc::new(self.content.snapshot(&self.environment, &kept));
         self.tell_waiting();
-        let version = Version {
-            epoch: self.shell.store.epoch(),
-            number: self.seen,
+        let Some(key) = self.shell.keys.signing() else {
+            self.refused("there is no key to sign it with");
+            return;
         };
-        match self.pass_gate(&content, version, now) {
-            Ok(Some(published)) => {
-                self.waiting.note(content.flags.iter().map(|one| &one.flag));
-                let splits = self.content.splits.values();
-                let splits = splits
-                    .map(|split| (split.rollout.clone(), split.revision))
-                    .collect();
-                self.nodes.publish(version, Arc::new(splits), now);
-                let measures = &self.shell.measures;
-                measures
-                    .publishes
-                    .with_label_values(&[self.environment.as_str()])
-                    .inc();
-                let number = i64::try_from(version.number).unwrap_or(i64::MAX);
-                measures
-                    .version
-                    .with_label_values(&[self.environment.as_str()])
-                    .set(number);
-                if let Some(home) = self.home() {
-                    home.published.send_replace(Some(Arc::new(published)));
-                }
-                self.tell_rollouts(ctx);
+        let candidate = Candidate {
+            content: Arc::clone(&content),
+            lists: self.content.lists.clone(),
+            flagd: self.content.settings.flagd,
+            version: Version {
+                epoch: self.shell.store.epoch(),
+                number: self.seen,
+            },
+            created: self.shell.clock.now(),
+            before: self.last().map(|published| published.header.clone()),
+            key,
+        };
+        let shell = Arc::clone(&self.shell);
+        let passing = spawn_blocking(move || candidate.pass(&shell.measures));
+        self.busy = true;
+        ctx.spawn(passing.into_actor(self).map(move |passed, publisher, ctx| {
+            publisher.busy = false;
+            match passed {
+                Ok(Ok(Some(published))) => publisher.send_out(published, &content, ctx),
+                Ok(Ok(None)) => {}
+                Ok(Err(why)) => publisher.refused(&why),
+                Err(panic) => publisher.refused(&panic.to_string()),
             }
-            Ok(None) => {}
-            Err(why) => {
-                self.shell.measures.refused_publishes.inc();
-                tracing::error!(environment = %self.environment, why, "snapshot refused by the publish gate");
+            if std::mem::take(&mut publisher.sign_again) {
+                publisher.sign_again();
             }
+            publisher.read_journal(ctx);
+        }));
+    }
+
+    fn send_out(&mut self, published: Published, content: &SnapshotContent, ctx: &mut Context<Self>) {
+        let version = published.header.version;
+        self.waiting.note(content.flags.iter().map(|one| &one.flag));
+        // Nothing is read while a snapshot passes the gate: these are the splits that are in it.
+        let splits = self.content.splits.values();
+        let splits = splits
+            .map(|split| (split.rollout.clone(), split.revision))
+            .collect();
+        self.nodes
+            .publish(version, Arc::new(splits), self.shell.clock.now());
+        let measures = &self.shell.measures;
+        measures
+            .publishes
+            .with_label_values(&[self.environment.as_str()])
+            .inc();
+        let number = i64::try_from(version.number).unwrap_or(i64::MAX);
+        measures
+            .version
+            .with_label_values(&[self.environment.as_str()])
+            .set(number);
+        if let Some(home) = self.home() {
+            home.published.send_replace(Some(Arc::new(published)));
         }
+        self.tell_rollouts(ctx);
+    }
+
+    fn refused(&self, why: &str) {
+        self.shell.measures.refused_publishes.inc();
+        tracing::error!(environment = %self.environment, why, "snapshot refused by the publish gate");
     }
 
     /// Says which flags wait for somebody's word.
@@ -197,73 +236,6 @@ impl Publisher {
                     "many flags vanish at once; they are published as they were until somebody confirms");
             }
             *told = held;
-        }
-    }
-
-    /// A snapshot that a node could choke on never leaves; nodes keep the last good one (F67).
-    fn pass_gate(
-        &self,
-        content: &SnapshotContent,
-        version: Version,
-        now: Timestamp,
-    ) -> Result<Option<Published>, String> {
-        let before = self.home().and_then(|home| home.published.borrow().clone());
-        let before = before.as_ref().map(|published| &published.header);
-        let previous = before.map(|header| header.digest.clone());
-        let key = self
-            .shell
-            .keys
-            .signing()
-            .ok_or("there is no key to sign it with")?;
-        let sealed = Snapshot::seal(content, version, now, previous.clone());
-        let sealed = sealed.map_err(|error| error.to_string())?.signed(&key);
-        if previous.as_ref() == Some(&sealed.header.digest) {
-            return Ok(None);
-        }
-        if before.is_some_and(|header| header.version >= version) {
-            return Err(format!("version {version} is not above the one before"));
-        }
-        CompiledSnapshot::compile_with(content, version, &self.content.lists)
-            .map_err(|invalid| invalid.to_string())?;
-        if self.content.settings.flagd != FlagdTarget::Off {
-            self.measure_flagd(content, version);
-        }
-        let bytes = serde_json::to_vec(&sealed).map_err(|error| error.to_string())?;
-        if bytes.len() > SNAPSHOT_BYTES_MAX {
-            return Err(format!(
-                "{} bytes, the limit is {SNAPSHOT_BYTES_MAX}",
-                bytes.len()
-            ));
-        }
-        Ok(Some(Published {
-            header: sealed.header,
-            bytes: bytes.into(),
-        }))
-    }
-
-    /// Says which flags flagd's clients do not get. They never keep a snapshot from the nodes: a
-    /// rollback must reach those whatever flagd can be told.
-    fn measure_flagd(&self, content: &SnapshotContent, version: Version) {
-        let environment = self.environment.as_str();
-        let (bytes, left_out) = match flagd::lower(content, version) {
-            Ok(lowered) => {
-                for left in &lowered.left_out {
-                    let why: Vec<String> = left.why.iter().map(ToString::to_string).collect();
-                    let why = why.join("; ");
-                    tracing::warn!(environment, flag = %left.flag, why, "flagd's clients do not get this flag");
-                }
-                (lowered.configuration.len(), lowered.left_out.len())
-            }
-            Err(too_large) => {
-                tracing::error!(environment, why = %too_large, "flagd's clients keep the configuration before");
-                (too_large.bytes, 0)
-            }
-        };
-        let gauges = &self.shell.measures.flagd;
-        for (gauge, value) in [(&gauges.bytes, bytes), (&gauges.left_out, left_out)] {
-            gauge
-                .with_label_values(&[environment])
-                .set(i64::try_from(value).unwrap_or(i64::MAX));
         }
     }
 
@@ -295,6 +267,23 @@ impl Publisher {
         });
     }
 
+    fn sign_again(&self) {
+        let (Some(home), Some(published), Some(key)) = (self.home(), self.last(), self.shell.keys.signing())
+        else {
+            return;
+        };
+        let signed = serde_json::from_slice::<Snapshot>(&published.bytes).and_then(|snapshot| {
+            let snapshot = snapshot.signed(&key);
+            let bytes = serde_json::to_vec(&snapshot)?.into();
+            let header = snapshot.header;
+            Ok(Published { header, bytes })
+        });
+        match signed {
+            Ok(signed) => drop(home.published.send_replace(Some(Arc::new(signed)))),
+            Err(error) => tracing::error!(%error, "what is published cannot be signed again"),
+        }
+    }
+
     fn sweep(&mut self, ctx: &mut Context<Self>) {
         self.read_journal(ctx);
         ctx.run_later(SWEEP, Self::sweep);
@@ -322,21 +311,10 @@ impl Handler<SignAgain> for Publisher {
     type Result = ();
 
     fn handle(&mut self, _: SignAgain, _ctx: &mut Self::Context) {
-        let (Some(home), Some(key)) = (self.home(), self.shell.keys.signing()) else {
-            return;
-        };
-        let Some(published) = home.published.borrow().clone() else {
-            return;
-        };
-        let signed = serde_json::from_slice::<Snapshot>(&published.bytes).and_then(|snapshot| {
-            let snapshot = snapshot.signed(&key);
-            let bytes = serde_json::to_vec(&snapshot)?.into();
-            let header = snapshot.header;
-            Ok(Published { header, bytes })
-        });
-        match signed {
-            Ok(signed) => drop(home.published.send_replace(Some(Arc::new(signed)))),
-            Err(error) => tracing::error!(%error, "what is published cannot be signed again"),
+        if self.busy {
+            self.sign_again = true;
+        } else {
+            self.sign_again();
         }
     }
 }

@@ -5,9 +5,10 @@ use crate::experiment::Experiment;
 use crate::invalid::{Invalid, Violation};
 use crate::key::{FlagKey, RolloutId, SegmentKey, VariationKey};
 use crate::share::Share;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 mod check;
 
@@ -243,10 +244,11 @@ pub struct FlagDefinition {
 }
 
 /// A flag whose definition holds together on its own, with everything left out filled in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(try_from = "FlagDefinition", into = "FlagDefinition")]
+/// A clone shares the definition.
+#[derive(Debug, Clone, PartialEq, Deserialize, utoipa::ToSchema)]
+#[serde(try_from = "FlagDefinition")]
 #[schema(value_type = FlagDefinition)]
-pub struct Flag(FlagDefinition);
+pub struct Flag(Arc<FlagDefinition>);
 
 impl Flag {
     /// A flag, if its definition holds together. Whether the segments and flags it names exist is
@@ -256,7 +258,7 @@ impl Flag {
     /// Everything that is wrong with the definition.
     pub fn new(definition: FlagDefinition) -> Result<Self, Invalid> {
         let definition = check::complete(definition);
-        Invalid::unless_empty(check::violations(&definition), Self(definition))
+        Invalid::unless_empty(check::violations(&definition), Self(Arc::new(definition)))
     }
 
     /// What it says.
@@ -299,7 +301,7 @@ impl Flag {
     pub fn with_fallback(&self, fallback: Serve) -> Result<Self, Invalid> {
         Self::new(FlagDefinition {
             fallback: Some(fallback),
-            ..self.0.clone()
+            ..self.definition().clone()
         })
     }
 
@@ -330,7 +332,13 @@ impl TryFrom<FlagDefinition> for Flag {
 
 impl From<Flag> for FlagDefinition {
     fn from(flag: Flag) -> Self {
-        flag.0
+        Arc::unwrap_or_clone(flag.0)
+    }
+}
+
+impl Serialize for Flag {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
     }
 }
 

@@ -4,7 +4,8 @@ use crate::condition::Predicate;
 use crate::invalid::{Invalid, Violation};
 use crate::key::SegmentKey;
 use crate::snapshot::Digest;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use std::sync::Arc;
 
 mod score;
 
@@ -79,10 +80,11 @@ impl SegmentDefinition {
 }
 
 /// A segment whose definition holds together on its own.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(try_from = "SegmentDefinition", into = "SegmentDefinition")]
+/// A clone shares the definition.
+#[derive(Debug, Clone, PartialEq, Deserialize, utoipa::ToSchema)]
+#[serde(try_from = "SegmentDefinition")]
 #[schema(value_type = SegmentDefinition)]
-pub struct Segment(SegmentDefinition);
+pub struct Segment(Arc<SegmentDefinition>);
 
 impl Segment {
     /// A segment, if its definition holds together. Whether the segments it names exist is the
@@ -112,7 +114,7 @@ impl Segment {
             let inside = score.violations().into_iter();
             violations.extend(inside.map(|violation| violation.inside("score")));
         }
-        Invalid::unless_empty(violations, Self(definition))
+        Invalid::unless_empty(violations, Self(Arc::new(definition)))
     }
 
     /// What it says.
@@ -145,7 +147,13 @@ impl TryFrom<SegmentDefinition> for Segment {
 
 impl From<Segment> for SegmentDefinition {
     fn from(segment: Segment) -> Self {
-        segment.0
+        Arc::unwrap_or_clone(segment.0)
+    }
+}
+
+impl Serialize for Segment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
     }
 }
 

@@ -13,9 +13,9 @@ mod baseline;
 mod flags;
 mod world;
 
-use clap::Parser;
-use std::path::PathBuf;
-use std::time::Duration;
+use clap::{Parser, ValueEnum};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use tidegate_bench::load::{Request, closed, once, open};
 use tidegate_bench::plane::{Plane, program};
 use tidegate_bench::process::Server;
@@ -42,15 +42,32 @@ struct Arguments {
     /// Connections that are open at once
     #[arg(long, default_value_t = 16)]
     connections: usize,
-    /// Leave out the environment of 10,000 flags, which takes minutes to fill
-    #[arg(long)]
-    small: bool,
+    /// What to measure [default: everything]
+    #[arg(long, value_enum)]
+    only: Vec<Part>,
     /// Be the baseline on this port (for this program's own use)
     #[arg(long, hide = true, requires = "answer")]
     baseline: Option<u16>,
     /// The baseline's answer
     #[arg(long, hide = true)]
     answer: Option<PathBuf>,
+}
+
+/// Something to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Processor time of the servers per request.
+    Cost,
+    /// How long one flag takes at half load.
+    Latency,
+    /// Saving 10,000 flags, and starting with them.
+    Many,
+}
+
+impl Arguments {
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
 }
 
 /// One server asked one thing.
@@ -83,6 +100,19 @@ async fn measure(arguments: &Arguments) {
     let mut node = Node::start(&program, folder.path(), &plane).await;
     wait_for_flags(&node, flags::FLAGS).await;
 
+    if arguments.wants(Part::Cost) {
+        cost(arguments, folder.path(), &plane, &node).await;
+    }
+    if arguments.wants(Part::Latency) {
+        let single = node.request(&format!("/{}", flags::SINGLE));
+        latency(arguments, &node.server, &single).await;
+    }
+    if arguments.wants(Part::Many) {
+        many_flags(&plane, &mut node).await;
+    }
+}
+
+async fn cost(arguments: &Arguments, folder: &Path, plane: &Plane, node: &Node) {
     let single = node.request(&format!("/{}", flags::SINGLE));
     let answer = once(node.server.port, &single).await;
     println!(
@@ -90,19 +120,14 @@ async fn measure(arguments: &Arguments) {
         answer.body.len(),
         String::from_utf8_lossy(&answer.body)
     );
-    let least = world::baseline(folder.path(), &answer).await;
+    let least = world::baseline(folder, &answer).await;
     let again = once(least.port, &single).await;
     assert_eq!(again.body, answer.body, "the baseline answers the same bytes");
     let edge = match &arguments.edge {
-        Some(program) => Some(world::edge(program, folder.path()).await),
+        Some(program) => Some(world::edge(program, folder).await),
         None => None,
     };
-
-    cpu_table(arguments, &plane, &node, &least, edge.as_ref()).await;
-    latency(arguments, &node.server, &single).await;
-    if !arguments.small {
-        many_flags(&plane, &mut node).await;
-    }
+    cpu_table(arguments, plane, node, &least, edge.as_ref()).await;
 }
 
 async fn cpu_table(arguments: &Arguments, plane: &Plane, node: &Node, least: &Server, edge: Option<&Server>) {
@@ -223,8 +248,16 @@ async fn latency(arguments: &Arguments, server: &Server, request: &Request) {
 
 /// How soon a node with many flags is ready when it starts alone, and what memory it takes.
 async fn many_flags(plane: &Plane, node: &mut Node) {
+    let started = Instant::now();
     save_flags(plane, flags::FLAGS..MANY).await;
+    let saved = started.elapsed();
     wait_for_flags(node, MANY).await;
+    println!(
+        "{} flags saved one after another in {:.0} s, and the last one at the node {:.0} ms later.",
+        MANY - flags::FLAGS,
+        saved.as_secs_f64(),
+        (started.elapsed() - saved).as_secs_f64() * 1000.0
+    );
     println!(
         "{MANY} flags: {} MiB resident after growing to them.",
         node.server.resident_mib()
