@@ -32,6 +32,7 @@ use std::fmt::Display;
 use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
+use tidegate_model::Timestamp;
 use url::Url;
 
 #[derive(Debug, Parser)]
@@ -187,6 +188,11 @@ pub(crate) fn read_text(file: &Path) -> Result<String, Failure> {
             "check the path",
         )
     })
+}
+
+/// Parses a moment.
+fn instant(text: &str) -> Result<Timestamp, String> {
+    tidegate_simulate::story::moment(text).map_err(|error| error.to_string())
 }
 
 fn exit_codes() -> String {

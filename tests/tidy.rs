@@ -32,7 +32,7 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
     (
         ".",
         &[
-            "model", "eval", "decide", "interop", "store", "actors", "replica", "node",
+            "model", "eval", "decide", "simulate", "interop", "store", "actors", "replica", "node",
         ],
     ),
 ];

@@ -25,6 +25,8 @@ pub(crate) enum Exit {
     NoAccess = 4,
     /// It was done, except for what was named.
     Incomplete = 5,
+    /// A simulated rollout had not ended.
+    StillOpen = 6,
     /// The data folder is damaged (`EX_DATAERR`).
     DataDamaged = 65,
     /// The address to listen on is in use (`EX_UNAVAILABLE`).
@@ -37,7 +39,7 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// All exit codes with what they mean, in the order of the documentation.
-    pub(crate) const ALL: [(Self, &'static str); 10] = [
+    pub(crate) const ALL: [(Self, &'static str); 11] = [
         (Self::Done, "done"),
         (
             Self::Refused,
@@ -50,6 +52,7 @@ impl Exit {
             "the control plane or Prometheus cannot be reached, or the token is not accepted",
         ),
         (Self::Incomplete, "done, except for what was named"),
+        (Self::StillOpen, "a simulated rollout was still open at the end"),
         (
             Self::DataDamaged,
             "the data folder is damaged, or written by a newer version",
@@ -126,6 +129,18 @@ pub(crate) enum Failure {
     RolledBack {
         /// Which.
         rollouts: Vec<String>,
+    },
+    /// A simulated rollout had not ended.
+    #[error("{what} was still open at the end")]
+    StillOpen {
+        /// Which.
+        what: String,
+    },
+    /// A simulated rollout could not start.
+    #[error("not started: {why}")]
+    NotStarted {
+        /// Why.
+        why: String,
     },
     /// Ctrl-C.
     #[error("not watching any more; the rollout goes on")]
@@ -211,9 +226,12 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Problem(problem) if problem.is_about_access() => Exit::NoAccess,
-            Self::Problem(_) | Self::Input { .. } | Self::Mistakes { .. } | Self::Process { .. } => {
-                Exit::Refused
-            }
+            Self::Problem(_)
+            | Self::Input { .. }
+            | Self::Mistakes { .. }
+            | Self::NotStarted { .. }
+            | Self::Process { .. } => Exit::Refused,
+            Self::StillOpen { .. } => Exit::StillOpen,
             Self::Unreachable { .. } | Self::StrangeAnswer { .. } | Self::PrometheusAway { .. } => {
                 Exit::NoAccess
             }
@@ -268,7 +286,7 @@ mod tests {
     #[test]
     fn exit_codes_are_what_the_documentation_says() {
         let numbers: Vec<u8> = Exit::ALL.iter().map(|(exit, _)| exit.number()).collect();
-        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 65, 69, 75, 130]);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 65, 69, 75, 130]);
         let page = include_str!("../../docs/cli.md");
         for (exit, meaning) in Exit::ALL {
             assert!(

@@ -13,6 +13,8 @@ use tidegate_model::key::{PolicyName, Revision};
 use tidegate_model::policy::{BlindAction, Policy};
 
 mod lint;
+mod preview;
+mod simulate;
 
 /// What to do about policies.
 #[derive(Debug, Args)]
@@ -36,6 +38,20 @@ Each finding is one line: FILE:LINE:COLUMN: SEVERITY: WHERE: WHAT; HINT")]
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Tell what a rollout would do, decision by decision, without any control plane
+    #[command(after_help = "Examples:
+  tidegate policy simulate canary.yaml
+  printf 'run 20m errors=0.001\\nrun 1m errors=0.3\\n' | tidegate policy simulate canary.yaml --script -
+
+Exit code 0 if the rollout completed, 3 if it was shut, 6 if it was still open when the story ended")]
+    Simulate(simulate::Simulate),
+    /// Show when a rollout would be where, without any control plane: windows, audience, best and worst case
+    #[command(after_help = "Example:
+  tidegate policy preview canary.yaml --start '2026-01-09 14:00' --users 250000
+
+The worst case is when each stage just misses the window in which the next could have opened.
+Exit code 1 if a stage can never be reached")]
+    Preview(preview::Preview),
     /// All policies
     #[command(after_help = "Example:\n  tidegate policy list")]
     List,
@@ -66,12 +82,15 @@ struct Shown {
 /// Does what the command line says.
 pub(crate) async fn run(args: PolicyArgs) -> Result<(), Failure> {
     let screen = Screen::of(&args.target);
-    if let Verb::Lint { files } = &args.verb {
-        return lint::run(screen, files);
+    match &args.verb {
+        Verb::Lint { files } => return lint::run(screen, files),
+        Verb::Simulate(args) => return simulate::run(screen, args),
+        Verb::Preview(args) => return preview::run(screen, args),
+        Verb::List | Verb::Show { .. } | Verb::Apply { .. } => {}
     }
     let client = Client::new(&args.target)?;
     match args.verb {
-        Verb::Lint { .. } => Ok(()),
+        Verb::Lint { .. } | Verb::Simulate(_) | Verb::Preview(_) => Ok(()),
         Verb::List => {
             let answer = client.get(&client.within("policies")).await?;
             screen.show(&answer.json()?, || Ok(table(screen, &answer.items()?)))

@@ -19,6 +19,7 @@ mod flagd;
 mod lists;
 mod plane;
 mod policies;
+mod policy_tools;
 mod processes;
 mod prometheus;
 mod rollouts;

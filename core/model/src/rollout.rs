@@ -259,9 +259,10 @@ pub struct RuleMemory {
 
 impl RuleMemory {
     /// How often a rule that stays healthy is journalled all the same. A look speaks for its whole
-    /// window, so one look a window leaves no hole in a streak that must be without a break.
+    /// window, so one look a window leaves no hole in a streak that must be without a break. A rule that
+    /// looks more seldom than that is heard whenever it looks.
     pub fn heartbeat(rule: &Rule) -> Span {
-        rule.window.max(Span::seconds(60))
+        rule.window.max(rule.interval).max(Span::seconds(60))
     }
 
     /// How many of the remembered looks were bad.

@@ -6,6 +6,7 @@
 
 pub mod alarm;
 pub mod answer;
+pub mod calendar;
 pub mod fault;
 pub mod gates;
 pub mod setting;

@@ -68,6 +68,21 @@ pub(super) fn check(files: &[PathBuf]) -> Result<Vec<Checked>, Failure> {
     Ok(checked)
 }
 
+/// The one policy of a file that has to be without mistakes.
+pub(super) fn one(screen: Screen, file: &Path) -> Result<Policy, Failure> {
+    let checked = check(&[file.to_owned()])?;
+    refuse_mistakes(screen, &checked)?;
+    let mut policies = checked.into_iter().filter_map(|checked| checked.policy);
+    match (policies.next(), policies.next()) {
+        (Some(policy), None) => Ok(policy),
+        _ => Err(Failure::input(
+            file.display(),
+            "holds several policies, and one is looked at at a time",
+            "name one file",
+        )),
+    }
+}
+
 fn expand(given: &Path) -> Result<Vec<PathBuf>, Failure> {
     if !given.is_dir() {
         return Ok(vec![given.to_owned()]);

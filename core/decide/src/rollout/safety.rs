@@ -42,10 +42,12 @@ fn is_worth_remembering(rollout: &Rollout, look: &Look) -> bool {
 }
 
 /// A success criterion asks for health without a break. After a restart only the journal can tell
-/// that there was none. A sequential test goes on from what the journal has of it.
+/// that there was none, and the streak may have begun in a stage that did not ask for it. A sequential test
+/// goes on from what the journal has of it.
 fn is_heartbeat(rollout: &Rollout, rule: &Rule, memory: &RuleMemory, look: &Look) -> bool {
-    let stage = rollout.stage().and_then(|stage| rollout.start.plan.stage(stage));
-    let asked_for = stage.is_some_and(|stage| stage.success_criteria.iter().any(|one| one.rule == rule.name));
+    let stages = &rollout.start.plan.schedule.stages;
+    let mut criteria = stages.iter().flat_map(|stage| &stage.success_criteria);
+    let asked_for = criteria.any(|criterion| criterion.rule == rule.name);
     let counts = matches!(rule.source, Source::Sequential(_));
     (asked_for || counts)
         && look.verdict == Verdict::Healthy

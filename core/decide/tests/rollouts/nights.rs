@@ -243,3 +243,15 @@ fn a_stage_that_no_node_serves_takes_no_effect() {
     assert!(matches!(behind(2), Decision::Holds { .. }));
     assert!(matches!(behind(1), Decision::TookEffect { .. }));
 }
+
+/// A streak of health is one even if a rule is looked at less than once in three of its windows.
+#[test]
+fn a_rule_that_is_seldom_looked_at_can_be_healthy_without_a_break() {
+    let mut world = world(
+        "stage a 1 for 10m\nstage b 100 for 1h healthy r 20m\nblind 1h hold\nrule r > 1 window 30s every 5m",
+    );
+    run(&mut world, 660);
+    assert_eq!(world.shares(), [1.0, 100.0]);
+    run(&mut world, 3600);
+    assert!(world.rollout.has_ended(), "{:?}", world.rollout.phase);
+}
