@@ -11,6 +11,7 @@ use tidegate_model::verdict::{Measurement, UnknownReason};
 
 pub mod answer;
 mod matrix;
+pub mod range;
 
 const QUERY: &str = "api/v1/query";
 const QUERY_RANGE: &str = "api/v1/query_range";
@@ -130,6 +131,15 @@ impl PrometheusSource {
 
     /// Sends a form to `path` and reads what comes back, up to a limit.
     async fn send(&self, path: &str, form: &[(&str, &str)]) -> Result<(u16, Vec<u8>), Measurement> {
+        self.send_within(DEADLINE, path, form).await
+    }
+
+    async fn send_within(
+        &self,
+        deadline: Duration,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> Result<(u16, Vec<u8>), Measurement> {
         let Ok(url) = self.base.join(path) else {
             return Err(Measurement::unknown(
                 UnknownReason::ProviderError,
@@ -138,11 +148,18 @@ impl PrometheusSource {
         };
         let failed = |error: reqwest::Error| match error {
             error if error.is_timeout() => {
-                Measurement::unknown(UnknownReason::Timeout, format!("no answer within {DEADLINE:?}"))
+                Measurement::unknown(UnknownReason::Timeout, format!("no answer within {deadline:?}"))
             }
             error => Measurement::unknown(UnknownReason::ProviderError, cause(&error)),
         };
-        let mut response = self.client.post(url).form(form).send().await.map_err(failed)?;
+        let mut response = self
+            .client
+            .post(url)
+            .timeout(deadline)
+            .form(form)
+            .send()
+            .await
+            .map_err(failed)?;
         let status = response.status().as_u16();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {

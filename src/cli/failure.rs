@@ -27,6 +27,8 @@ pub(crate) enum Exit {
     Incomplete = 5,
     /// A simulated rollout had not ended.
     StillOpen = 6,
+    /// A policy did not do what it should, where it was tried or checked.
+    Failed = 7,
     /// The data folder is damaged (`EX_DATAERR`).
     DataDamaged = 65,
     /// The address to listen on is in use (`EX_UNAVAILABLE`).
@@ -39,7 +41,7 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// All exit codes with what they mean, in the order of the documentation.
-    pub(crate) const ALL: [(Self, &'static str); 11] = [
+    pub(crate) const ALL: [(Self, &'static str); 12] = [
         (Self::Done, "done"),
         (
             Self::Refused,
@@ -53,6 +55,10 @@ impl Exit {
         ),
         (Self::Incomplete, "done, except for what was named"),
         (Self::StillOpen, "a simulated rollout was still open at the end"),
+        (
+            Self::Failed,
+            "a policy raised false alarms, missed an incident, or broke a law",
+        ),
         (
             Self::DataDamaged,
             "the data folder is damaged, or written by a newer version",
@@ -135,6 +141,19 @@ pub(crate) enum Failure {
     StillOpen {
         /// Which.
         what: String,
+    },
+    /// A policy did not do what it should.
+    #[error("{what}")]
+    Failed {
+        /// Which, and what it did instead.
+        what: String,
+    },
+    /// There is no history to replay.
+    #[error("the history cannot be read; check --prometheus and the queries of the policy")]
+    History {
+        /// What came back instead.
+        #[source]
+        source: PrometheusError,
     },
     /// A simulated rollout could not start.
     #[error("not started: {why}")]
@@ -232,9 +251,11 @@ impl Failure {
             | Self::NotStarted { .. }
             | Self::Process { .. } => Exit::Refused,
             Self::StillOpen { .. } => Exit::StillOpen,
-            Self::Unreachable { .. } | Self::StrangeAnswer { .. } | Self::PrometheusAway { .. } => {
-                Exit::NoAccess
-            }
+            Self::Failed { .. } => Exit::Failed,
+            Self::Unreachable { .. }
+            | Self::StrangeAnswer { .. }
+            | Self::PrometheusAway { .. }
+            | Self::History { .. } => Exit::NoAccess,
             Self::RolledBack { .. } => Exit::RolledBack,
             Self::Incomplete { .. } => Exit::Incomplete,
             Self::Interrupted => Exit::Interrupted,
@@ -286,7 +307,7 @@ mod tests {
     #[test]
     fn exit_codes_are_what_the_documentation_says() {
         let numbers: Vec<u8> = Exit::ALL.iter().map(|(exit, _)| exit.number()).collect();
-        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 65, 69, 75, 130]);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 65, 69, 75, 130]);
         let page = include_str!("../../docs/cli.md");
         for (exit, meaning) in Exit::ALL {
             assert!(

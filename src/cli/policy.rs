@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use tidegate_model::key::{PolicyName, Revision};
 use tidegate_model::policy::{BlindAction, Policy};
 
+mod backtest;
 mod lint;
 mod preview;
 mod simulate;
@@ -52,6 +53,15 @@ Exit code 0 if the rollout completed, 3 if it was shut, 6 if it was still open w
 The worst case is when each stage just misses the window in which the next could have opened.
 Exit code 1 if a stage can never be reached")]
     Preview(preview::Preview),
+    /// Replay whole rollouts on the history of a Prometheus, without any control plane
+    #[command(after_help = "Examples:
+  tidegate policy backtest canary.yaml --prometheus http://127.0.0.1:9090 --argument service=shop \\
+    --from 2026-01-05 --to 2026-01-06 --every 1h --incident 2026-01-05T10:00:00Z/2026-01-05T10:30:00Z
+  tidegate policy backtest canary.yaml --prometheus http://127.0.0.1:9090 --from 2026-01-05 --to 2026-01-06 \\
+    --inject 'rule=errors at=2026-01-05T10:00:00Z factor=3'
+
+Exit code 0 if there was no false alarm and every incident was noticed, 7 if not")]
+    Backtest(backtest::Backtest),
     /// All policies
     #[command(after_help = "Example:\n  tidegate policy list")]
     List,
@@ -86,11 +96,12 @@ pub(crate) async fn run(args: PolicyArgs) -> Result<(), Failure> {
         Verb::Lint { files } => return lint::run(screen, files),
         Verb::Simulate(args) => return simulate::run(screen, args),
         Verb::Preview(args) => return preview::run(screen, args),
+        Verb::Backtest(replay) => return backtest::run(&args.target, screen, replay).await,
         Verb::List | Verb::Show { .. } | Verb::Apply { .. } => {}
     }
     let client = Client::new(&args.target)?;
     match args.verb {
-        Verb::Lint { .. } | Verb::Simulate(_) | Verb::Preview(_) => Ok(()),
+        Verb::Lint { .. } | Verb::Simulate(_) | Verb::Preview(_) | Verb::Backtest(_) => Ok(()),
         Verb::List => {
             let answer = client.get(&client.within("policies")).await?;
             screen.show(&answer.json()?, || Ok(table(screen, &answer.items()?)))

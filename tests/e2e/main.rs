@@ -10,6 +10,7 @@
 )]
 
 mod alertmanager;
+mod backtests;
 mod bad_starts;
 mod clients;
 mod commands;

@@ -38,6 +38,32 @@ impl Prometheus {
         prometheus
     }
 
+    /// Starts with a past, written as OpenMetrics, and scrapes nothing.
+    pub(crate) async fn with_history(folder: &Path, openmetrics: &str) -> Self {
+        let history = folder.join("history.om");
+        std::fs::write(&history, openmetrics).expect("the history is written");
+        std::fs::write(folder.join("prometheus.yml"), "scrape_configs: []\n")
+            .expect("the configuration is written");
+        let made = Command::new("promtool")
+            .args(["tsdb", "create-blocks-from", "openmetrics"])
+            .args([history.as_path(), folder.join("tsdb").as_path()])
+            .output()
+            .expect("promtool runs");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let port = free_port();
+        let prometheus = Self {
+            process: Self::launch(folder, port),
+            folder: folder.to_owned(),
+            port,
+            client: client(),
+        };
+        until("prometheus answers", || async {
+            prometheus.value("vector(1)").await
+        })
+        .await;
+        prometheus
+    }
+
     /// Where it is.
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -84,6 +110,8 @@ impl Prometheus {
             ))
             .arg(format!("--storage.tsdb.path={}", folder.join("tsdb").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            // Back-filled history is as old as a test wants it.
+            .arg("--storage.tsdb.retention.time=100y")
             .arg("--log.level=warn");
         Running::start(&mut command, &folder.join("prometheus.log"))
     }

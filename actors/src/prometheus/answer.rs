@@ -55,11 +55,22 @@ pub(super) type Series = Vec<(f64, f64)>;
 #[derive(Deserialize)]
 struct Row<'a> {
     #[serde(borrow)]
+    metric: Option<&'a RawValue>,
+    #[serde(borrow)]
     values: Vec<(f64, Cow<'a, str>)>,
 }
 
 /// All series of an answer with this status and body that holds ranges of samples.
 pub(super) fn matrix(status: u16, body: &[u8]) -> Result<Vec<Series>, Measurement> {
+    rows(status, body, |_labels, series| series)
+}
+
+/// The same, each with the text of its labels, which is the same in every answer.
+pub(super) fn labelled_matrix(status: u16, body: &[u8]) -> Result<Vec<(String, Series)>, Measurement> {
+    rows(status, body, |labels, series| (labels.to_owned(), series))
+}
+
+fn rows<T>(status: u16, body: &[u8], row: impl Fn(&str, Series) -> T) -> Result<Vec<T>, Measurement> {
     let payload = payload(status, body)?;
     if payload.result_type != "matrix" {
         let why = format!("a {} where samples are expected", payload.result_type);
@@ -74,9 +85,11 @@ pub(super) fn matrix(status: u16, body: &[u8]) -> Result<Vec<Series>, Measuremen
     let rows: Vec<Row<'_>> =
         serde_json::from_str(payload.result.get()).map_err(|_not_a_matrix| no_samples())?;
     let sample = |(at, value): (f64, Cow<'_, str>)| Some((at, value.parse::<f64>().ok()?));
-    let series = rows
-        .into_iter()
-        .map(|row| row.values.into_iter().map(sample).collect::<Option<Series>>());
+    let series = rows.into_iter().map(|one| {
+        let labels = one.metric.map_or("", RawValue::get);
+        let series = one.values.into_iter().map(sample).collect::<Option<Series>>()?;
+        Some(row(labels, series))
+    });
     series.collect::<Option<_>>().ok_or_else(no_samples)
 }
 

@@ -42,6 +42,13 @@ impl Script {
         Self(rules.map(|rule| (rule.name.clone(), healthy(rule))).collect())
     }
 
+    /// What `rule` hears when it is well.
+    pub(crate) fn of_healthy(rule: &Rule) -> Measurement {
+        healthy(rule)
+            .measurement()
+            .unwrap_or_else(|| Measurement::of(0.0))
+    }
+
     /// From now on the rule hears this.
     pub fn insert(&mut self, rule: RuleName, answer: Answer) {
         self.0.insert(rule, answer);

@@ -6,9 +6,11 @@
 
 pub mod alarm;
 pub mod answer;
+pub mod backtest;
 pub mod calendar;
 pub mod fault;
 pub mod gates;
+pub mod history;
 pub mod setting;
 pub mod simulation;
 pub mod story;

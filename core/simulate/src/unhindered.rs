@@ -1,13 +1,14 @@
 //! The rollout that nothing goes wrong with: every rule is well, whoever is asked approves at once, and
 //! every gate passes when it is asked.
 
-use crate::answer::Script;
+use crate::answer::{Script, Source};
 use crate::fault::Fault;
 use crate::gates::{Says, gates_of};
 use crate::simulation::Simulation;
 use crate::story::{Event, Happening};
 use crate::telling::{Teller, Told};
 use std::collections::BTreeSet;
+use tidegate_model::Timestamp;
 use tidegate_model::access::Role;
 use tidegate_model::because::Reason;
 use tidegate_model::gate::GateVerdict;
@@ -72,6 +73,31 @@ impl Teller {
             if asked(&self.simulation).is_some() {
                 return Ok(told);
             }
+        }
+    }
+}
+
+/// Lets time pass until `end` or the end of the rollout; whoever is asked approves at once,
+/// and gates pass.
+///
+/// # Errors
+/// When a step cannot be.
+pub(crate) fn approve_what_is_asked<A: Source>(
+    world: &mut Simulation<A>,
+    end: Timestamp,
+) -> Result<(), Fault> {
+    // Of alerts there is no record: they are taken to come through, and none to fire.
+    world.heard.always = true;
+    world.open_gates();
+    loop {
+        world.run_until(end, |world| world.rollout.has_ended() || asked(world).is_some())?;
+        let Some((stage, role)) = asked(world).filter(|_| world.now < end) else {
+            return Ok(());
+        };
+        world.command(RolloutCommand::Approve { stage, plan: None }, APPROVER, role)?;
+        // A word that is void as soon as it is given never opens anything.
+        if asked(world).is_some() {
+            return world.run_until(end, |world| world.rollout.has_ended());
         }
     }
 }
