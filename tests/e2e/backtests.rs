@@ -70,7 +70,7 @@ async fn the_incident_of_a_back_filled_morning_is_found() {
         ];
         check(&[&fixed[..], more].concat(), exit, says)
     };
-    let day = ["--from", "2026-01-05T06:30:00Z", "--to", "2026-01-05T12:00:00Z"];
+    let day = DAY;
     let incident = ["--incident", "2026-01-05T10:00:00Z/2026-01-05T10:30:00Z"];
     let hourly = [&day[..], &incident, &["--every", "1h"]].concat();
     let said = backtest(
@@ -251,9 +251,14 @@ struct Alarm {
     at: String,
 }
 
+/// A backtest that is checked: more arguments, its exit code and what it says.
+type Checked<'a> = dyn Fn(&[&str], i32, &[&str]) -> String + 'a;
+
+const DAY: [&str; 4] = ["--from", "2026-01-05T06:30:00Z", "--to", "2026-01-05T12:00:00Z"];
+
 /// What cannot be replayed is refused, and says what to do.
-fn mistakes(backtest: &dyn Fn(&[&str], i32, &[&str]) -> String, folder: &Path) {
-    let day = ["--from", "2026-01-05T06:30:00Z", "--to", "2026-01-05T12:00:00Z"];
+fn mistakes(backtest: &Checked<'_>, folder: &Path) {
+    let day = DAY;
     let with = |more: &[&str], exit: i32, says: &[&str]| {
         backtest(&[&day[..], more].concat(), exit, says);
     };
@@ -299,10 +304,15 @@ fn mistakes(backtest: &dyn Fn(&[&str], i32, &[&str]) -> String, folder: &Path) {
         4,
         &["http://127.0.0.1:1"],
     );
+}
+
+#[test]
+fn events_have_no_record_and_may_be_taken_as_healthy() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
     let events = POLICY.split("      query: |").next().expect("text").to_owned()
         + "      events: { metric: failed, per: exposure }\n      threshold: 2%\n";
     let events = file(
-        folder,
+        folder.path(),
         "events.yaml",
         &events.replace(
             "arguments:\n  service: { description: value of the label service }\n",
@@ -317,7 +327,7 @@ fn mistakes(backtest: &dyn Fn(&[&str], i32, &[&str]) -> String, folder: &Path) {
             "--prometheus",
             "http://127.0.0.1:1",
         ][..],
-        &day,
+        &DAY,
     ]
     .concat();
     check(&events, 1, &["errors", "--assume-healthy errors"]);
