@@ -173,7 +173,8 @@ pub(super) mod tests {
     pub(in crate::cli::rollout) fn running() -> Value {
         json!({
             "id": "new-checkout.1", "environment": "production", "flag": "new-checkout", "attempt": 1,
-            "policy": "canary", "candidate": "on", "safe": "off", "revision": 4, "status": "running",
+            "policy": "canary", "planDigest": tidegate_model::snapshot::Digest::of(b"the plan"),
+            "candidate": "on", "safe": "off", "revision": 4, "status": "running",
             "phase": {"kind": "running", "stage": 0, "since": "2026-11-22T09:00:00Z", "effective": "2026-11-22T09:00:01Z"},
             "stage": "canary",
             "stages": [
