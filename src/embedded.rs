@@ -5,7 +5,7 @@ use bytes::Bytes;
 use std::time::Duration;
 use tidegate_actors::control::{ControlError, ControlPlane};
 use tidegate_model::access::{Permission, Token};
-use tidegate_model::fleet::NodeReport;
+use tidegate_model::fleet::{NodeReport, Receipt};
 use tidegate_model::key::EnvironmentKey;
 use tidegate_model::snapshot::{Digest, Version};
 use tidegate_node::{Admission, ClientAccess, Credential, Grant, Handle, Scope};
@@ -31,7 +31,7 @@ impl Upstream for Inside {
         bytes.map_err(|error: ControlError| UpstreamError::Away(Box::new(error)))
     }
 
-    async fn report(&self, report: &NodeReport) -> Result<(), UpstreamError> {
+    async fn report(&self, report: &NodeReport) -> Result<Receipt, UpstreamError> {
         let taken_in = self.control.report(&self.environment, report.clone()).await;
         taken_in.map_err(|error: ControlError| UpstreamError::Away(Box::new(error)))
     }

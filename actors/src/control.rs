@@ -14,7 +14,7 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 use tidegate_model::change::{EntityState, Kind, Record};
-use tidegate_model::fleet::{NodeReport, NodeView};
+use tidegate_model::fleet::{NodeReport, NodeView, Receipt};
 use tidegate_model::key::EnvironmentKey;
 use tidegate_model::snapshot::{SnapshotHeader, Version};
 use tidegate_store::{Store, StoreError};
@@ -187,7 +187,11 @@ impl ControlPlane {
     ///
     /// # Errors
     /// When there is no such environment, or it is too busy.
-    pub async fn report(&self, environment: &EnvironmentKey, report: NodeReport) -> Result<(), ControlError> {
+    pub async fn report(
+        &self,
+        environment: &EnvironmentKey,
+        report: NodeReport,
+    ) -> Result<Receipt, ControlError> {
         let publisher = self.shell.environment(environment)?.publisher();
         let publisher = publisher.ok_or(ControlError::Busy { retry_after: 1 })?;
         publisher

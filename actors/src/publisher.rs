@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError};
 use tidegate_decide::rollout::Fleet;
 use tidegate_model::Timestamp;
 use tidegate_model::change::Kind;
-use tidegate_model::fleet::{NodeReport, NodeView};
+use tidegate_model::fleet::{NodeReport, NodeView, Receipt};
 use tidegate_model::key::{EnvironmentKey, FlagKey, RolloutId};
 use tidegate_model::snapshot::{Snapshot, SnapshotContent, Version};
 use tidegate_model::span::Span;
@@ -39,7 +39,7 @@ pub(crate) struct SignAgain;
 
 /// A node said something of itself.
 #[derive(Message)]
-#[rtype(result = "()")]
+#[rtype(result = "Receipt")]
 pub(crate) struct Heard(pub(crate) NodeReport);
 
 /// These flags may vanish, if they are the ones that wait. Says whether they are.
@@ -320,9 +320,9 @@ impl Handler<SignAgain> for Publisher {
 }
 
 impl Handler<Heard> for Publisher {
-    type Result = ();
+    type Result = MessageResult<Heard>;
 
-    fn handle(&mut self, Heard(report): Heard, ctx: &mut Self::Context) {
+    fn handle(&mut self, Heard(report): Heard, ctx: &mut Self::Context) -> Self::Result {
         let now = self.shell.clock.now();
         if let Some(home) = self.home() {
             home.ingest.fold(&report, now, &self.shell.measures);
@@ -330,6 +330,9 @@ impl Handler<Heard> for Publisher {
         if self.nodes.hear(&report, now) {
             self.tell_rollouts(ctx);
         }
+        MessageResult(Receipt {
+            newest: self.last().map(|published| published.header.version),
+        })
     }
 }
 

@@ -18,6 +18,9 @@ struct Readiness<'a> {
     version: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     age_seconds: Option<u64>,
+    /// `shut` while the node's lease is over, so that flags in rollout serve their safe variations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollouts: Option<&'static str>,
 }
 
 /// The process answers; that is all this says.
@@ -33,6 +36,8 @@ pub(crate) async fn readyz(node: web::Data<Node>) -> HttpResponse {
         Standing::Current { version, .. } => (Some(version), None),
         Standing::Stale { version, because, .. } => (Some(version), Some(because)),
     };
+    let served = node.replica().served();
+    let shut = served.is_some_and(|served| served.is_shut());
     let body = Readiness {
         node: node.replica().name().as_str(),
         environment: node.environment().as_str(),
@@ -40,6 +45,7 @@ pub(crate) async fn readyz(node: web::Data<Node>) -> HttpResponse {
         because,
         version: version.map(|version| version.to_string()),
         age_seconds: standing.age().map(|age| age.as_secs()),
+        rollouts: shut.then_some("shut"),
     };
     match standing {
         Standing::Blind => HttpResponse::ServiceUnavailable()

@@ -190,7 +190,7 @@ async fn report(request: HttpRequest, body: web::Payload, relay: web::Data<Relay
     }
     report.via.push(here.clone());
     match relay.upstream.report(&report).await {
-        Ok(()) => HttpResponse::NoContent().finish(),
+        Ok(receipt) => HttpResponse::Ok().json(receipt),
         // It would be refused for ever, so its author has to hear of it.
         Err(UpstreamError::Refused {
             status: 400 | 413 | 422,

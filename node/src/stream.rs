@@ -86,6 +86,7 @@ pub(crate) async fn follow(
         node: node.clone(),
         grant,
         heard,
+        told: None,
         served: node.replica().watch(),
         closing: node.surface().closing(),
         heartbeat: Instant::now() + HEARTBEAT,
@@ -110,8 +111,10 @@ fn last_heard(headers: &HeaderMap) -> Option<Version> {
 struct Following {
     node: Node,
     grant: Grant,
-    /// The version that the client knows; `None` before there was any.
+    /// The version that the client came with; `None` when it knew none.
     heard: Option<Version>,
+    /// The turn of the snapshot that this stream told of last.
+    told: Option<u64>,
     /// Holds the newest snapshot only: a client that reads slowly misses none but stale news.
     served: watch::Receiver<Option<Arc<Served>>>,
     closing: watch::Receiver<bool>,
@@ -177,8 +180,12 @@ impl Following {
     /// The notice that something changed, if it did since the client last heard.
     fn news(&mut self) -> Option<String> {
         let served = self.served.borrow_and_update().clone()?;
-        let version = served.version();
-        if self.heard.replace(version) == Some(version) {
+        let known = match self.told.replace(served.turn()) {
+            Some(turn) => turn == served.turn(),
+            // A client that came with this version may know another form of it. Asking once too often is cheap.
+            None => self.heard == Some(served.version()) && !served.is_another_form(),
+        };
+        if known {
             return None;
         }
         self.node.surface().metrics().notices.inc();
@@ -234,6 +241,7 @@ mod tests {
         Following {
             grant: GRANT,
             heard: None,
+            told: None,
             served: node.replica().watch(),
             closing: node.surface().closing(),
             heartbeat: Instant::now() + HEARTBEAT,

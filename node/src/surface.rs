@@ -69,7 +69,7 @@ impl Surface {
         // Somebody who was slow must not put an older one back.
         let is_newest = known
             .as_ref()
-            .is_none_or(|sheet| sheet.served.version() < served.version());
+            .is_none_or(|sheet| sheet.served.turn() < served.turn());
         if is_newest {
             *known = Some(Arc::clone(&fresh));
             self.results.clear();

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tidegate_model::fleet::{BreakerState, NodeReport};
+use tidegate_model::fleet::{BreakerState, NodeReport, Receipt};
 use tidegate_model::snapshot::{Digest, KeyList, Version};
 use tokio::time::Instant;
 
@@ -157,7 +157,7 @@ impl Upstream for Guarded {
         self.note(self.upstream.list(digest).await)
     }
 
-    async fn report(&self, report: &NodeReport) -> Result<(), UpstreamError> {
+    async fn report(&self, report: &NodeReport) -> Result<Receipt, UpstreamError> {
         self.admit()?;
         self.note(self.upstream.report(report).await)
     }

@@ -8,6 +8,7 @@
 mod backoff;
 mod breaker;
 mod contact;
+mod lease;
 mod lists;
 mod metrics;
 mod serving;

@@ -4,6 +4,7 @@ mod travel;
 
 use crate::contact::Standing;
 use crate::replica::Replica;
+use crate::serving::Served;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{
@@ -179,7 +180,9 @@ impl Counters {
     }
 
     /// Notes what is served, right before the metrics are read.
-    pub(crate) fn note_serving(&self, version: Option<Version>, standing: Standing) {
+    pub(crate) fn note_serving(&self, served: Option<&Served>, standing: Standing) {
+        let version = served.map(Served::version);
+        self.travel.note_shut(served.is_some_and(Served::is_shut));
         let age = standing.age();
         for state in Standing::WORDS {
             let is_in = i64::from(state == standing.word());

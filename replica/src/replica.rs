@@ -2,6 +2,7 @@
 
 use crate::breaker::{Breaker, Guarded};
 use crate::contact::{Contact, Standing};
+use crate::lease::Lease;
 use crate::lists::{ListRefusal, ListShelf};
 use crate::metrics::Counters;
 use crate::publication::Publication;
@@ -64,6 +65,7 @@ struct Parts {
     tallies: Tallies,
     serving: Serving,
     contact: Contact,
+    lease: Lease,
     shelf: Option<Shelf>,
     lists: ListShelf,
     keyring: Keyring,
@@ -96,6 +98,7 @@ impl Replica {
                 serving: Serving::nothing_yet(settings.environment.clone()),
                 environment: settings.environment,
                 contact: Contact::default(),
+                lease: Lease::default(),
                 shelf,
                 lists,
                 keyring,
@@ -266,7 +269,7 @@ impl Replica {
             () = shutdown => {}
             () = async {
                 reporter.introduce().await;
-                tokio::join!(pull.run(), reporter.run());
+                tokio::join!(pull.run(), reporter.run(), self.keep_lease());
             } => {}
         }
         reporter.finish().await;
@@ -308,11 +311,24 @@ impl Replica {
         }
     }
 
+    /// Puts a snapshot in force; with its rollouts shut, if nobody vouches for this node.
     fn put_in_force(&self, served: Served) -> Result<Version, OfferRefusal> {
         let lists = served.lists().clone();
-        let version = self.parts.serving.put_in_force(served)?;
+        let mut form = Arc::new(served);
+        if !self.parts.lease.covers(form.version(), Instant::now())
+            && let Some(shut) = form.shut(&self.parts.tallies)?
+        {
+            form = Arc::new(shut);
+        }
+        let version = self.parts.serving.put_in_force(form)?;
         self.parts.lists.in_force(lists);
+        // The lease may have begun or ended meanwhile.
+        self.settle();
         Ok(version)
+    }
+
+    pub(crate) fn replace(&self, of: &Arc<Served>, form: Arc<Served>) -> bool {
+        self.parts.serving.replace(of, form)
     }
 
     /// How this snapshot, which was in force a moment ago, stands to what is published.
@@ -336,6 +352,10 @@ impl Replica {
         &self.parts.counters
     }
 
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.parts.lease
+    }
+
     pub(crate) fn keyring(&self) -> &Keyring {
         &self.parts.keyring
     }
@@ -351,9 +371,11 @@ impl Replica {
 
     /// Brings the metrics about the snapshot up to date.
     pub(crate) fn note_serving(&self) {
-        let version = self.served().map(|served| served.version());
+        let served = self.served();
         let health = self.health(0.0);
-        self.parts.counters.note_serving(version, self.standing());
+        self.parts
+            .counters
+            .note_serving(served.as_deref(), self.standing());
         self.parts
             .counters
             .note_health(&health, self.parts.publication.streams());

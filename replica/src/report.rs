@@ -171,9 +171,11 @@ impl Reporter {
             via: Vec::new(),
             tallies: batch.map_or_else(Vec::new, |batch| batch.tallies.clone()),
         };
+        let sent = Instant::now();
         let outcome = self.upstream.report(&report).await;
         match outcome {
-            Ok(()) => {
+            Ok(receipt) => {
+                self.replica.lease().vouched(sent, receipt);
                 self.unacknowledged.pop_front();
                 self.backoff.succeeded(Instant::now());
                 self.last_failure = None;

@@ -5,12 +5,14 @@ use crate::tally::{FlagCounts, Tallies};
 use serde_json::value::RawValue;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tidegate_eval::{CompiledSnapshot, Evaluation, Explanation, Filling, PreparedContext, Space};
 use tidegate_model::Timestamp;
 use tidegate_model::context::Context;
 use tidegate_model::flag::{FlagStatus, FlagType, Visibility};
 use tidegate_model::invalid::Invalid;
 use tidegate_model::key::{EnvironmentKey, FlagKey};
+use tidegate_model::share::Share;
 use tidegate_model::snapshot::{
     DeltaRefusal, Digest, Snapshot, SnapshotContent, SnapshotFlag, SnapshotHeader, SnapshotRefusal, Version,
 };
@@ -37,6 +39,12 @@ pub struct Served {
     listed: usize,
     places: HashMap<FlagKey, usize>,
     lists: Lists,
+    /// What it stands in for, when every rollout in it is shut.
+    open: Option<Arc<Served>>,
+    /// Counts what comes into force in this process, and is set then.
+    turn: AtomicU64,
+    /// Whether another form of the same version was in force before it.
+    again: AtomicBool,
 }
 
 /// What is known of a flag beside its answers.
@@ -140,16 +148,29 @@ impl Serving {
     ///
     /// # Errors
     /// When a newer one came into force while this one was compiled.
-    pub(crate) fn put_in_force(&self, served: Served) -> Result<Version, OfferRefusal> {
+    pub(crate) fn put_in_force(&self, served: Arc<Served>) -> Result<Version, OfferRefusal> {
         let mut outcome = Ok(served.version());
         self.current.send_if_modified(|current| {
             outcome = newer(served.version(), current.as_ref().map(|served| served.version()));
             if outcome.is_ok() {
-                *current = Some(Arc::new(served));
+                served.follow(current.as_deref(), false);
+                *current = Some(Arc::clone(&served));
             }
             outcome.is_ok()
         });
         outcome
+    }
+
+    /// Puts another form of what is in force there, unless something else came into force meanwhile.
+    pub(crate) fn replace(&self, of: &Arc<Served>, form: Arc<Served>) -> bool {
+        self.current.send_if_modified(|current| {
+            let same = current.as_ref().is_some_and(|current| Arc::ptr_eq(current, of));
+            if same {
+                form.follow(Some(of), true);
+                *current = Some(form);
+            }
+            same
+        })
     }
 }
 
@@ -198,7 +219,70 @@ impl Served {
             flags: listed.into(),
             listed: count,
             lists,
+            open: None,
+            turn: AtomicU64::new(0),
+            again: AtomicBool::new(false),
         })
+    }
+
+    /// The same with every rollout shut, so that the flags serve their safe variations; `None` when there is
+    /// no rollout in it. Takes as long as compiling did.
+    ///
+    /// # Errors
+    /// When it cannot be compiled, which was possible with the rollouts open.
+    pub(crate) fn shut(self: &Arc<Self>, tallies: &Tallies) -> Result<Option<Self>, OfferRefusal> {
+        let unreadable = |error: serde_json::Error| SnapshotRefusal::Unreadable(error.to_string());
+        let mut content = self.definitions().map_err(unreadable)?;
+        let mut rollouts = 0;
+        for rollout in content.flags.iter_mut().filter_map(|flag| flag.rollout.as_mut()) {
+            rollout.share = Share::ZERO;
+            rollouts += 1;
+        }
+        if rollouts == 0 {
+            return Ok(None);
+        }
+        let header = &self.header;
+        let previous = header.previous.clone();
+        let snapshot = Snapshot::seal(&content, header.version, header.created, previous);
+        let served = Self::new(
+            snapshot.map_err(unreadable)?,
+            &content,
+            tallies,
+            self.lists.clone(),
+        )?;
+        Ok(Some(Self {
+            open: Some(Arc::clone(self)),
+            ..served
+        }))
+    }
+
+    /// What it stands in for, when every rollout in it is shut.
+    pub(crate) fn open_form(&self) -> Option<&Arc<Self>> {
+        self.open.as_ref()
+    }
+
+    /// Whether every rollout in it is shut, because the node's lease is over: nobody who asks the control
+    /// plane would know that it still serves a candidate.
+    pub fn is_shut(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Grows with everything that comes into force in this process: two forms of one version have different
+    /// turns.
+    pub fn turn(&self) -> u64 {
+        self.turn.load(Ordering::Relaxed)
+    }
+
+    /// Whether another form of the same version may have been in force before it, here or in the process
+    /// before.
+    pub fn is_another_form(&self) -> bool {
+        self.is_shut() || self.again.load(Ordering::Relaxed)
+    }
+
+    fn follow(&self, before: Option<&Self>, again: bool) {
+        let turn = before.map_or(0, |before| before.turn() + 1);
+        self.turn.store(turn, Ordering::Relaxed);
+        self.again.store(again, Ordering::Relaxed);
     }
 
     /// What identifies the snapshot.
@@ -302,7 +386,8 @@ mod tests {
     }
 
     fn offer(serving: &Serving, snapshot: Snapshot, tallies: &Tallies) -> Result<Version, OfferRefusal> {
-        serving.put_in_force(serving.compile(snapshot, tallies, &ListShelf::new(None))?)
+        let served = serving.compile(snapshot, tallies, &ListShelf::new(None))?;
+        serving.put_in_force(Arc::new(served))
     }
 
     #[test]

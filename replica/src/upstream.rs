@@ -6,7 +6,7 @@ mod news;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;
-use tidegate_model::fleet::NodeReport;
+use tidegate_model::fleet::{NodeReport, Receipt};
 use tidegate_model::snapshot::{Digest, KeyList, Version};
 
 /// The control plane as a node sees it: over HTTP ([`crate::HttpUpstream`]), or in the same process.
@@ -46,7 +46,7 @@ pub trait Upstream: Send + Sync + 'static {
     ///
     /// # Errors
     /// When it is not certain that the report was taken in.
-    async fn report(&self, report: &NodeReport) -> Result<(), UpstreamError>;
+    async fn report(&self, report: &NodeReport) -> Result<Receipt, UpstreamError>;
 }
 
 /// A newer snapshot.

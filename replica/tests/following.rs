@@ -9,7 +9,8 @@ use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tidegate_model::Timestamp;
-use tidegate_model::fleet::{BreakerState, NodeReport, NodeState};
+use tidegate_model::context::Context;
+use tidegate_model::fleet::{BreakerState, NodeReport, NodeState, Receipt};
 use tidegate_model::key::{EnvironmentKey, NodeName};
 use tidegate_model::snapshot::{Delta, Digest, KeyList, SigningKey, Snapshot, SnapshotContent, Version};
 use tidegate_replica::{News, Offer, Replica, ReplicaSettings, Tiding, Trust, Upstream, UpstreamError};
@@ -20,9 +21,13 @@ fn key(seed: u8) -> SigningKey {
 }
 
 fn snapshot(number: u64, by: &SigningKey) -> Snapshot {
-    let flags: Vec<Value> = (0..number)
+    let mut flags: Vec<Value> = (0..number)
         .map(|flag| json!({"flag": {"key": format!("f{flag:03}"), "type": "boolean"}}))
         .collect();
+    flags.push(json!({
+        "flag": {"key": "opening", "type": "boolean"},
+        "rollout": {"rollout": "opening.1", "revision": 1, "candidate": "on", "safe": "off", "share": 100},
+    }));
     let content = json!({"environment": "production", "flags": flags, "segments": []});
     let content: SnapshotContent = serde_json::from_value(content).expect("it is right");
     let version = Version { epoch: 1, number };
@@ -47,6 +52,10 @@ enum Mood {
     WrongDeltas,
     /// It does not answer.
     Away,
+    /// It does not take reports: the control plane behind it is away.
+    Deaf,
+    /// It takes reports and nothing else.
+    Mute,
 }
 
 struct Script {
@@ -92,6 +101,14 @@ impl Script {
             mood => Ok(mood),
         }
     }
+
+    /// As `call`, to ask for something.
+    fn asked(&self, note: impl FnOnce(&mut Seen)) -> Result<Mood, UpstreamError> {
+        match self.call(note)? {
+            Mood::Mute => Err(UpstreamError::Away("mute".into())),
+            mood => Ok(mood),
+        }
+    }
 }
 
 struct Upstreamed(Arc<Script>);
@@ -107,6 +124,9 @@ struct Stream {
 impl News for Stream {
     async fn next(&mut self) -> Result<Option<Tiding>, UpstreamError> {
         let mood = *self.script.mood.borrow();
+        if mood == Mood::Mute {
+            return Err(UpstreamError::Away("mute".into()));
+        }
         if mood == Mood::Silent {
             pending::<()>().await;
         }
@@ -142,7 +162,7 @@ impl News for Stream {
 #[async_trait]
 impl Upstream for Upstreamed {
     async fn current(&self, after: Option<Version>, wait: Duration) -> Result<Option<Offer>, UpstreamError> {
-        self.0.call(|seen| {
+        self.0.asked(|seen| {
             seen.asked_whole += usize::from(after.is_none());
             seen.asked_waiting += usize::from(!wait.is_zero());
         })?;
@@ -158,7 +178,7 @@ impl Upstream for Upstreamed {
     }
 
     async fn news(&self, after: Option<Version>) -> Result<Option<Box<dyn News>>, UpstreamError> {
-        self.0.call(|seen| seen.streams += 1)?;
+        self.0.asked(|seen| seen.streams += 1)?;
         Ok(Some(Box::new(Stream {
             script: Arc::clone(&self.0),
             published: self.0.published.subscribe(),
@@ -176,9 +196,13 @@ impl Upstream for Upstreamed {
         Err(UpstreamError::Away("no list is named".into()))
     }
 
-    async fn report(&self, report: &NodeReport) -> Result<(), UpstreamError> {
-        self.0.call(|seen| seen.report = Some(report.clone()))?;
-        Ok(())
+    async fn report(&self, report: &NodeReport) -> Result<Receipt, UpstreamError> {
+        if self.0.call(|seen| seen.report = Some(report.clone()))? == Mood::Deaf {
+            return Err(UpstreamError::Away("deaf".into()));
+        }
+        let published = self.0.published.borrow();
+        let newest = published.last().map(|one| one.header.version);
+        Ok(Receipt { newest })
     }
 }
 
@@ -322,4 +346,60 @@ async fn f62_a_failing_upstream_is_left_alone_and_followed_again() {
     script.mood.send_replace(Mood::Streams);
     serves(&replica, 2).await;
     assert!(!open(&exposed()));
+}
+
+/// Waits until the flag in rollout serves this.
+async fn opening_serves(replica: &Replica, variation: &str) {
+    for _ in 0..10_000 {
+        if opening(replica) == variation {
+            return;
+        }
+        tokio::time::advance(Duration::from_millis(500)).await;
+        tokio::task::yield_now().await;
+    }
+    unreachable!("it serves {}", opening(replica));
+}
+
+fn opening(replica: &Replica) -> String {
+    let served = replica.served().expect("it serves");
+    let context = Context::of_unit("u1");
+    let answer = served.evaluate("opening", &served.prepare(&context, Timestamp::default()));
+    answer.variation().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn f44_whoever_the_control_plane_does_not_hear_of_serves_no_candidate() {
+    let script = Script::new(Mood::Streams);
+    let replica = follow(&script);
+    serves(&replica, 1).await;
+    opening_serves(&replica, "on").await;
+    // New snapshots come, but the control plane would not know that this node serves them.
+    script.mood.send_replace(Mood::Deaf);
+    opening_serves(&replica, "off").await;
+    let turn = replica.served().expect("it serves").turn();
+    script.publish(2, &key(1));
+    serves(&replica, 2).await;
+    assert_eq!(opening(&replica), "off");
+    assert!(replica.served().expect("it serves").turn() > turn);
+    script.mood.send_replace(Mood::Streams);
+    opening_serves(&replica, "on").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn f44_a_rollout_is_not_opened_again_in_a_snapshot_that_is_not_the_newest() {
+    let script = Script::new(Mood::Streams);
+    let replica = follow(&script);
+    serves(&replica, 1).await;
+    opening_serves(&replica, "on").await;
+    script.mood.send_replace(Mood::Away);
+    opening_serves(&replica, "off").await;
+    script.publish(2, &key(1));
+    script.mood.send_replace(Mood::Mute);
+    let calls = script.seen().calls;
+    until(&script, "some more calls", |seen| seen.calls > calls + 20).await;
+    assert_eq!(replica.served().expect("it serves").version().number, 1);
+    assert_eq!(opening(&replica), "off");
+    script.mood.send_replace(Mood::Streams);
+    serves(&replica, 2).await;
+    opening_serves(&replica, "on").await;
 }

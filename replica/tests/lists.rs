@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tidegate_model::Timestamp;
 use tidegate_model::context::Context;
-use tidegate_model::fleet::NodeReport;
+use tidegate_model::fleet::{NodeReport, Receipt};
 use tidegate_model::key::{EnvironmentKey, NodeName};
 use tidegate_model::snapshot::{Digest, Snapshot, SnapshotContent, Version};
 use tidegate_model::units::UnitSet;
@@ -112,8 +112,8 @@ impl Upstream for Feed {
         })
     }
 
-    async fn report(&self, _: &NodeReport) -> Result<(), UpstreamError> {
-        Ok(())
+    async fn report(&self, _: &NodeReport) -> Result<Receipt, UpstreamError> {
+        Ok(Receipt::default())
     }
 }
 

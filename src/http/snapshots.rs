@@ -10,7 +10,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tidegate_model::fleet::{NodeReport, NodeView};
+use tidegate_model::fleet::{NodeReport, NodeView, Receipt};
 use tidegate_model::invalid::Violation;
 use tidegate_model::key::{EnvironmentKey, FlagKey};
 use tidegate_model::snapshot::{SnapshotHeader, Version};
@@ -190,14 +190,14 @@ pub(super) async fn nodes(allowed: Allowed<ReadAccess>) -> Result<Json<Listed<No
     post, path = "/api/v1/{environment}/nodes/report", operation_id = "reportNode", tag = "nodes",
     request_body = NodeReport,
     responses(
-        (status = 204, description = "Taken in."),
+        (status = 200, description = "Taken in.", body = Receipt),
         (status = 422, description = "The report breaks rules."),
     ),
 )]
-pub(super) async fn report(allowed: Allowed<ServeAccess>, body: JsonText) -> Result<HttpResponse, Problem> {
+pub(super) async fn report(allowed: Allowed<ServeAccess>, body: JsonText) -> Result<Json<Receipt>, Problem> {
     let report: NodeReport = body.read()?;
-    allowed.control().report(allowed.environment(), report).await?;
-    Ok(HttpResponse::NoContent().finish())
+    let receipt = allowed.control().report(allowed.environment(), report).await?;
+    Ok(Json(receipt))
 }
 
 #[cfg(test)]

@@ -34,6 +34,15 @@ pub struct NodeReport {
     pub tallies: Vec<Tally>,
 }
 
+/// What the control plane says to a report that it took in. Until the node's lease is over, counted from when
+/// the report was sent, a rollback waits for this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Receipt {
+    /// The newest version that was published at that moment; `None` when nothing was yet.
+    pub newest: Option<Version>,
+}
+
 /// How a node is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
-use tidegate_model::snapshot::{SnapshotContent, Version};
+use tidegate_model::snapshot::SnapshotContent;
 use tidegate_replica::Served;
 use tokio::sync::Mutex;
 
@@ -20,7 +20,8 @@ pub(super) struct Changes {
 /// A version, with a number for each flag that differs when anything about the flag does.
 #[derive(Debug, Default)]
 pub(super) struct Outline {
-    version: Version,
+    /// The turn of the snapshot.
+    turn: u64,
     flags: BTreeMap<Box<str>, u64>,
 }
 
@@ -48,19 +49,18 @@ impl Realm {
     /// The outline of a snapshot.
     pub(super) async fn outline(&self, served: Arc<Served>) -> Arc<Outline> {
         let mut newest = self.changes.newest.lock().await;
-        if let Some(known) = newest.as_ref().filter(|known| known.version >= served.version()) {
+        if let Some(known) = newest.as_ref().filter(|known| known.turn >= served.turn()) {
             return Arc::clone(known);
         }
-        let version = served.version();
-        let read = tokio::task::spawn_blocking(move || {
-            served.definitions().map(|content| outline(&content, version))
-        });
+        let turn = served.turn();
+        let read =
+            tokio::task::spawn_blocking(move || served.definitions().map(|content| outline(&content, turn)));
         let outline = match read.await {
             Ok(Ok(outline)) => outline,
             // It was read when it came into force, so this does not happen; if it does, every flag of
             // the version before counts as gone, and clients ask anew for each.
             Ok(Err(_)) | Err(_) => Outline {
-                version,
+                turn,
                 ..Outline::default()
             },
         };
@@ -70,7 +70,7 @@ impl Realm {
     }
 }
 
-fn outline(content: &SnapshotContent, version: Version) -> Outline {
+fn outline(content: &SnapshotContent, turn: u64) -> Outline {
     let segments: BTreeMap<&str, Part> = content
         .segments
         .iter()
@@ -111,7 +111,7 @@ fn outline(content: &SnapshotContent, version: Version) -> Outline {
         hasher.finish()
     };
     Outline {
-        version,
+        turn,
         flags: flags.keys().map(|key| (Box::from(*key), print(key))).collect(),
     }
 }
@@ -169,7 +169,7 @@ mod tests {
     fn outline_by(bucketing: &str, flags: Value, segments: Value) -> Outline {
         let content = json!({"environment": "production", "bucketing": bucketing, "flags": flags,
             "segments": segments});
-        outline(&serde_json::from_value(content).unwrap(), Version::default())
+        outline(&serde_json::from_value(content).unwrap(), 0)
     }
 
     fn outline_of(flags: Value, segments: Value) -> Outline {

@@ -4,7 +4,7 @@
 use super::Realm;
 use bytes::Bytes;
 use std::sync::Arc;
-use tidegate_model::snapshot::{Digest, Version};
+use tidegate_model::snapshot::Digest;
 use tidegate_replica::Served;
 use tokio::sync::Mutex;
 use tonic::Status;
@@ -18,7 +18,8 @@ pub(super) struct Definitions {
 /// A snapshot in flagd's language.
 #[derive(Debug)]
 pub(super) struct Configuration {
-    pub(super) version: Version,
+    /// The turn of the snapshot.
+    turn: u64,
     /// JSON text, shared by everybody who is sent it.
     pub(super) text: Bytes,
     /// Identifies the text.
@@ -36,7 +37,7 @@ impl Realm {
     pub(super) async fn configuration(&self, served: Arc<Served>) -> Result<Arc<Configuration>, Status> {
         // Held while lowering, so that a thousand streams wait for one result.
         let mut newest = self.definitions.newest.lock().await;
-        if let Some(known) = newest.as_ref().filter(|known| known.version >= served.version()) {
+        if let Some(known) = newest.as_ref().filter(|known| known.turn >= served.turn()) {
             return Ok(Arc::clone(known));
         }
         let lowered = tokio::task::spawn_blocking(move || lower(&served)).await;
@@ -62,7 +63,7 @@ fn lower(served: &Served) -> Result<Configuration, Status> {
     let etag = Digest::of(&text);
     let etag = etag.as_str().get(..ETAG_DIGITS).unwrap_or_default();
     Ok(Configuration {
-        version: served.version(),
+        turn: served.turn(),
         etag: format!("\"{etag}\""),
         text,
     })

@@ -7,7 +7,7 @@ use futures_util::stream;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tidegate_model::fleet::NodeReport;
+use tidegate_model::fleet::{NodeReport, Receipt};
 use tidegate_model::snapshot::{Snapshot, Version};
 use tidegate_replica::HttpUpstream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -170,7 +170,7 @@ async fn current(
 
 async fn report(report: web::Json<NodeReport>, wire: web::Data<Wire>) -> HttpResponse {
     let _ = wire.reports.send(report.into_inner());
-    HttpResponse::NoContent().finish()
+    HttpResponse::Ok().json(Receipt::default())
 }
 
 fn version(bytes: &[u8]) -> Version {

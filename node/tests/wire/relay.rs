@@ -9,7 +9,7 @@ use std::future::pending;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
-use tidegate_model::fleet::NodeReport;
+use tidegate_model::fleet::{NodeReport, Receipt};
 use tidegate_model::key::{EnvironmentKey, NodeName};
 use tidegate_model::snapshot::{Digest, KeyList, SigningKey, Snapshot, Version};
 use tidegate_node::Node;
@@ -58,9 +58,9 @@ impl Upstream for Source {
         Err(UpstreamError::Away("no list is named".into()))
     }
 
-    async fn report(&self, report: &NodeReport) -> Result<(), UpstreamError> {
+    async fn report(&self, report: &NodeReport) -> Result<Receipt, UpstreamError> {
         self.reports.send(report.clone()).unwrap();
-        Ok(())
+        Ok(Receipt::default())
     }
 }
 

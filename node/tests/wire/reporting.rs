@@ -10,7 +10,7 @@ use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tidegate_model::context::Context;
-use tidegate_model::fleet::NodeReport;
+use tidegate_model::fleet::{NodeReport, Receipt};
 use tidegate_model::key::MetricName;
 use tidegate_model::snapshot::{Digest, Version};
 use tidegate_node::Node;
@@ -61,14 +61,14 @@ impl Upstream for Recorder {
         Err(UpstreamError::Away("there are no lists here".into()))
     }
 
-    async fn report(&self, report: &NodeReport) -> Result<(), UpstreamError> {
+    async fn report(&self, report: &NodeReport) -> Result<Receipt, UpstreamError> {
         let _ = self.seen.send((Instant::now(), report.clone()));
         let fate = self.fates.lock().unwrap().pop_front().unwrap_or(Fate::Taken);
         if matches!(fate, Fate::Taken | Fate::AnswerLost) {
             self.ingest.lock().unwrap().fold(report);
         }
         match fate {
-            Fate::Taken => Ok(()),
+            Fate::Taken => Ok(Receipt::default()),
             Fate::Lost | Fate::AnswerLost => Err(UpstreamError::Away("gone".into())),
             Fate::Refused => Err(UpstreamError::Refused {
                 status: 400,

@@ -12,6 +12,7 @@ pub(super) struct Travel {
     pub(super) kept_back: IntCounter,
     breaker: IntGauge,
     streams: IntGauge,
+    shut: IntGauge,
     propagation: Gauge,
 }
 
@@ -41,11 +42,19 @@ impl Travel {
                 "tidegate_node_followers",
                 "Nodes that follow this one by a stream",
             )?)?,
+            shut: new.kept(IntGauge::new(
+                "tidegate_node_rollouts_shut",
+                "1 while the control plane does not hear of this node, so that flags in rollout serve their safe variations",
+            )?)?,
             propagation: new.kept(Gauge::new(
                 "tidegate_node_propagation_seconds",
                 "From the making of the served snapshot to its coming into force here; NaN when it was found on disk",
             )?)?,
         })
+    }
+
+    pub(super) fn note_shut(&self, shut: bool) {
+        self.shut.set(i64::from(shut));
     }
 
     pub(super) fn note(&self, health: &NodeHealth, streams: usize) {

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use std::time::Duration;
-use tidegate_model::fleet::NodeReport;
+use tidegate_model::fleet::{NodeReport, Receipt};
 use tidegate_model::key::EnvironmentKey;
 use tidegate_model::snapshot::{Digest, KeyList, SNAPSHOT_BYTES_MAX, Version};
 use tidegate_model::units::LIST_BYTES_MAX;
@@ -15,6 +15,9 @@ use url::Url;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// Largest receipt of a report, in bytes.
+const RECEIPT_BYTES_MAX: usize = 4096;
 
 /// How long an answer may take, on top of what upstream was asked to wait.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -199,9 +202,10 @@ impl Upstream for HttpUpstream {
         body(response, LIST_BYTES_MAX).await
     }
 
-    async fn report(&self, report: &NodeReport) -> Result<(), UpstreamError> {
+    async fn report(&self, report: &NodeReport) -> Result<Receipt, UpstreamError> {
         let request = self.client.post(self.report.clone()).json(report);
-        self.send(request, ANSWER).await.map(drop)
+        let receipt = body(self.send(request, ANSWER).await?, RECEIPT_BYTES_MAX).await?;
+        serde_json::from_slice(&receipt).map_err(|error| UpstreamError::Away(Box::new(error)))
     }
 }
 
