@@ -3,7 +3,7 @@
 use crate::backoff::{Backoff, LONGEST_AWAY, LONGEST_REFUSED, draw};
 use crate::replica::Replica;
 use crate::serving::OfferRefusal;
-use crate::upstream::{News, Offer, Tiding, Upstream, UpstreamError};
+use crate::upstream::{Latest, News, Offer, Tiding, Upstream, UpstreamError};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,7 +105,8 @@ impl Pull {
 
     /// Takes what the stream tells until it ends. A stream that is silent is no good: something on
     /// the way keeps it back, and asking is better then.
-    async fn listen(&mut self, mut news: Box<dyn News>) -> Result<(), Failure> {
+    async fn listen(&mut self, news: Box<dyn News>) -> Result<(), Failure> {
+        let mut news = Latest::of(news);
         let mut patience = FIRST_WORD;
         loop {
             let Ok(tiding) = tokio::time::timeout(patience, news.next()).await else {

@@ -1,7 +1,10 @@
 //! Where snapshots come from and reports go to.
 
 pub(crate) mod http;
+mod latest;
 mod news;
+
+pub(crate) use latest::Latest;
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -15,6 +15,7 @@ mod world;
 
 use clap::{Parser, ValueEnum};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tidegate_bench::load::{Request, closed, once, open};
 use tidegate_bench::plane::{Plane, program};
@@ -223,8 +224,12 @@ async fn edge_turns(server: &Server) -> Vec<Turn<'_>> {
     ]
 }
 
-/// The latency of one flag at half of what the node and this load generator reach together.
+/// The latency of one flag at half of what the node and this load generator reach together, each on a core of its
+/// own: where they share one, what is measured is how long the system lets one of them run.
 async fn latency(arguments: &Arguments, server: &Server, request: &Request) {
+    let own = std::process::id();
+    pin(server.id(), "0");
+    pin(own, "1");
     let duration = Duration::from_secs_f64(arguments.seconds * 2.0);
     let most = closed(server.port, request, arguments.connections, duration).await;
     let half = open(
@@ -235,14 +240,28 @@ async fn latency(arguments: &Arguments, server: &Server, request: &Request) {
         duration,
     )
     .await;
+    pin(server.id(), "0-1");
+    pin(own, "0-1");
     println!(
-        "One flag, at most {:.0} requests/s over {} connections. At half of that: p50 {:?}, p99 {:?}, p99.9 {:?} ({} requests).\n",
+        "One flag, at most {:.0} requests/s over {} connections, one core each. At half of that: p50 {:?}, p99 {:?}, p99.9 {:?} ({} requests).\n",
         most.rate(),
         arguments.connections,
         half.percentile(0.50),
         half.percentile(0.99),
         half.percentile(0.999),
         half.latencies.len(),
+    );
+}
+
+/// Lets all threads of a process run on these cores only.
+fn pin(process: u32, cores: &str) {
+    let taskset = Command::new("taskset")
+        .args(["--all-tasks", "--cpu-list", "--pid", cores, &process.to_string()])
+        .stdout(Stdio::null())
+        .status();
+    assert!(
+        taskset.is_ok_and(|status| status.success()),
+        "taskset of util-linux is there"
     );
 }
 
