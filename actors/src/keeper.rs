@@ -11,7 +11,7 @@ use crate::publisher::{Content, Publisher};
 use crate::rollout::{self, RolloutActor, Sweep};
 use crate::shell::{Shell, describe};
 use actix::prelude::*;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tidegate_decide::quarantine;
@@ -25,23 +25,14 @@ use tidegate_model::rollout::{Rollout, RolloutCommand};
 use tidegate_model::span::Span;
 use tidegate_store::{Expect, Proposal, Write};
 
+mod failures;
+
+use failures::Failures;
+
 /// How often addresses are asked whether their actor still lives.
 const ROUND: Duration = Duration::from_millis(200);
 /// How often rollouts are asked whether they still wake up (F35).
 const WAKE_ROUND: Span = Span::seconds(60);
-/// How long to wait before the n-th rebuild.
-const BACK_OFF: [Span; 6] = [
-    Span::ZERO,
-    Span::millis(100),
-    Span::millis(500),
-    Span::seconds(2),
-    Span::seconds(10),
-    Span::seconds(30),
-];
-/// More failures than this within [`FAILURES_WITHIN`] set a thing apart.
-const FAILURES_MAX: usize = 5;
-/// See [`FAILURES_MAX`].
-const FAILURES_WITHIN: Span = Span::seconds(600);
 
 /// The actor of a flag, built if need be.
 #[derive(Message)]
@@ -90,7 +81,7 @@ pub(crate) struct Keeper {
     shell: Arc<Shell>,
     flags: BTreeMap<(EnvironmentKey, FlagKey), Addr<FlagActor>>,
     rollouts: BTreeMap<EntityRef, Charge>,
-    publishers: BTreeMap<EnvironmentKey, Failures>,
+    publishers: BTreeMap<EnvironmentKey, PublisherCharge>,
     next_wake_round: Timestamp,
 }
 
@@ -100,29 +91,19 @@ struct Charge {
     condition: Condition,
 }
 
+#[derive(Default)]
+struct PublisherCharge {
+    failures: Failures,
+    /// It is being built already.
+    building: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Condition {
     Live,
     Rebuilding { at: Timestamp },
     Loading,
     Quarantined { since: Timestamp, acted: bool },
-}
-
-/// Failures of one actor that still count.
-#[derive(Debug, Default)]
-struct Failures(VecDeque<Timestamp>);
-
-impl Failures {
-    /// Notes one more. The wait before the next build; `None` when there were too many.
-    fn note(&mut self, now: Timestamp) -> Option<Span> {
-        let horizon = FAILURES_WITHIN.before(now);
-        self.0.retain(|at| *at > horizon);
-        self.0.push_back(now);
-        if self.0.len() > FAILURES_MAX {
-            return None;
-        }
-        BACK_OFF.get(self.0.len() - 1).or(BACK_OFF.last()).copied()
-    }
 }
 
 impl Keeper {
@@ -308,9 +289,12 @@ impl Keeper {
             {
                 continue;
             }
-            let failures = self.publishers.entry(environment.key.clone()).or_default();
+            let charge = self.publishers.entry(environment.key.clone()).or_default();
+            if std::mem::replace(&mut charge.building, true) {
+                continue;
+            }
             // A publisher is never set apart: without one nothing could be shut any more.
-            let wait = failures.note(now).unwrap_or(Span::seconds(30));
+            let wait = charge.failures.note(now).unwrap_or(Span::seconds(30));
             tracing::error!(environment = %environment.key, %wait, "publisher failed and is built anew");
             self.shell
                 .measures
@@ -326,16 +310,14 @@ impl Keeper {
                 tokio::time::sleep(wait.duration()).await;
                 (Content::load(store.as_ref(), &key).await, key)
             };
-            ctx.wait(
-                loading
-                    .into_actor(self)
-                    .map(|(content, key), keeper, _ctx| match content {
-                        Ok((content, head)) => keeper.install_publisher(&key, content, head),
-                        Err(error) => {
-                            tracing::error!(environment = %key, %error, "publisher cannot be built")
-                        }
-                    }),
-            );
+            // Not waited for: rollouts are looked after meanwhile.
+            ctx.spawn(loading.into_actor(self).map(|(content, key), keeper, _ctx| {
+                keeper.publishers.entry(key.clone()).or_default().building = false;
+                match content {
+                    Ok((content, head)) => keeper.install_publisher(&key, content, head),
+                    Err(error) => tracing::error!(environment = %key, %error, "publisher cannot be built"),
+                }
+            }));
         }
     }
 
@@ -480,34 +462,5 @@ impl Handler<ListQuarantined> for Keeper {
             .iter()
             .filter(|(_, charge)| matches!(charge.condition, Condition::Quarantined { .. }));
         MessageResult(apart.map(|(entity, _)| entity.clone()).collect())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn back_off_grows_and_ends_in_quarantine() {
-        let mut failures = Failures::default();
-        let now = Timestamp::default();
-        let waits: Vec<_> = (0..6)
-            .map(|second| failures.note(Span::seconds(second).after(now)))
-            .collect();
-        let expected = [
-            Span::ZERO,
-            Span::millis(100),
-            Span::millis(500),
-            Span::seconds(2),
-            Span::seconds(10),
-        ];
-        assert_eq!(waits.iter().flatten().copied().collect::<Vec<_>>(), expected);
-        assert_eq!(waits.last(), Some(&None));
-        let much_later = Span::seconds(3600).after(now);
-        assert_eq!(
-            failures.note(much_later),
-            Some(Span::ZERO),
-            "old failures are forgiven"
-        );
     }
 }
