@@ -32,6 +32,7 @@ bench: ## Measure evaluation, requests over HTTP, changes on their way; docs/ben
 	$(TARGET)/release/wire
 	$(TARGET)/release/propagation
 	$(TARGET)/release/propagation --nodes 20 --streams 5000 --changes 20
+	$(TARGET)/release/time_to_safe
 
 .PHONY: bench-engines
 bench-engines: ## Measure evaluation beside the engines of others, which are built for it: minutes

@@ -18,11 +18,17 @@ pub struct Plane {
 impl Plane {
     /// Starts `program` as a control plane that keeps everything in `folder`, and waits until it is ready.
     pub async fn start(program: &Path, folder: &Path) -> Self {
+        Self::start_with(program, folder, &[]).await
+    }
+
+    /// As [`start`](Self::start), with more on its command line.
+    pub async fn start_with(program: &Path, folder: &Path, more: &[&str]) -> Self {
         let port = free_port();
         let mut command = Command::new(program);
         command
             .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
             .arg(folder.join("data"))
+            .args(more)
             .env("TIDEGATE_LOG", "warn");
         let server = Server::start(&mut command, port, &folder.join("serve.log"));
         server.wait_for("/readyz", Instant::now()).await;
@@ -42,6 +48,27 @@ impl Plane {
     /// Saves something under `/api/v1/`.
     pub async fn put(&self, path: &str, body: &Value) {
         self.call(reqwest::Method::PUT, path, body).await;
+    }
+
+    /// Hands something in under `/api/v1/`.
+    pub async fn post(&self, path: &str, body: &Value) {
+        self.call(reqwest::Method::POST, path, body).await;
+    }
+
+    /// Saves a policy, given as YAML.
+    pub async fn put_policy(&self, name: &str, text: &str) {
+        let url = format!("{}/api/v1/production/policies/{name}", self.url());
+        let request = self.client.put(url).bearer_auth(&self.secret);
+        let answer = request
+            .header("If-Match", "*")
+            .header("content-type", "application/yaml")
+            .body(text.to_owned())
+            .send()
+            .await
+            .expect("an answer");
+        let status = answer.status();
+        let text = answer.text().await.expect("a body");
+        assert!(status.is_success(), "{name}: {status} {text}");
     }
 
     /// A new token of this role.

@@ -19,7 +19,7 @@ mod slo;
 /// Longest window: beyond a year nothing is kept, and longer ones are slips of the finger.
 const WINDOW_MAX: Span = Span::seconds(366 * 24 * 3600);
 /// Shortest interval: a rule is a query to somebody else's server.
-const INTERVAL_MIN: Span = Span::seconds(1);
+const INTERVAL_MIN: Span = Span::millis(500);
 /// Most looks that a rule remembers.
 const LOOKS_MAX: u32 = 100;
 

@@ -1,0 +1,107 @@
+//! A real Prometheus that scrapes one gauge ten times a second.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tidegate_bench::process::{Server, free_port};
+
+/// How often Prometheus is asked whether it has a sample.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// What is scraped: whether a flag is bad.
+pub(crate) struct Gauge {
+    port: u16,
+    text: Arc<Mutex<String>>,
+}
+
+impl Gauge {
+    /// Serves it on a free port for as long as the process lives.
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        let text = Arc::new(Mutex::new(String::new()));
+        let said = Arc::clone(&text);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(mut stream) = stream else { continue };
+                // The request says nothing that matters.
+                let _request = stream.read(&mut [0; 4096]);
+                let body = said.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let _gone = write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\ncontent-type: text/plain; version=0.0.4\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+            }
+        });
+        Self { port, text }
+    }
+
+    /// Where it is scraped.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// From now on this is what is said, and nothing of other flags.
+    pub(crate) fn say(&self, flag: &str, bad: u8) {
+        let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        *text = format!("bench_bad{{flag=\"{flag}\"}} {bad}\n");
+    }
+}
+
+/// The Prometheus; killed when dropped.
+pub(crate) struct Prometheus {
+    server: Server,
+    client: reqwest::Client,
+}
+
+impl Prometheus {
+    /// Starts it, and waits until it is ready.
+    pub(crate) async fn start(folder: &Path, target: u16) -> Self {
+        let config = folder.join("prometheus.yml");
+        let text = format!(
+            "global: {{ scrape_interval: 100ms, scrape_timeout: 100ms }}\n\
+             scrape_configs:\n  - job_name: bench\n    static_configs: [ {{ targets: ['127.0.0.1:{target}'] }} ]\n"
+        );
+        std::fs::write(&config, text).expect("the configuration can be written");
+        let port = free_port();
+        let mut command = Command::new("prometheus");
+        command
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--storage.tsdb.path={}", folder.join("tsdb").display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg("--log.level=warn");
+        let server = Server::start(&mut command, port, &folder.join("prometheus.log"));
+        server.wait_for("/-/ready", Instant::now()).await;
+        Self {
+            server,
+            client: reqwest::Client::new(),
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.server.port)
+    }
+
+    /// Waits until this is what it answers of the flag.
+    pub(crate) async fn wait_for(&self, flag: &str, value: &str) {
+        let url = format!("{}/api/v1/query", self.url());
+        let query = format!("max(bench_bad{{flag=\"{flag}\"}})");
+        loop {
+            let answer = self.client.post(&url).form(&[("query", &query)]).send().await;
+            let answer: serde_json::Value = answer
+                .expect("Prometheus answers")
+                .json()
+                .await
+                .expect("with JSON");
+            let found = answer.pointer("/data/result/0/value/1");
+            if found.and_then(serde_json::Value::as_str) == Some(value) {
+                return;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
