@@ -3,8 +3,10 @@
 use crate::question::{Answer, MetricSource, Question};
 use async_trait::async_trait;
 use reqwest::{Client, Url, header};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tidegate_model::Timestamp;
+use tidegate_model::breaker::Breaker;
 use tidegate_model::evidence::Samples;
 use tidegate_model::span::Span;
 use tidegate_model::verdict::{Measurement, UnknownReason};
@@ -25,11 +27,26 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Our own deadline, slightly above: what Prometheus says of its timeout is worth hearing.
 const DEADLINE: Duration = Duration::from_millis(5500);
 
-/// A Prometheus server.
+/// A question that failed sooner than this is asked once more: the interval of a rule has room for it (F12).
+const QUICK: Duration = Duration::from_millis(500);
+/// Longest pause before that.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
+/// How long a provider that mostly fails is left alone at most. Short: while it is, nobody sees a breach.
+const LEFT_ALONE: Duration = Duration::from_secs(5);
+
+/// A Prometheus server, behind a breaker.
 #[derive(Debug, Clone)]
 pub struct PrometheusSource {
     client: Client,
     base: Url,
+    breaker: Arc<Mutex<Breaker>>,
+}
+
+/// Why there is no answer.
+struct Failed {
+    measurement: Measurement,
+    /// Whether asking again may help, because it was the provider or the way to it that failed.
+    may_pass: bool,
 }
 
 /// Why a Prometheus server cannot be used.
@@ -93,7 +110,11 @@ impl PrometheusSource {
             .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(PrometheusError::Client)?;
-        Ok(Self { client, base })
+        Ok(Self {
+            client,
+            base,
+            breaker: Arc::new(Mutex::new(Breaker::new(LEFT_ALONE))),
+        })
     }
 
     /// Its address, without anything secret.
@@ -129,7 +150,7 @@ impl PrometheusSource {
         self.number(promql).await.unwrap_or_else(|failed| failed)
     }
 
-    /// Sends a form to `path` and reads what comes back, up to a limit.
+    /// Sends a form to `path` and reads what comes back, up to a limit. What fails quickly is tried once more.
     async fn send(&self, path: &str, form: &[(&str, &str)]) -> Result<(u16, Vec<u8>), Measurement> {
         self.send_within(DEADLINE, path, form).await
     }
@@ -140,17 +161,76 @@ impl PrometheusSource {
         path: &str,
         form: &[(&str, &str)],
     ) -> Result<(u16, Vec<u8>), Measurement> {
-        let Ok(url) = self.base.join(path) else {
-            return Err(Measurement::unknown(
-                UnknownReason::ProviderError,
-                "the address has no room for a path",
-            ));
+        let started = Instant::now();
+        let first = self.send_guarded(deadline, path, form).await;
+        let may_pass = match &first {
+            Ok((status, _)) => *status >= 500,
+            Err(failure) => failure.may_pass,
         };
-        let failed = |error: reqwest::Error| match error {
-            error if error.is_timeout() => {
-                Measurement::unknown(UnknownReason::Timeout, format!("no answer within {deadline:?}"))
-            }
-            error => Measurement::unknown(UnknownReason::ProviderError, cause(&error)),
+        if !may_pass || started.elapsed() > QUICK {
+            return first.map_err(|failure| failure.measurement);
+        }
+        // Not all at once: others failed in the same moment.
+        tokio::time::sleep(RETRY_AFTER.mul_f64(0.5 + 0.5 * draw())).await;
+        let second = self.send_guarded(deadline, path, form).await;
+        second.map_err(|failure| failure.measurement)
+    }
+
+    /// Sends it unless the provider is left alone.
+    async fn send_guarded(
+        &self,
+        deadline: Duration,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> Result<(u16, Vec<u8>), Failed> {
+        let admitted = self.breaker().admit(Instant::now());
+        if let Err(wait) = admitted {
+            let why = format!(
+                "half of the last calls failed; not asked for {} ms",
+                wait.as_millis()
+            );
+            return Err(Failed {
+                measurement: Measurement::unknown(UnknownReason::ProviderError, why),
+                may_pass: false,
+            });
+        }
+        let outcome = self.send_once(deadline, path, form).await;
+        // A query that it refuses, or that brings too much, says nothing against the provider.
+        let failed = match &outcome {
+            Ok((status, _)) => *status >= 500,
+            Err(failure) => failure.may_pass,
+        };
+        self.breaker().note(failed, Instant::now(), draw());
+        outcome
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn send_once(
+        &self,
+        deadline: Duration,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> Result<(u16, Vec<u8>), Failed> {
+        let Ok(url) = self.base.join(path) else {
+            return Err(Failed {
+                measurement: Measurement::unknown(
+                    UnknownReason::ProviderError,
+                    "the address has no room for a path",
+                ),
+                may_pass: false,
+            });
+        };
+        let failed = |error: reqwest::Error| Failed {
+            measurement: match error {
+                error if error.is_timeout() => {
+                    Measurement::unknown(UnknownReason::Timeout, format!("no answer within {deadline:?}"))
+                }
+                error => Measurement::unknown(UnknownReason::ProviderError, cause(&error)),
+            },
+            may_pass: true,
         };
         let mut response = self
             .client
@@ -165,7 +245,10 @@ impl PrometheusSource {
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > ANSWER_BYTES_MAX {
                 let why = format!("the answer is longer than {ANSWER_BYTES_MAX} bytes");
-                return Err(Measurement::unknown(UnknownReason::ProviderError, why));
+                return Err(Failed {
+                    measurement: Measurement::unknown(UnknownReason::ProviderError, why),
+                    may_pass: false,
+                });
             }
             body.extend_from_slice(&chunk);
         }
@@ -219,6 +302,11 @@ impl PrometheusSource {
     }
 }
 
+/// A random number from 0 to 1.
+fn draw() -> f64 {
+    getrandom::u32().map_or(0.5, |bits| f64::from(bits) / f64::from(u32::MAX))
+}
+
 fn timeout() -> String {
     format!("{}s", QUERY_TIMEOUT.as_secs())
 }
@@ -267,4 +355,74 @@ fn cause(error: &reqwest::Error) -> String {
         inner = source;
     }
     inner.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const ONE: &str = r#"{"status":"success","data":{"resultType":"scalar","result":[AT,"1"]}}"#;
+
+    /// A server that answers its first calls with 503 and then what is asked; it counts the calls.
+    fn failing(failures: usize) -> (PrometheusSource, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut request = Vec::new();
+                while !request.windows(8).any(|part| part == b"timeout=") {
+                    let mut part = [0; 4096];
+                    let read = stream.read(&mut part).unwrap();
+                    request.extend_from_slice(&part[..read]);
+                }
+                let call = counted.fetch_add(1, Ordering::SeqCst);
+                let (status, body) = match call < failures {
+                    true => ("503 Service Unavailable", "busy".to_owned()),
+                    false => (
+                        "200 OK",
+                        ONE.replace("AT", &chrono::Utc::now().timestamp().to_string()),
+                    ),
+                };
+                let length = body.len();
+                let _gone = write!(
+                    stream,
+                    "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+                );
+            }
+        });
+        (PrometheusSource::new(&url, None).unwrap(), calls)
+    }
+
+    #[tokio::test]
+    async fn f12_what_fails_quickly_is_asked_once_more() {
+        let (source, calls) = failing(1);
+        assert_eq!(source.query("up").await.value, Ok(1.0));
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
+        let (source, calls) = failing(usize::MAX);
+        assert_eq!(source.query("up").await.value, Err(UnknownReason::ProviderError));
+        assert_eq!(calls.load(Ordering::SeqCst), 2, "and no oftener");
+    }
+
+    #[tokio::test]
+    async fn f12_a_provider_that_mostly_fails_is_left_alone() {
+        let (source, calls) = failing(usize::MAX);
+        for _ in 0..5 {
+            assert_eq!(source.query("up").await.value, Err(UnknownReason::ProviderError));
+        }
+        assert_eq!(calls.load(Ordering::SeqCst), 10, "each was asked twice");
+        let kept = source.query("up").await;
+        assert_eq!(kept.value, Err(UnknownReason::ProviderError));
+        assert!(
+            kept.detail.contains("half of the last calls failed"),
+            "{}",
+            kept.detail
+        );
+        assert_eq!(calls.load(Ordering::SeqCst), 10);
+    }
 }

@@ -1,6 +1,6 @@
 //! A replica: what it is made of, and its life.
 
-use crate::breaker::{Breaker, Guarded};
+use crate::breaker::{Guarded, SharedBreaker};
 use crate::contact::{Contact, Standing};
 use crate::lease::Lease;
 use crate::lists::{ListRefusal, ListShelf};
@@ -70,7 +70,7 @@ struct Parts {
     lists: ListShelf,
     keyring: Keyring,
     publication: Publication,
-    breaker: Arc<Breaker>,
+    breaker: Arc<SharedBreaker>,
     /// How long the snapshot in force was on its way; `NEVER` when it came from the disk.
     propagation_ms: AtomicI64,
 }
@@ -253,7 +253,7 @@ impl Replica {
                 Standing::Current { .. } => NodeState::Current,
                 Standing::Stale { .. } => NodeState::Stale,
             },
-            breaker: self.parts.breaker.state(Instant::now()),
+            breaker: self.parts.breaker.state(),
             evaluations_per_second,
             propagation_ms: (propagation != NEVER).then_some(propagation),
         }

@@ -32,6 +32,7 @@ pub mod verdict;
 
 pub mod access;
 pub mod because;
+pub mod breaker;
 pub mod catalog;
 pub mod change;
 pub mod fleet;
