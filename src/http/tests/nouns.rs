@@ -182,7 +182,8 @@ async fn nodes_pull_what_they_do_not_have() {
         .json(&report)
         .send()
         .await;
-    assert_eq!(reported.status, 204, "{}", reported.text);
+    assert_eq!(reported.status, 200, "{}", reported.text);
+    assert_eq!(reported.json, json!({"newest": version}));
     let nodes = world.ask("GET", "/api/v1/production/nodes").send().await;
     assert_eq!(nodes.json["items"][0]["name"], "edge-1");
     assert_eq!(nodes.json["items"][0]["current"], true, "{}", nodes.text);
