@@ -126,6 +126,8 @@ async fn watch_until_both_end(client: &Client, timeline: &Timeline) -> Result<Ve
     let mut told = 0;
     let mut reminded = Instant::now();
     loop {
+        // Asked for first: what has ended has its last line in the journal.
+        let views: Vec<RolloutView> = client.get(&client.within("rollouts")).await?.items()?;
         let page: AuditPage = client
             .get(&client.within(&format!("audit?after={told}&limit=1000")))
             .await?
@@ -147,7 +149,6 @@ async fn watch_until_both_end(client: &Client, timeline: &Timeline) -> Result<Ve
                 timeline.tell(feature, &because, mood(&because));
             }
         }
-        let views: Vec<RolloutView> = client.get(&client.within("rollouts")).await?.items()?;
         if views.len() == 2 && views.iter().all(|view| matches!(view.phase, Phase::Ended { .. })) {
             return Ok(views);
         }
