@@ -73,6 +73,14 @@ impl Lease {
 }
 
 impl Replica {
+    /// Says that the control plane has just taken in what this replica serves. Reports that
+    /// [`run`](Self::run) sends say it themselves; this is for whoever feeds a replica by
+    /// [`offer`](Self::offer) and reports by other means. Compiles if that opens rollouts.
+    pub fn acknowledged(&self, receipt: Receipt) {
+        self.lease().vouched(Instant::now(), receipt);
+        self.settle();
+    }
+
     /// Shuts and opens the rollouts in what is served as the lease says. Never ends; may be dropped at any
     /// point.
     pub(crate) async fn keep_lease(&self) {

@@ -5,6 +5,7 @@ use reqwest::{Client, Response};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
+use tidegate_model::fleet::Receipt;
 use tidegate_model::key::{EnvironmentKey, NodeName};
 use tidegate_node::{Admission, ClientAccess, Credential, Grant, Handle, Node, OpenAccess, Scope};
 use tidegate_replica::{Replica, ReplicaSettings, Trust};
@@ -58,7 +59,10 @@ pub(crate) fn node_with(
         folder: folder.map(Path::to_owned),
         trust: Trust::Channel,
     };
-    Node::new(Replica::new(settings).unwrap(), access).unwrap()
+    let replica = Replica::new(settings).unwrap();
+    // As if a control plane had heard of it.
+    replica.acknowledged(Receipt::default());
+    Node::new(replica, access).unwrap()
 }
 
 /// A node over this replica, open to everybody.

@@ -3,11 +3,7 @@
 //! A real control plane and a real Prometheus, in processes of their own; the nodes are replicas in this
 //! process, each with its own connection. Every run is a rollout of its own that has opened its candidate to
 //! everybody on every node.
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a benchmark that cannot be set up has to stop"
-)]
+#![expect(clippy::expect_used, reason = "a benchmark that cannot be set up has to stop")]
 #![expect(clippy::print_stdout, reason = "this is what the program answers")]
 
 mod histogram;
