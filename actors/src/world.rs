@@ -95,6 +95,9 @@ impl World {
             keys: KeyBook::in_memory(Timestamp::default()).unwrap(),
         };
         let control = ControlPlane::start_with(parts, step).await.unwrap();
+        // Snapshots pass the publish gate apart from the actors.
+        let mut published = control.follow(&environment).unwrap();
+        published.wait_for(Option::is_some).await.unwrap();
         Self {
             control,
             store,
