@@ -13,6 +13,7 @@ mod eval;
 pub(crate) mod failure;
 mod flag;
 pub(crate) mod flagd;
+mod freeze;
 mod key;
 pub(crate) mod node;
 mod nodes;
@@ -66,6 +67,12 @@ enum Command {
     Policy(policy::PolicyArgs),
     /// See and change what holds for a whole environment
     Environment(environment::EnvironmentArgs),
+    /// Stop an environment's line: nothing starts or opens, and rollbacks go on
+    #[command(after_help = "Example:\n  tidegate freeze --reason 'the database is on fire'")]
+    Freeze(freeze::FreezeArgs),
+    /// Let an environment's line go on
+    #[command(after_help = "Example:\n  tidegate thaw --reason 'the fire is out'")]
+    Thaw(freeze::FreezeArgs),
     /// See which nodes serve what
     Nodes(nodes::NodesArgs),
     /// See which alerts are known, and which rollouts they concern
@@ -110,6 +117,8 @@ impl Command {
             Self::Rollout(args) => wait_for(rollout::run(args)),
             Self::Policy(args) => wait_for(policy::run(args)),
             Self::Environment(args) => wait_for(environment::run(args)),
+            Self::Freeze(args) => wait_for(freeze::run(args, freeze::Turn::Freeze)),
+            Self::Thaw(args) => wait_for(freeze::run(args, freeze::Turn::Thaw)),
             Self::Nodes(args) => wait_for(nodes::run(args)),
             Self::Alerts(args) => wait_for(alerts::run(args)),
             Self::Key(args) => wait_for(key::run(args)),
@@ -128,6 +137,7 @@ impl Command {
             Self::Rollout(args) => args.target.json,
             Self::Policy(args) => args.target.json,
             Self::Environment(args) => args.target.json,
+            Self::Freeze(args) | Self::Thaw(args) => args.target.json,
             Self::Nodes(args) => args.target.json,
             Self::Alerts(args) => args.target.json,
             Self::Key(args) => args.target.json,

@@ -11,6 +11,7 @@ mod body;
 mod docs;
 mod environments;
 mod flags;
+mod freezes;
 mod health;
 mod keys;
 mod listed;

@@ -221,6 +221,15 @@ impl AlertDesk {
         book.tell();
     }
 
+    /// Tells all rollouts again what concerns them: something else has changed that they look at then.
+    pub(crate) fn tell_again(&self) {
+        let mut book = self.book();
+        for attached in book.attached.values_mut() {
+            attached.told = None;
+        }
+        book.tell();
+    }
+
     /// The alerts that fire, as far as was ever heard.
     pub(crate) fn firing(&self) -> Vec<Alert> {
         self.book().firing().cloned().collect()

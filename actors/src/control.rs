@@ -24,6 +24,7 @@ mod alerts;
 mod definitions;
 mod environments;
 mod error;
+mod freezes;
 mod keys;
 mod lists;
 mod losses;
@@ -116,6 +117,7 @@ impl ControlPlane {
             storage_failure: OnceLock::new(),
         });
         for environment in shell.environments.values() {
+            environment.switch.load(shell.store.as_ref()).await?;
             environment
                 .alerts
                 .load(shell.store.as_ref(), shell.clock.now())

@@ -8,6 +8,7 @@ use actix::prelude::*;
 use std::sync::Arc;
 use tidegate_decide::definition;
 use tidegate_decide::environment::check_target;
+use tidegate_decide::freeze;
 use tidegate_decide::notice::unfit_targets;
 use tidegate_decide::refusal::Refusal;
 use tidegate_decide::start::{self, Authors, StartRollout};
@@ -18,7 +19,7 @@ use tidegate_model::catalog::Catalog;
 use tidegate_model::change::{Change, EntityRef, EntityState, Kind, PolicyState};
 use tidegate_model::environment::EnvironmentSettings;
 use tidegate_model::flag::{FlagDefinition, FlagState};
-use tidegate_model::key::{EnvironmentKey, FlagKey, Revision, RolloutId, TargetName};
+use tidegate_model::key::{EnvironmentKey, FlagKey, PolicyName, Revision, RolloutId, TargetName};
 use tidegate_model::policy::Source;
 use tidegate_model::rollout::{Rollout, RolloutChange};
 use tidegate_store::{Expect, Proposal, Store, Write};
@@ -137,19 +138,9 @@ async fn start_rollout(
     let flag = load_flag(shell, &entity)
         .await?
         .ok_or_else(|| not_found(format!("flag {key}")))?;
-    let policy = EntityRef::Policy(environment.clone(), request.policy.clone());
     let PolicyState {
         policy, by: editor, ..
-    } = match shell
-        .store
-        .load(&policy)
-        .await
-        .map_err(ControlError::Store)?
-        .map(|stored| stored.state)
-    {
-        Some(EntityState::Policy(policy)) => *policy,
-        _ => return Err(not_found(format!("policy {}", request.policy))),
-    };
+    } = load_policy(shell, environment, &request.policy).await?;
     if policy.asks_prometheus() && !shell.poller.has_prometheus() {
         return Err(ControlError::Refused(Refusal::conflict(
             format!(
@@ -158,6 +149,9 @@ async fn start_rollout(
             ),
             "start it with --prometheus URL, or use a policy whose rules look at events",
         )));
+    }
+    if let Some(frozen) = shell.environment(environment)?.switch.current() {
+        return Err(ControlError::Refused(freeze::refusal(&frozen)));
     }
     let latest = load_latest_rollout(shell.store.as_ref(), environment, key, flag.value.attempts).await?;
     let now = shell.clock.now();
@@ -175,7 +169,8 @@ async fn start_rollout(
     )
     .map_err(ControlError::Refused)?;
     check_targets(shell, &step.changes)?;
-    let firing = shell.environment(environment)?.alerts.firing();
+    let home = shell.environment(environment)?;
+    let firing = home.alerts.firing();
     tidegate_decide::alert::may_start(&step.changes, &firing).map_err(ControlError::Refused)?;
     check_budgets(shell, &step).await?;
     let write = |(entity, change): (EntityRef, Change)| {
@@ -191,6 +186,7 @@ async fn start_rollout(
         }
     };
     let writes = step.changes.into_iter().map(write).collect();
+    let _still = home.switch.pass().await?;
     shell
         .commit(Proposal {
             at: now,
@@ -200,6 +196,21 @@ async fn start_rollout(
         })
         .await?;
     Ok(id)
+}
+
+async fn load_policy(
+    shell: &Shell,
+    environment: &EnvironmentKey,
+    name: &PolicyName,
+) -> Result<PolicyState, ControlError> {
+    let entity = EntityRef::Policy(environment.clone(), name.clone());
+    let stored = shell.store.load(&entity).await.map_err(ControlError::Store)?;
+    match stored.map(|stored| stored.state) {
+        Some(EntityState::Policy(policy)) => Ok(*policy),
+        _ => Err(ControlError::NotFound {
+            what: format!("policy {name}"),
+        }),
+    }
 }
 
 /// A policy may name only targets that there are: otherwise nobody would ever be told, or asked.

@@ -7,6 +7,7 @@
 pub mod alerts;
 pub mod clock;
 pub mod control;
+pub mod freeze;
 pub mod keys;
 pub mod measures;
 pub mod notices;

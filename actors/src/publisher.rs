@@ -132,8 +132,9 @@ impl Publisher {
                 Ok(news) => {
                     publisher.seen = news.head;
                     // Alerts are in no snapshot, and a storm of them must not delay what is.
-                    let only_alerts = news.states.iter().all(|(entity, _)| entity.kind() == Kind::Alert);
-                    let nothing_new = only_alerts && !news.states.is_empty() && news.lists.is_empty();
+                    let in_none = |kind| matches!(kind, Kind::Alert | Kind::Freeze);
+                    let nothing_seen = news.states.iter().all(|(entity, _)| in_none(entity.kind()));
+                    let nothing_new = nothing_seen && !news.states.is_empty() && news.lists.is_empty();
                     for (entity, state) in news.states {
                         publisher.content.take(&entity, state);
                     }

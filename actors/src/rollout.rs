@@ -9,6 +9,7 @@ use crate::view::{self, RolloutView};
 use actix::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use tidegate_decide::freeze;
 use tidegate_decide::judge::{judge, scores, test_before};
 use tidegate_decide::rollout::{Answer, Input, Observed, Question};
 use tidegate_decide::step::{Effect, Step};
@@ -122,6 +123,7 @@ impl RolloutActor {
     fn drive(&mut self, input: Input, ctx: &mut Context<Self>) -> Driven {
         let now = self.shell.clock.now();
         self.observed.take_in(&input);
+        self.observed.frozen = self.home().and_then(|home| home.switch.current());
         let step = self.shell.step;
         let stepped = catch_unwind(AssertUnwindSafe(|| {
             step(&self.rollout, &self.observed, &input, now)
@@ -151,7 +153,15 @@ impl RolloutActor {
         };
         let proposal = self.proposal(&step, by, now);
         let shell = self.shell.clone();
-        let stored = async move { shell.commit(proposal).await };
+        let environment = self.rollout.start.environment.clone();
+        let opens = step.changes.iter().any(|(_, change)| freeze::is_held(change));
+        let stored = async move {
+            let _still = match opens {
+                true => Some(shell.environment(&environment)?.switch.pass().await?),
+                false => None,
+            };
+            shell.commit(proposal).await
+        };
         Box::pin(
             stored
                 .into_actor(self)

@@ -3,6 +3,7 @@
 use crate::alerts::AlertDesk;
 use crate::clock::Clock;
 use crate::control::{ControlError, Published};
+use crate::freeze::FreezeSwitch;
 use crate::ingest::Ingest;
 use crate::keeper::Keeper;
 use crate::keys::KeyBook;
@@ -63,6 +64,8 @@ pub(crate) struct Environment {
     pub(crate) gate: Mutex<()>,
     pub(crate) ingest: Ingest,
     pub(crate) alerts: AlertDesk,
+    /// Whether anything opens.
+    pub(crate) switch: FreezeSwitch,
     pub(crate) published: watch::Sender<Option<Arc<Published>>>,
     /// Flags whose loss waits for somebody's word.
     pub(crate) waiting: RwLock<Vec<FlagKey>>,
@@ -75,6 +78,7 @@ impl Environment {
         Self {
             ingest: Ingest::new(key.clone()),
             alerts: AlertDesk::new(key.clone()),
+            switch: FreezeSwitch::new(key.clone()),
             key,
             gate: Mutex::new(()),
             published: watch::Sender::new(None),

@@ -2,11 +2,13 @@
 
 use super::client::{Answer, Body, Client};
 use super::failure::Failure;
+use super::freeze;
 use super::screen::Screen;
 use super::target::Target;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::json;
+use tidegate_actors::freeze::FreezeView;
 use tidegate_model::environment::{Bucketing, EnvironmentSettings, FlagdTarget};
 use tidegate_model::key::Revision;
 
@@ -57,7 +59,7 @@ pub(crate) async fn run(args: EnvironmentArgs) -> Result<(), Failure> {
     let path = client.within("settings");
     let found = client.get(&path).await?;
     match args.verb {
-        Verb::Show => show(screen, &client, &found),
+        Verb::Show => show(screen, &client, &found).await,
         Verb::Set(changes) => {
             let Shown { settings, revision } = found.read()?;
             let settings = EnvironmentSettings {
@@ -66,26 +68,30 @@ pub(crate) async fn run(args: EnvironmentArgs) -> Result<(), Failure> {
             };
             let seen = (revision != Revision::ABSENT).then_some(&found);
             let answer = client.put(&path, Body::Json(json!(settings)), seen).await?;
-            show(screen, &client, &answer)
+            show(screen, &client, &answer).await
         }
     }
 }
 
-fn show(screen: Screen, client: &Client, answer: &Answer) -> Result<(), Failure> {
+async fn show(screen: Screen, client: &Client, answer: &Answer) -> Result<(), Failure> {
+    let line: FreezeView = client.get(&client.within("freeze")).await?.read()?;
     screen.show(&answer.json()?, || {
         let shown: Shown = answer.read()?;
-        Ok(whole(client.environment().as_str(), &shown))
+        Ok(whole(client.environment().as_str(), &shown, &line))
     })
 }
 
-fn whole(environment: &str, Shown { settings, revision }: &Shown) -> String {
+fn whole(environment: &str, Shown { settings, revision }: &Shown, line: &FreezeView) -> String {
+    let line = freeze::told(line);
     let flagd = match settings.flagd {
         FlagdTarget::Off => "off: its clients get no flags",
         FlagdTarget::Warn => "warn: its clients get what can be said in its language",
         FlagdTarget::Require => "require: what cannot be said in its language is not saved",
     };
     let bucketing = settings.bucketing.name();
-    format!("{environment}  revision {revision}\n  flagd         {flagd}\n  bucketing     {bucketing}\n")
+    format!(
+        "{environment}  revision {revision}\n  flagd         {flagd}\n  bucketing     {bucketing}\n  line          {line}\n"
+    )
 }
 
 #[cfg(test)]
@@ -96,10 +102,15 @@ mod tests {
     fn settings_say_what_they_mean() {
         let shown = json!({"settings": {"flagd": "require", "bucketing": "flagd-v2"}, "revision": 2});
         assert_eq!(
-            whole("production", &serde_json::from_value(shown).unwrap()),
+            whole(
+                "production",
+                &serde_json::from_value(shown).unwrap(),
+                &FreezeView { frozen: None }
+            ),
             "production  revision 2
   flagd         require: what cannot be said in its language is not saved
   bucketing     flagd-v2
+  line          not frozen
 "
         );
     }

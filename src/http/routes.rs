@@ -7,8 +7,8 @@ use crate::http::access::{Guard, Who};
 use crate::http::observe::observe;
 use crate::http::problem::{Kind, Problem};
 use crate::http::{
-    access_tokens, alerts, audit, docs, environments, flags, health, keys, lists, policies, rollouts,
-    segments, snapshots,
+    access_tokens, alerts, audit, docs, environments, flags, freezes, health, keys, lists, policies,
+    rollouts, segments, snapshots,
 };
 use actix_web::dev::ResourceDef;
 use actix_web::guard::fn_guard;
@@ -100,6 +100,10 @@ routes! {
 
     GET    "/api/v1/{environment}/settings" => environments::read;
     PUT    "/api/v1/{environment}/settings" => environments::save;
+
+    GET    "/api/v1/{environment}/freeze" => freezes::read;
+    POST   "/api/v1/{environment}/freeze" => freezes::freeze;
+    POST   "/api/v1/{environment}/thaw" => freezes::thaw;
 
     GET    "/api/v1/{environment}/keys" => keys::list;
     POST   "/api/v1/{environment}/keys/rotate" => keys::rotate;

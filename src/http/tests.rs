@@ -5,6 +5,7 @@ mod alerts;
 mod bad_input;
 mod distribution;
 mod document;
+mod freezes;
 mod lists;
 mod nouns;
 mod rollouts;

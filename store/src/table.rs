@@ -84,6 +84,7 @@ fn kind(state: &EntityState) -> Kind {
         EntityState::Policy(_) => Kind::Policy,
         EntityState::Rollout(_) => Kind::Rollout,
         EntityState::Environment(_) => Kind::Environment,
+        EntityState::Freeze(_) => Kind::Freeze,
         EntityState::Alert(_) => Kind::Alert,
         EntityState::Token(_) => Kind::Token,
     }

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use tidegate_model::Timestamp;
 use tidegate_model::access::{Author, Role};
 use tidegate_model::alert::Firing;
+use tidegate_model::freeze::Frozen;
 use tidegate_model::key::{NodeName, Revision, RuleName, TargetName};
 use tidegate_model::rollout::{Phase, Rollout, RolloutCommand};
 use tidegate_model::verdict::Look;
@@ -41,6 +42,8 @@ pub struct Observed {
     pub fleet: Fleet,
     /// The alerts that concern it.
     pub firing: Firing,
+    /// Whether, and why, nothing opens in the environment.
+    pub frozen: Option<Frozen>,
     /// The gates that were asked.
     pub asked_gates: BTreeMap<TargetName, Asked>,
 }

@@ -2,13 +2,13 @@
 
 use crate::judge::remaining;
 use crate::refusal::Refusal;
-use crate::schedule::{Opening, opening};
 use crate::step::{Effect, Step};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
 use tidegate_model::because::{Because, Decision, Reason};
+use tidegate_model::calendar::{Opening, opening};
 use tidegate_model::change::{Change, EntityRef};
 use tidegate_model::flag::{Flag, FlagState, FlagStatus, Pin, Serve};
 use tidegate_model::invalid::{Invalid, Violation, nearest};
@@ -325,19 +325,7 @@ fn check_state(
         let fix = format!("start again from {} on", from.format("%Y-%m-%d %H:%M:%S UTC"));
         why.push((ended, fix));
     }
-    let opens = opening(&policy.schedule.windows, now);
-    if let Opening::Closed { opens, reason } = opens {
-        let reason = if reason.is_empty() {
-            String::new()
-        } else {
-            format!(" ({reason})")
-        };
-        let fix = match opens {
-            Some(opens) => format!("start from {} on", opens.format("%Y-%m-%d %H:%M UTC")),
-            None => "its windows do not open for more than a year: mend the policy".to_owned(),
-        };
-        why.push((format!("{} lets no stage open now{reason}", policy.name), fix));
-    }
+    why.extend(shut_in(policy, now));
     if why.is_empty() {
         return Ok(());
     }
@@ -360,4 +348,33 @@ fn cooling(policy: &Policy, latest: Option<&Rollout>, now: Timestamp) -> Option<
             from,
         )
     })
+}
+
+/// Why the first stage may not open now, by the calendar of the policy.
+fn shut_in(policy: &Policy, now: Timestamp) -> Option<(String, String)> {
+    let from = |opens: Option<Timestamp>| match opens {
+        Some(opens) => format!("start from {} on", opens.format("%Y-%m-%d %H:%M UTC")),
+        None => "its windows do not open for more than a year: mend the policy".to_owned(),
+    };
+    let first = policy.stage(0)?;
+    match opening(&policy.schedule, first.duration, now) {
+        Opening::Open => None,
+        Opening::Closed { opens, reason } if reason.is_empty() => {
+            Some((format!("{} lets no stage open now", policy.name), from(opens)))
+        }
+        Opening::Closed { opens, reason } => Some((
+            format!("{} lets no stage open now ({reason})", policy.name),
+            from(opens),
+        )),
+        Opening::TooShort { closes, opens } => Some((
+            format!(
+                "stage {} lasts {}, and the window of {} closes {}",
+                first.name,
+                first.duration,
+                policy.name,
+                closes.format("%Y-%m-%d %H:%M UTC")
+            ),
+            from(opens),
+        )),
+    }
 }

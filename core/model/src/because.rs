@@ -88,6 +88,10 @@ pub enum Decision {
     },
     /// A definition was saved.
     Saved,
+    /// Nothing opens in the environment any more.
+    Frozen,
+    /// The environment's line goes on.
+    Thawed,
 }
 
 /// One reason for a decision.
@@ -148,6 +152,33 @@ pub enum Reason {
         opens: Option<DateTime<Utc>>,
         /// The operator's words for a window that closes, if it is one.
         #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
+    /// What is left of the window is shorter than the next stage lasts.
+    WindowTooShort {
+        /// Which stage.
+        stage: StageName,
+        /// How long it lasts.
+        needs: Span,
+        /// When what is left ends.
+        closes: DateTime<Utc>,
+        /// When it opens with time enough; `None` if not within the horizon that was searched.
+        opens: Option<DateTime<Utc>>,
+    },
+    /// Somebody stopped the environment's line.
+    Frozen {
+        /// Who.
+        by: String,
+        /// Since when.
+        since: DateTime<Utc>,
+        /// In their words.
+        reason: String,
+    },
+    /// A freeze of the policy is in force.
+    FreezePlanned {
+        /// When it is over.
+        until: DateTime<Utc>,
+        /// In the policy's words.
         reason: String,
     },
     /// A stage needs somebody's word.
@@ -263,6 +294,8 @@ impl Decision {
             Self::Aborted => "aborted",
             Self::Alerted { .. } => "alerted",
             Self::Saved => "saved",
+            Self::Frozen => "frozen",
+            Self::Thawed => "thawed",
         }
     }
 }

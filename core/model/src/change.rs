@@ -6,6 +6,7 @@ use crate::alert::{Alert, AlertState};
 use crate::because::Because;
 use crate::environment::EnvironmentSettings;
 use crate::flag::{Flag, FlagState, Pin, Serve};
+use crate::freeze::Frozen;
 use crate::key::{
     EnvironmentKey, Fingerprint, FlagKey, PolicyName, Revision, RolloutId, SegmentKey, TokenName,
     VariationKey,
@@ -32,6 +33,8 @@ pub enum Kind {
     Rollout,
     /// An environment's settings.
     Environment,
+    /// The switch that stops an environment's line.
+    Freeze,
     /// An alert of an Alertmanager.
     Alert,
     /// An access token.
@@ -40,12 +43,13 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Flag,
         Self::Segment,
         Self::Policy,
         Self::Rollout,
         Self::Environment,
+        Self::Freeze,
         Self::Alert,
         Self::Token,
     ];
@@ -58,6 +62,7 @@ impl Kind {
             Self::Policy => "policy",
             Self::Rollout => "rollout",
             Self::Environment => "environment",
+            Self::Freeze => "freeze",
             Self::Alert => "alert",
             Self::Token => "token",
         }
@@ -84,6 +89,8 @@ pub enum EntityRef {
     Rollout(EnvironmentKey, RolloutId),
     /// An environment's settings: `environment/production/settings`.
     Environment(EnvironmentKey),
+    /// The switch that stops an environment's line: `freeze/production/switch`.
+    Freeze(EnvironmentKey),
     /// An alert in an environment.
     Alert(EnvironmentKey, Fingerprint),
     /// A token.
@@ -95,8 +102,10 @@ crate::schema::text!(
     "kind/environment/name, for example flag/production/new-checkout"
 );
 
-/// The name of the only thing that an environment itself has.
+/// The name of an environment's settings.
 const SETTINGS: &str = "settings";
+/// The name of the switch that stops its line.
+const SWITCH: &str = "switch";
 
 impl EntityRef {
     /// What kind of thing it is.
@@ -107,6 +116,7 @@ impl EntityRef {
             Self::Policy(..) => Kind::Policy,
             Self::Rollout(..) => Kind::Rollout,
             Self::Environment(_) => Kind::Environment,
+            Self::Freeze(_) => Kind::Freeze,
             Self::Alert(..) => Kind::Alert,
             Self::Token(_) => Kind::Token,
         }
@@ -120,6 +130,7 @@ impl EntityRef {
             | Self::Policy(environment, _)
             | Self::Rollout(environment, _)
             | Self::Environment(environment)
+            | Self::Freeze(environment)
             | Self::Alert(environment, _) => Some(environment),
             Self::Token(_) => None,
         }
@@ -133,6 +144,7 @@ impl EntityRef {
             Self::Policy(_, name) => name.as_str(),
             Self::Rollout(_, id) => id.as_str(),
             Self::Environment(_) => SETTINGS,
+            Self::Freeze(_) => SWITCH,
             Self::Alert(_, fingerprint) => fingerprint.as_str(),
             Self::Token(name) => name.as_str(),
         }
@@ -174,9 +186,11 @@ impl std::str::FromStr for EntityRef {
             "alert" => Fingerprint::new(name).map(|key| Self::Alert(place, key)),
             "environment" if name == SETTINGS => Ok(Self::Environment(place)),
             "environment" => return Err(bad("an environment has settings and nothing else")),
+            "freeze" if name == SWITCH => Ok(Self::Freeze(place)),
+            "freeze" => return Err(bad("an environment has one switch that freezes it")),
             _ => {
                 return Err(bad(
-                    "known kinds are flag, segment, policy, rollout, environment, alert, token",
+                    "known kinds are flag, segment, policy, rollout, environment, freeze, alert, token",
                 ));
             }
         }
@@ -216,6 +230,10 @@ pub enum Change {
     Rollout(RolloutChange),
     /// An environment has these settings now.
     EnvironmentSaved(EnvironmentSettings),
+    /// Nothing opens in an environment any more.
+    Frozen(Box<Frozen>),
+    /// Its line goes on.
+    Thawed,
     /// An alert fires.
     AlertFired(Box<Alert>),
     /// An alert is over.
@@ -260,6 +278,8 @@ pub enum EntityState {
     Rollout(Box<Rollout>),
     /// An environment's settings.
     Environment(EnvironmentSettings),
+    /// Of the switch that stops an environment's line, while it is stopped.
+    Freeze(Box<Frozen>),
     /// An alert's.
     Alert(Box<AlertState>),
     /// A token's.
@@ -333,6 +353,7 @@ impl EntityState {
             (Change::SegmentSaved(segment), None | Some(Self::Segment(_))) => Self::Segment(segment.clone()),
             (Change::SegmentDeleted, Some(Self::Segment(_)))
             | (Change::PolicyDeleted, Some(Self::Policy(_)))
+            | (Change::Thawed, Some(Self::Freeze(_)))
             | (Change::AlertForgotten, Some(Self::Alert(_))) => {
                 return Ok(None);
             }
@@ -346,6 +367,7 @@ impl EntityState {
             (Change::EnvironmentSaved(settings), None | Some(Self::Environment(_))) => {
                 Self::Environment(*settings)
             }
+            (Change::Frozen(frozen), None) => Self::Freeze(frozen.clone()),
             (Change::AlertFired(alert), None | Some(Self::Alert(_))) => Self::Alert(Box::new(AlertState {
                 alert: Alert::clone(alert),
                 ended: None,
@@ -388,6 +410,7 @@ mod tests {
             "policy/p/canary",
             "rollout/p/a.1",
             "environment/p/settings",
+            "freeze/p/switch",
             "alert/p/64f9f5e172e01281",
             "token/-/ci",
         ] {
@@ -400,6 +423,7 @@ mod tests {
             "flag/a b/c",
             "thing/a/b",
             "environment/p/flags",
+            "freeze/p/settings",
         ] {
             assert!(bad.parse::<EntityRef>().is_err(), "{bad}");
         }

@@ -22,7 +22,9 @@ pub mod snapshot;
 pub mod units;
 
 pub mod alert;
+pub mod calendar;
 pub mod evidence;
+pub mod freeze;
 pub mod gate;
 pub mod notice;
 pub mod policy;

@@ -70,7 +70,7 @@ impl Occasion {
             Decision::Completed => Self::Completed,
             Decision::Aborted => Self::Aborted,
             Decision::Alerted { .. } => Self::Alerted,
-            Decision::Holds { .. } | Decision::Saved => return None,
+            Decision::Holds { .. } | Decision::Saved | Decision::Frozen | Decision::Thawed => return None,
         })
     }
 

@@ -12,6 +12,7 @@ use crate::share::Share;
 use crate::snapshot::Digest;
 use crate::span::Span;
 use crate::verdict::UnknownReason;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -109,7 +110,7 @@ pub struct Argument {
 }
 
 /// The stages in order, already expanded from a linear or exponential schedule.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Schedule {
     /// At least one; percentages strictly increase; the last is what the rollout aims at.
@@ -118,6 +119,26 @@ pub struct Schedule {
     pub pause_between_stages: Span,
     /// When a stage may open. Rollback ignores them.
     pub windows: Vec<Window>,
+    /// When nothing opens, whatever windows say. Rollback ignores them.
+    #[serde(default)]
+    pub freezes: Vec<Freeze>,
+    /// Whether a stage opens only if it can last its duration before the windows close.
+    #[serde(default)]
+    pub bake_must_fit: bool,
+}
+
+/// A stretch of the calendar in which nothing opens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Freeze {
+    /// When it begins.
+    pub from: DateTime<Utc>,
+    /// When it is over.
+    pub to: DateTime<Utc>,
+    /// IANA name of the time zone in which it was written.
+    pub timezone: String,
+    /// For people: shown while it holds a rollout.
+    pub reason: String,
 }
 
 /// One step of opening.

@@ -1,9 +1,10 @@
 //! What a rollout waits for, all of it, most important first.
 
 use super::{Fleet, Observed, alerts, gates};
-use crate::schedule::{Opening, opening};
+use crate::freeze;
 use tidegate_model::Timestamp;
 use tidegate_model::because::Reason;
+use tidegate_model::calendar::{Opening, in_force, opening};
 use tidegate_model::policy::{Rule, Stage};
 use tidegate_model::rollout::{GivenApproval, Phase, Rollout, RuleMemory};
 use tidegate_model::span::Span;
@@ -58,6 +59,8 @@ pub(super) fn look(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Wa
             reason: pause.reason.clone(),
         });
     }
+    let planned = &rollout.start.plan.schedule.freezes;
+    blocking.extend(freeze::holds(observed.frozen.as_ref(), planned, now));
     blocking.extend(alerts::waits(rollout, observed, now));
     if effective.is_none() {
         blocking.push(acknowledgement(rollout, &observed.fleet));
@@ -258,9 +261,18 @@ impl View<'_> {
                 },
             });
         }
-        let windows = &self.rollout.start.plan.schedule.windows;
-        if let Opening::Closed { opens, reason } = opening(windows, self.now) {
-            blocking.push(Reason::Window { opens, reason });
+        let schedule = &self.rollout.start.plan.schedule;
+        match opening(schedule, next.duration, self.now) {
+            Opening::Open => {}
+            // A freeze says itself what it holds, and until when.
+            Opening::Closed { .. } if in_force(&schedule.freezes, self.now).is_some() => {}
+            Opening::Closed { opens, reason } => blocking.push(Reason::Window { opens, reason }),
+            Opening::TooShort { closes, opens } => blocking.push(Reason::WindowTooShort {
+                stage: next.name.clone(),
+                needs: next.duration,
+                closes,
+                opens,
+            }),
         }
     }
 }
@@ -314,7 +326,7 @@ fn rank(reason: &Reason) -> u8 {
         | Reason::ApprovalExpired { .. }
         | Reason::ApprovalVoid { .. }
         | Reason::Gate { .. } => 4,
-        Reason::Window { .. } => 5,
+        Reason::Window { .. } | Reason::WindowTooShort { .. } => 5,
         Reason::Soaking { .. } | Reason::BetweenStages { .. } => 6,
         Reason::HealthyFor { .. } => 7,
         _ => 0,

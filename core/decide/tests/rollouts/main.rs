@@ -6,6 +6,7 @@ mod approving;
 mod attack;
 mod evidence;
 mod faults;
+mod freezing;
 mod gating;
 mod guards;
 mod judging;

@@ -70,11 +70,7 @@ fn empty() -> Policy {
         name: PolicyName::new("tested").unwrap(),
         description: String::new(),
         arguments: BTreeMap::new(),
-        schedule: Schedule {
-            stages: Vec::new(),
-            pause_between_stages: Span::ZERO,
-            windows: Vec::new(),
-        },
+        schedule: Schedule::default(),
         safety: Safety {
             interval: Span::seconds(10),
             false_rollback_budget: 0.01,

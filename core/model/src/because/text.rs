@@ -27,6 +27,8 @@ impl fmt::Display for Decision {
             Self::Aborted => f.write_str("aborted"),
             Self::Alerted { share } => write!(f, "alert, holds at {share}"),
             Self::Saved => f.write_str("saved"),
+            Self::Frozen => f.write_str("frozen: nothing opens"),
+            Self::Thawed => f.write_str("thawed"),
         }
     }
 }
@@ -41,17 +43,10 @@ impl fmt::Display for Reason {
             Self::HealthyFor { rule, needs, has } => {
                 write!(f, "{rule} healthy for {} of {needs}", has.rounded())
             }
-            Self::Window { opens, reason } => {
-                match opens {
-                    Some(opens) => write!(f, "window opens {}", opens.format("%a %Y-%m-%d %H:%M UTC"))?,
-                    None => f.write_str("no window opens")?,
-                }
-                if reason.is_empty() {
-                    Ok(())
-                } else {
-                    write!(f, " ({reason})")
-                }
-            }
+            Self::Window { .. }
+            | Self::WindowTooShort { .. }
+            | Self::Frozen { .. }
+            | Self::FreezePlanned { .. } => self.fmt_calendar(f),
             Self::ApprovalMissing { stage, roles } => {
                 write!(f, "approval for {stage} missing (from: {roles})")
             }
@@ -101,6 +96,46 @@ impl fmt::Display for Reason {
 }
 
 impl Reason {
+    /// What the calendar says.
+    fn fmt_calendar(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Window { opens, reason } => {
+                match opens {
+                    Some(opens) => write!(f, "window opens {}", day(*opens))?,
+                    None => f.write_str("no window opens")?,
+                }
+                if reason.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, " ({reason})")
+                }
+            }
+            Self::WindowTooShort {
+                stage,
+                needs,
+                closes,
+                opens,
+            } => {
+                write!(
+                    f,
+                    "{stage} lasts {needs}, and the window closes {}: ",
+                    day(*closes)
+                )?;
+                match opens {
+                    Some(opens) => write!(f, "there is time enough from {} on", day(*opens)),
+                    None => f.write_str("no window is long enough"),
+                }
+            }
+            Self::Frozen { by, since, reason } => {
+                write!(f, "frozen by {by} since {}: {reason}", clock(*since))
+            }
+            Self::FreezePlanned { until, reason } => {
+                write!(f, "frozen until {}: {reason}", day(*until))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What others say: alerts and gates.
     fn fmt_others(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -177,6 +212,11 @@ impl fmt::Display for Because {
         }
         Ok(())
     }
+}
+
+/// A moment that is days away: people think of those by their weekday.
+fn day(at: Timestamp) -> impl fmt::Display {
+    at.format("%a %Y-%m-%d %H:%M UTC")
 }
 
 fn clock(at: Timestamp) -> impl fmt::Display {

@@ -16,6 +16,7 @@ mod arguments;
 mod cron;
 mod cursor;
 mod findings;
+mod freeze;
 mod gate;
 pub mod keys;
 mod notify;

@@ -206,6 +206,39 @@ fn approvals_have_three_forms() {
 }
 
 #[test]
+fn f40_freezes_are_read_in_their_zone() {
+    let text = "schedule:\n  bakeMustFit: false\n  freezes:\n    \
+                - { from: 2026-12-24, to: 2027-01-02, timezone: Europe/Paris, reason: end of year }\n    \
+                - { from: 2026-11-27T18:00, to: 2026-11-30 08:00:30, reason: sales }\n    \
+                - { from: 2026-03-29 02:30, to: 2026-10-25 02:30, timezone: Europe/Paris, reason: summer }\n    \
+                - { from: 2026-12-24, to: 2026-12-24, reason: a day }\n";
+    let policy = good(&completed(text));
+    assert!(!policy.schedule.bake_must_fit);
+    let told: Vec<String> = (policy.schedule.freezes.iter())
+        .map(|freeze| {
+            format!(
+                "{} {} {}",
+                freeze.from.to_rfc3339(),
+                freeze.to.to_rfc3339(),
+                freeze.reason
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            // A date alone is over at the end of its day.
+            "2026-12-23T23:00:00+00:00 2027-01-02T23:00:00+00:00 end of year",
+            "2026-11-27T18:00:00+00:00 2026-11-30T08:00:30+00:00 sales",
+            // The hour that is skipped, and the first of the two that are repeated.
+            "2026-03-29T01:00:00+00:00 2026-10-25T00:30:00+00:00 summer",
+            "2026-12-24T00:00:00+00:00 2026-12-25T00:00:00+00:00 a day",
+        ]
+    );
+    assert!(good(&completed("")).schedule.bake_must_fit);
+}
+
+#[test]
 fn windows_are_read_as_crontabs_are() {
     let policy = good(&completed(
         "schedule:\n  windows:\n    - { allow: \"0  9 * * 1-4\", for: 8h, timezone: Europe/Paris, reason: office }\n    - { deny: \"0 0 24 12 *\", for: 10d }\n",

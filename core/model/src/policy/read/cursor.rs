@@ -138,6 +138,18 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// `true` or `false`, and nothing else.
+    pub(super) fn expect_boolean(&self) -> Option<bool> {
+        let wanted = self.boolean();
+        if wanted.is_none() {
+            self.error(
+                "this is 'true' or 'false'",
+                "write one of the two, without quotes",
+            );
+        }
+        wanted
+    }
+
     pub(super) fn span(&self) -> Option<Span> {
         let fix = "write a number and a unit, for example 90s, 15m, 1h 30m or 10d";
         let (text, _) = self.scalar("a duration", fix)?;

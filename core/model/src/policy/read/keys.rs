@@ -49,19 +49,32 @@ pub const ARGUMENT: Level = Level {
 pub const CUSTOM: Level = Level {
     name: "customSchedule",
     required: &[],
-    optional: &["type", "stages", "pauseBetweenStages", "windows"],
+    optional: &[
+        "type",
+        "stages",
+        "pauseBetweenStages",
+        "windows",
+        "freezes",
+        "bakeMustFit",
+    ],
 };
 /// `schedule` with `type: linear`
 pub const LINEAR: Level = Level {
     name: "linearSchedule",
     required: &["type", "from", "step", "duration"],
-    optional: &["pauseBetweenStages", "windows"],
+    optional: &["pauseBetweenStages", "windows", "freezes", "bakeMustFit"],
 };
 /// `schedule` with `type: exponential`
 pub const EXPONENTIAL: Level = Level {
     name: "exponentialSchedule",
     required: &["type", "from", "duration"],
-    optional: &["factor", "pauseBetweenStages", "windows"],
+    optional: &[
+        "factor",
+        "pauseBetweenStages",
+        "windows",
+        "freezes",
+        "bakeMustFit",
+    ],
 };
 /// `schedule.stages[]`
 pub const STAGE: Level = Level {
@@ -86,6 +99,12 @@ pub const WINDOW: Level = Level {
     name: "window",
     required: &["for"],
     optional: &["allow", "deny", "timezone", "reason"],
+};
+/// `schedule.freezes[]`
+pub const FREEZE: Level = Level {
+    name: "freeze",
+    required: &["from", "to", "reason"],
+    optional: &["timezone"],
 };
 /// `safety`
 pub const SAFETY: Level = Level {
@@ -249,6 +268,7 @@ pub const LEVELS: &[&Level] = &[
     &APPROVAL,
     &CRITERION,
     &WINDOW,
+    &FREEZE,
     &SAFETY,
     &RULE,
     &COMPARE,

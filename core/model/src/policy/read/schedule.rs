@@ -2,11 +2,13 @@
 
 use super::cursor::{Cursor, Mapping};
 use super::keys::{self, ScheduleType};
-use super::{LIST_MAX, stage, window};
+use super::{LIST_MAX, freeze, stage, window};
+use crate::calendar::longest_opening;
 use crate::key::StageName;
-use crate::policy::{Schedule, Stage};
+use crate::policy::{Schedule, Stage, Window};
 use crate::share::Share;
 use crate::span::Span;
+use chrono::DateTime;
 
 /// What a policy without stages does: per cent, and how long in minutes.
 const DEFAULT_STAGES: [(u32, u64); 4] = [(1, 15), (10, 60), (50, 120), (100, 360)];
@@ -15,8 +17,8 @@ pub(super) fn read(at: Option<&Cursor<'_>>, rules: Option<&[&str]>) -> Option<Sc
     let Some(at) = at else {
         return Some(Schedule {
             stages: default_stages(),
-            pause_between_stages: Span::ZERO,
-            windows: Vec::new(),
+            bake_must_fit: true,
+            ..Schedule::default()
         });
     };
     let kind = match at.child_of("type") {
@@ -38,11 +40,47 @@ pub(super) fn read(at: Option<&Cursor<'_>>, rules: Option<&[&str]>) -> Option<Sc
     }
     let pause = schedule.or("pauseBetweenStages", Span::ZERO, Cursor::span);
     let windows = schedule.or("windows", Vec::new(), window::read);
+    let freezes = schedule.or("freezes", Vec::new(), freeze::read);
+    let fit = schedule.or("bakeMustFit", true, Cursor::expect_boolean);
+    if let (Some(stages), Some(windows)) = (&stages, &windows) {
+        check_windows(at, stages, windows, fit.unwrap_or(false));
+    }
     Some(Schedule {
         stages: stages?,
         pause_between_stages: pause?,
         windows: windows?,
+        freezes: freezes?,
+        bake_must_fit: fit?,
     })
+}
+
+/// From where the openings of windows are looked at: nothing here knows what day it is, and in a year
+/// from the beginning of a leap year every date comes.
+const LEAP_YEAR: i64 = 1_704_067_200;
+
+/// Complains about windows that never let a stage open, or never long enough (faults.md F41).
+fn check_windows(at: &Cursor<'_>, stages: &[Stage], windows: &[Window], fit: bool) {
+    let (Some(place), Some(from)) = (at.child_of("windows"), DateTime::from_timestamp(LEAP_YEAR, 0)) else {
+        return;
+    };
+    let bakes = stages.iter().map(|stage| stage.duration);
+    let longest_bake = bakes.max().unwrap_or_default();
+    let Some(longest) = longest_opening(windows, from, longest_bake) else {
+        place.error(
+            "these windows never let any stage open",
+            "there is no moment inside an 'allow' and outside of every 'deny'",
+        );
+        return;
+    };
+    if let Some(stage) = stages.iter().find(|stage| fit && stage.duration > longest) {
+        place.error(
+            format!(
+                "stage {} lasts {}, but the windows never stay open for longer than {longest}",
+                stage.name, stage.duration
+            ),
+            "shorten the stage, widen the windows, or let stages outlast them with 'bakeMustFit: false'",
+        );
+    }
 }
 
 /// A rollout that completes leaves the candidate to everybody, so its last stage has to be that; and

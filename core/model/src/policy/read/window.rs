@@ -7,7 +7,7 @@ use crate::invalid::nearest;
 use crate::policy::{Window, WindowEffect};
 
 /// The zone of a window that names none.
-const DEFAULT_ZONE: &str = "UTC";
+pub(super) const DEFAULT_ZONE: &str = "UTC";
 
 pub(super) fn read(at: &Cursor<'_>) -> Option<Vec<Window>> {
     let windows: Vec<_> = at.list()?.iter().map(window).collect();
@@ -68,7 +68,7 @@ fn cron(at: &Cursor<'_>) -> Option<String> {
     }
 }
 
-fn zone(at: &Cursor<'_>) -> Option<String> {
+pub(super) fn zone(at: &Cursor<'_>) -> Option<String> {
     let text = at.text()?;
     if text.parse::<chrono_tz::Tz>().is_ok() {
         return Some(text.to_owned());

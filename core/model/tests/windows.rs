@@ -5,9 +5,9 @@ use chrono::{NaiveDateTime, TimeDelta, TimeZone, Timelike};
 use chrono_tz::Tz;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
-use tidegate_decide::schedule::{Opening, closing, opening};
 use tidegate_model::Timestamp;
-use tidegate_model::policy::{Window, WindowEffect};
+use tidegate_model::calendar::{Opening, closing, longest_opening};
+use tidegate_model::policy::{Freeze, Schedule, Window, WindowEffect};
 use tidegate_model::span::Span;
 
 fn window(effect: WindowEffect, cron: &str, length: &str, timezone: &str, reason: &str) -> Window {
@@ -18,6 +18,15 @@ fn window(effect: WindowEffect, cron: &str, length: &str, timezone: &str, reason
         timezone: timezone.to_owned(),
         reason: reason.to_owned(),
     }
+}
+
+/// Whether a stage may open by these windows alone.
+fn opening(windows: &[Window], at: Timestamp) -> Opening {
+    let schedule = Schedule {
+        windows: windows.to_vec(),
+        ..Schedule::default()
+    };
+    tidegate_model::calendar::opening(&schedule, Span::seconds(86_400), at)
 }
 
 fn allow(cron: &str, length: &str, timezone: &str) -> Window {
@@ -36,6 +45,7 @@ fn check(windows: &[Window], at: &str, expected: &str) {
             let opens = opens.map_or("never".to_owned(), |opens| opens.format("%FT%RZ").to_string());
             format!("{opens} {reason}").trim().to_owned()
         }
+        Opening::TooShort { .. } => panic!("nothing has to fit"),
     };
     assert_eq!(told, expected, "{windows:?} at {at}");
 }
@@ -231,6 +241,7 @@ proptest! {
                     }
                     prop_assert!(opens.is_none_or(|opens| opens > at && opens.second() == 0));
                 }
+                Opening::TooShort { .. } => prop_assert!(false, "nothing has to fit"),
             }
         }
     }
@@ -270,4 +281,112 @@ fn an_open_stretch_ends_where_its_windows_say() {
         "2026-03-20T12:00:00Z",
         "2026-10-25T22:00Z",
     );
+}
+
+/// What a stage of `bake` hears at `at`: open, when it opens, or when what is left ends and when it is
+/// long enough.
+fn fits(schedule: &Schedule, bake: &str, at: &str) -> String {
+    let at = at.parse().unwrap();
+    let told = |opens: Option<Timestamp>| {
+        opens.map_or("never".to_owned(), |opens| opens.format("%FT%RZ").to_string())
+    };
+    match tidegate_model::calendar::opening(schedule, bake.parse().unwrap(), at) {
+        Opening::Open => "open".to_owned(),
+        Opening::Closed { opens, reason } => format!("{} {reason}", told(opens)).trim().to_owned(),
+        Opening::TooShort { closes, opens } => format!("closes {}, fits {}", told(Some(closes)), told(opens)),
+    }
+}
+
+#[test]
+fn f41_a_stage_opens_only_if_it_can_last() {
+    let freeze = |from: &str, to: &str, reason: &str| Freeze {
+        from: from.parse().unwrap(),
+        to: to.parse().unwrap(),
+        timezone: "UTC".to_owned(),
+        reason: reason.to_owned(),
+    };
+    let schedule = Schedule {
+        windows: vec![
+            allow("0 9 * * Mon-Thu", "8h", "UTC"),
+            // Together with the one above: 9 to 20 on Wednesdays.
+            allow("0 17 * * Wed", "3h", "UTC"),
+            deny("0 12 * * Tue", "1h", "UTC"),
+        ],
+        freezes: vec![freeze("2026-01-15T11:00:00Z", "2026-01-19T00:00:00Z", "audit")],
+        bake_must_fit: true,
+        ..Schedule::default()
+    };
+    // 5 January 2026 is a Monday.
+    for (bake, at, expected) in [
+        ("8h", "2026-01-05T09:00:00Z", "open"),
+        (
+            "8h",
+            "2026-01-05T09:01:00Z",
+            "closes 2026-01-05T17:00Z, fits 2026-01-07T09:00Z",
+        ),
+        ("1h", "2026-01-05T16:00:00Z", "open"),
+        (
+            "1h",
+            "2026-01-05T16:00:01Z",
+            "closes 2026-01-05T17:00Z, fits 2026-01-06T09:00Z",
+        ),
+        // A deny window and a freeze end what is left, too.
+        (
+            "4h",
+            "2026-01-06T09:00:00Z",
+            "closes 2026-01-06T12:00Z, fits 2026-01-06T13:00Z",
+        ),
+        (
+            "3h",
+            "2026-01-15T09:00:00Z",
+            "closes 2026-01-15T11:00Z, fits 2026-01-19T09:00Z",
+        ),
+        ("2h", "2026-01-15T09:00:00Z", "open"),
+        ("1m", "2026-01-15T11:00:00Z", "2026-01-19T09:00Z audit"),
+        // Windows that touch are one.
+        ("11h", "2026-01-07T09:00:00Z", "open"),
+        ("11h", "2026-01-05T08:00:00Z", "2026-01-07T09:00Z"),
+        (
+            "12h",
+            "2026-01-07T09:00:00Z",
+            "closes 2026-01-07T20:00Z, fits never",
+        ),
+    ] {
+        assert_eq!(fits(&schedule, bake, at), expected, "{bake} at {at}");
+    }
+    // Unless it must fit, only the beginning counts.
+    let loose = Schedule {
+        bake_must_fit: false,
+        ..schedule.clone()
+    };
+    assert_eq!(fits(&loose, "12h", "2026-01-05T16:59:59Z"), "open");
+    let from = "2026-01-01T00:00:00Z".parse().unwrap();
+    for (enough, longest) in [("4h", Some("4h")), ("5d", Some("11h"))] {
+        let longest = longest.map(|longest| longest.parse().unwrap());
+        assert_eq!(
+            longest_opening(&schedule.windows, from, enough.parse().unwrap()),
+            longest
+        );
+    }
+    let shut = [
+        allow("0 9 * * Mon", "1h", "UTC"),
+        deny("0 0 * * Mon", "1d", "UTC"),
+    ];
+    assert_eq!(longest_opening(&shut, from, Span::seconds(60)), None);
+    assert_eq!(
+        longest_opening(&[], from, Span::seconds(60)),
+        Some(Span::seconds(60))
+    );
+}
+
+#[test]
+fn f41_windows_that_follow_each_other_all_year_long_never_close() {
+    let hourly = [allow("0 * * * *", "1h", "UTC")];
+    let schedule = Schedule {
+        windows: hourly.to_vec(),
+        bake_must_fit: true,
+        ..Schedule::default()
+    };
+    assert_eq!(fits(&schedule, "200d", "2026-01-05T09:30:00Z"), "open");
+    assert_eq!(closing(&hourly, "2026-01-05T09:30:00Z".parse().unwrap()), None);
 }

@@ -1,9 +1,9 @@
 //! When the minutes that a cron text names come, in a zone whose clocks change.
 
+use crate::Timestamp;
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 use cron::{Schedule, TimeUnitSpec};
-use tidegate_model::Timestamp;
 
 /// Longest gap that any zone's clocks have ever jumped over: a whole day, with room for one more.
 const GAP_MINUTES_MAX: i64 = 48 * 60;
@@ -107,11 +107,16 @@ impl Occurrences {
         let hour = self.hours.get(index / self.minutes.len().max(1))?;
         let minute = self.minutes.get(index % self.minutes.len().max(1))?;
         let local = NaiveDateTime::new(date, NaiveTime::from_hms_opt(*hour, *minute, 0)?);
-        (0..GAP_MINUTES_MAX)
-            .find_map(|later| {
-                let existing = local.checked_add_signed(TimeDelta::minutes(later))?;
-                self.zone.from_local_datetime(&existing).earliest()
-            })
-            .map(|moment| moment.to_utc())
+        moment_of(local, self.zone)
     }
+}
+
+/// When the clocks of a zone show `local`: the first time that they do, and where they jump over it the
+/// first minute after the gap.
+pub fn moment_of(local: NaiveDateTime, zone: Tz) -> Option<Timestamp> {
+    let moment = (0..GAP_MINUTES_MAX).find_map(|later| {
+        let existing = local.checked_add_signed(TimeDelta::minutes(later))?;
+        zone.from_local_datetime(&existing).earliest()
+    });
+    moment.map(|moment| moment.to_utc())
 }
