@@ -15,7 +15,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tidegate_decide::quarantine;
-use tidegate_decide::refusal::Refusal;
 use tidegate_decide::step::Step;
 use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
@@ -442,13 +441,8 @@ impl Handler<CommandQuarantined> for Keeper {
                     what: describe(&entity),
                 });
             };
-            match quarantine::command(&rollout, &command, &by) {
-                Some(step) => commit(&shell, &entity, revision, step, by).await,
-                None => Err(ControlError::Refused(Refusal::conflict(
-                    format!("{} failed too often and is kept apart", describe(&entity)),
-                    "roll it back or abort it, or restart the control plane to give it another chance",
-                ))),
-            }
+            let step = quarantine::command(&rollout, &command, &by).map_err(ControlError::Refused)?;
+            commit(&shell, &entity, revision, step, by).await
         })
     }
 }

@@ -46,7 +46,7 @@ pub struct RolloutView {
     pub safe: VariationKey,
     /// Counts its changes; what `If-Match` compares.
     pub revision: Revision,
-    /// In one word: `running`, `paused`, `rolling_back`, `completed`, `rolled_back`, `aborted`.
+    /// In one word: `running`, `monitoring`, `paused`, `rolling_back`, `completed`, `rolled_back`, `aborted`.
     pub status: String,
     /// Where it is.
     pub phase: Phase,
@@ -61,6 +61,9 @@ pub struct RolloutView {
     pub pauses: BTreeMap<PauseOwner, Pause>,
     /// The word given for the next stage, if any.
     pub approval: Option<GivenApproval>,
+    /// The stage from which nothing leads back without a person's explicit word, once it took effect.
+    #[serde(default)]
+    pub no_return: Option<String>,
     /// How far the gates of the next stage are that were asked.
     #[schema(value_type = BTreeMap<String, GateState>)]
     pub gates: BTreeMap<TargetName, GateState>,
@@ -94,6 +97,9 @@ pub struct StageView {
     pub percentage: Share,
     /// Whether it needs somebody's word before it opens.
     pub needs_approval: bool,
+    /// Whether nothing leads back from it but a person's explicit word.
+    #[serde(default)]
+    pub point_of_no_return: bool,
 }
 
 /// A running rollout as its actor sees it.
@@ -134,6 +140,7 @@ pub(crate) fn at_rest(rollout: &Rollout, revision: Revision) -> RolloutView {
         name: stage.name.to_string(),
         percentage: stage.percentage,
         needs_approval: stage.wait_for_approval.is_some(),
+        point_of_no_return: stage.point_of_no_return,
     };
     RolloutView {
         id: start.id.clone(),
@@ -155,6 +162,10 @@ pub(crate) fn at_rest(rollout: &Rollout, revision: Revision) -> RolloutView {
         share: rollout.share,
         pauses: rollout.pauses.clone(),
         approval: rollout.approval.clone(),
+        no_return: rollout
+            .no_return
+            .and_then(|stage| start.plan.stage(stage))
+            .map(|stage| stage.name.to_string()),
         gates: rollout.gates.clone(),
         looks: rollout
             .rules
@@ -210,8 +221,9 @@ pub(crate) fn ended(view: &RolloutView) -> Refusal {
 
 fn status(rollout: &Rollout) -> &'static str {
     match &rollout.phase {
-        Phase::Running { .. } if rollout.pauses.is_empty() => "running",
-        Phase::Running { .. } => "paused",
+        Phase::Running { .. } if !rollout.pauses.is_empty() => "paused",
+        Phase::Running { .. } if rollout.monitoring.is_some() => "monitoring",
+        Phase::Running { .. } => "running",
         Phase::RollingBack { .. } => "rolling_back",
         Phase::Ended {
             ending: Ending::Completed,

@@ -83,7 +83,13 @@ enum Verb {
     Retreat(Steer),
     /// End a rollout that is not wanted any more: everybody gets the safe variation
     #[command(after_help = "Example:\n  tidegate rollout abort new-checkout --reason 'we ship another one'")]
-    Abort(Steer),
+    Abort {
+        #[command(flatten)]
+        steer: Steer,
+        /// Although a stage took effect that is a point of no return
+        #[arg(long)]
+        past_no_return: bool,
+    },
     /// Shut a rollout because something is wrong: everybody gets the safe variation, now
     #[command(after_help = "Example:\n  tidegate rollout rollback new-checkout")]
     Rollback {
@@ -92,6 +98,9 @@ enum Verb {
         /// Why, if there is time to say it
         #[arg(long, short, default_value = "", hide_default_value = true)]
         reason: String,
+        /// Although a stage took effect that is a point of no return; needs a reason
+        #[arg(long)]
+        past_no_return: bool,
     },
 }
 
@@ -160,11 +169,26 @@ pub(crate) async fn run(args: RolloutArgs) -> Result<(), Failure> {
         Verb::Retreat(Steer { rollout, reason }) => {
             command(&client, screen, &rollout, RolloutCommand::Retreat { reason }).await
         }
-        Verb::Abort(Steer { rollout, reason }) => {
-            command(&client, screen, &rollout, RolloutCommand::Abort { reason }).await
+        Verb::Abort {
+            steer: Steer { rollout, reason },
+            past_no_return,
+        } => {
+            let abort = RolloutCommand::Abort {
+                reason,
+                past_no_return,
+            };
+            command(&client, screen, &rollout, abort).await
         }
-        Verb::Rollback { rollout, reason } => {
-            command(&client, screen, &rollout, RolloutCommand::Rollback { reason }).await
+        Verb::Rollback {
+            rollout,
+            reason,
+            past_no_return,
+        } => {
+            let rollback = RolloutCommand::Rollback {
+                reason,
+                past_no_return,
+            };
+            command(&client, screen, &rollout, rollback).await
         }
     }
 }

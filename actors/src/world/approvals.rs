@@ -56,7 +56,13 @@ async fn f21_an_approval_of_an_older_attempt_opens_nothing_in_a_newer_one() {
     world.advance(minutes(5)).await;
     let reason = String::new();
     world
-        .command(&older, RolloutCommand::Rollback { reason })
+        .command(
+            &older,
+            RolloutCommand::Rollback {
+                reason,
+                past_no_return: false,
+            },
+        )
         .await
         .unwrap();
     world.advance(minutes(10)).await;
@@ -91,7 +97,13 @@ async fn x6_who_wrote_the_policy_does_not_approve_it() {
     world.save_policy(asking(), "carol", Role::Admin).await;
     let reason = String::new();
     world
-        .command(&id, RolloutCommand::Rollback { reason })
+        .command(
+            &id,
+            RolloutCommand::Rollback {
+                reason,
+                past_no_return: false,
+            },
+        )
         .await
         .unwrap();
     world.advance(minutes(10)).await;

@@ -140,6 +140,7 @@ async fn replay_gives_the_same_state() {
             &id,
             RolloutCommand::Rollback {
                 reason: String::new(),
+                past_no_return: false,
             },
         )
         .await
@@ -264,6 +265,7 @@ async fn f57_a_step_that_panics_is_quarantined_and_its_blind_action_taken() {
             &id,
             RolloutCommand::Rollback {
                 reason: String::new(),
+                past_no_return: false,
             },
         )
         .await

@@ -22,6 +22,7 @@ mod confirm;
 mod draft;
 mod gates;
 mod progress;
+pub(crate) mod reach;
 mod safety;
 mod waiting;
 

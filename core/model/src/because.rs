@@ -77,6 +77,11 @@ pub enum Decision {
         /// From the decision to the last confirmation.
         took: Span,
     },
+    /// The last stage is done; it is still watched.
+    Monitoring {
+        /// Until when at least.
+        until: DateTime<Utc>,
+    },
     /// The candidate is what everybody gets.
     Completed,
     /// A person ended it, and every live node confirmed the safe variation.
@@ -136,6 +141,16 @@ pub enum Reason {
     BetweenStages {
         /// When it ends.
         until: DateTime<Utc>,
+    },
+    /// The last stage is done, and it is still watched.
+    Monitoring {
+        /// Until when.
+        until: DateTime<Utc>,
+    },
+    /// A stage took effect from which nothing leads back without a person's explicit word.
+    PastNoReturn {
+        /// Which stage.
+        stage: StageName,
     },
     /// A rule has not been healthy long enough.
     HealthyFor {
@@ -290,6 +305,7 @@ impl Decision {
             Self::Retreated { .. } => "retreated",
             Self::RollingBack => "rolling_back",
             Self::RolledBack { .. } => "rolled_back",
+            Self::Monitoring { .. } => "monitoring",
             Self::Completed => "completed",
             Self::Aborted => "aborted",
             Self::Alerted { .. } => "alerted",

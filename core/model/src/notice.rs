@@ -24,6 +24,8 @@ pub enum Occasion {
     Resumed,
     /// A stage may open.
     Approved,
+    /// The last stage is done: everybody has the candidate, and it is still watched.
+    Monitoring,
     /// Back to an earlier stage.
     Retreated,
     /// The safe variation was put in force for everybody.
@@ -40,13 +42,14 @@ pub enum Occasion {
 
 impl Occasion {
     /// All occasions, in the order of a rollout's life.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Started,
         Self::TookEffect,
         Self::Advanced,
         Self::Paused,
         Self::Resumed,
         Self::Approved,
+        Self::Monitoring,
         Self::Retreated,
         Self::RollingBack,
         Self::RolledBack,
@@ -64,6 +67,7 @@ impl Occasion {
             Decision::Paused { .. } => Self::Paused,
             Decision::Resumed { .. } => Self::Resumed,
             Decision::Approved { .. } => Self::Approved,
+            Decision::Monitoring { .. } => Self::Monitoring,
             Decision::Retreated { .. } => Self::Retreated,
             Decision::RollingBack => Self::RollingBack,
             Decision::RolledBack { .. } => Self::RolledBack,

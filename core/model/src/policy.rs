@@ -125,6 +125,9 @@ pub struct Schedule {
     /// Whether a stage opens only if it can last its duration before the windows close.
     #[serde(default)]
     pub bake_must_fit: bool,
+    /// How long it is still watched, and may still go back, once the last stage is done.
+    #[serde(default)]
+    pub monitor_after: Span,
 }
 
 /// A stretch of the calendar in which nothing opens.
@@ -158,6 +161,10 @@ pub struct Stage {
     /// Others who are asked before the stage opens, all of them.
     #[serde(default)]
     pub gates: Vec<Gate>,
+    /// Whether going back does more harm than good once it took effect: nothing but a person's explicit
+    /// word then leads to an earlier stage, or to the safe variation.
+    #[serde(default)]
+    pub point_of_no_return: bool,
 }
 
 /// Whose word a stage waits for.

@@ -61,6 +61,12 @@ pub struct Rollout {
     /// How far the gates of the next stage are that were asked.
     #[serde(default)]
     pub gates: BTreeMap<TargetName, GateState>,
+    /// Since when the last stage is done and it is only watched.
+    #[serde(default)]
+    pub monitoring: Option<DateTime<Utc>>,
+    /// The furthest point of no return that took effect, from 0.
+    #[serde(default)]
+    pub no_return: Option<usize>,
 }
 
 /// How a rollout began: everything that never changes.
@@ -289,6 +295,8 @@ pub enum RolloutChange {
         /// Which stage, from 0.
         stage: usize,
     },
+    /// The last stage is done; it is still watched.
+    Monitoring,
     /// A look that is worth remembering.
     Looked(Look),
     /// A reason not to advance.
@@ -415,13 +423,19 @@ pub enum RolloutCommand {
     },
     /// The safe variation for everybody, because something is wrong.
     Rollback {
-        /// Why.
+        /// Why; required past a point of no return.
         reason: String,
+        /// That it is meant although a point of no return took effect.
+        #[serde(default, rename = "pastNoReturn", skip_serializing_if = "std::ops::Not::not")]
+        past_no_return: bool,
     },
     /// The safe variation for everybody, because it is not wanted any more.
     Abort {
         /// Why.
         reason: String,
+        /// That it is meant although a point of no return took effect.
+        #[serde(default, rename = "pastNoReturn", skip_serializing_if = "std::ops::Not::not")]
+        past_no_return: bool,
     },
 }
 
@@ -441,6 +455,13 @@ impl Rollout {
             Phase::Running { stage, .. } => Some(stage),
             Phase::RollingBack { .. } | Phase::Ended { .. } => None,
         }
+    }
+
+    /// The last stage that was proven healthy, if it lies behind no point of no return: where a retreat
+    /// leads.
+    pub fn way_back(&self) -> Option<usize> {
+        self.proven_stage
+            .filter(|stage| self.no_return.is_none_or(|limit| *stage >= limit))
     }
 
     /// The stage that opens next, from 0; `None` when the one in force is the last.

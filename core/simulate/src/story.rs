@@ -232,8 +232,14 @@ impl Reader<'_> {
         let command = match verb {
             "pause" => RolloutCommand::Pause { reason: reason(1) },
             "retreat" => RolloutCommand::Retreat { reason: reason(1) },
-            "rollback" => RolloutCommand::Rollback { reason: reason(1) },
-            "abort" => RolloutCommand::Abort { reason: reason(1) },
+            "rollback" => RolloutCommand::Rollback {
+                reason: reason(1),
+                past_no_return: false,
+            },
+            "abort" => RolloutCommand::Abort {
+                reason: reason(1),
+                past_no_return: false,
+            },
             "resume" => {
                 let example = "resume bob rule:errors a bad deployment, since undone";
                 let owner = rest.get(1).copied().unwrap_or_default();

@@ -1,6 +1,7 @@
 //! What alerts call for. Like what the rules call for, nothing stands in front of it.
 
 use super::draft::Draft;
+use super::reach::{Reach, reach};
 use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
 use tidegate_model::alert::{Alert, TakenAlert};
@@ -67,7 +68,8 @@ fn is_taken(rollout: &Rollout, alert: &Alert) -> bool {
 
 fn take(draft: &mut Draft<'_>, new: &[(Alert, Action)], strongest: Action) -> Reaction {
     let mut reasons: Vec<Reason> = new.iter().map(|(alert, _)| fires(alert)).collect();
-    let back_to = draft.rollout.proven_stage;
+    let (reach, instead) = reach(&draft.rollout, strongest);
+    reasons.extend(instead);
     for (alert, action) in new {
         draft.change(RolloutChange::AlertTaken {
             fingerprint: alert.fingerprint.clone(),
@@ -76,10 +78,7 @@ fn take(draft: &mut Draft<'_>, new: &[(Alert, Action)], strongest: Action) -> Re
             text: alert.told(),
         });
     }
-    if strongest == Action::Rollback || (strongest == Action::Retreat && back_to.is_none()) {
-        if strongest == Action::Retreat {
-            reasons.push(Reason::NothingProven);
-        }
+    if reach == Reach::Rollback {
         draft.change(RolloutChange::RollingBack {
             ending: Ending::RolledBack,
             cause: reasons.clone(),
@@ -87,7 +86,7 @@ fn take(draft: &mut Draft<'_>, new: &[(Alert, Action)], strongest: Action) -> Re
         draft.publish();
         return Reaction::Alarm(Decision::RollingBack, reasons);
     }
-    if let (Action::Retreat, Some(stage)) = (strongest, back_to) {
+    if let Reach::Retreat(stage) = reach {
         draft.change(RolloutChange::Retreated { stage });
         draft.publish();
     }
@@ -102,10 +101,10 @@ fn take(draft: &mut Draft<'_>, new: &[(Alert, Action)], strongest: Action) -> Re
         }
     }
     let share = draft.rollout.share;
-    let decision = match strongest {
-        Action::Alert => Decision::Alerted { share },
-        Action::Pause => Decision::Paused { share },
-        Action::Retreat | Action::Rollback => Decision::Retreated { share },
+    let decision = match reach {
+        Reach::Alert => Decision::Alerted { share },
+        Reach::Pause => Decision::Paused { share },
+        Reach::Retreat(_) | Reach::Rollback => Decision::Retreated { share },
     };
     Reaction::Alarm(decision, reasons)
 }

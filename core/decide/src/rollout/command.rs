@@ -1,6 +1,7 @@
 //! What a person commands.
 
 use super::draft::Draft;
+use super::reach::past_no_return;
 use super::waiting::valid_approval;
 use crate::refusal::Refusal;
 use crate::step::Step;
@@ -38,8 +39,14 @@ pub(super) fn follow(
             approve(draft, by, role, stage)
         }
         RolloutCommand::Retreat { reason } => retreat(draft, by, reason),
-        RolloutCommand::Rollback { reason } => Ok(roll_back(draft, by, reason, Ending::RolledBack)),
-        RolloutCommand::Abort { reason } => Ok(roll_back(draft, by, reason, Ending::Aborted)),
+        RolloutCommand::Rollback { reason, .. } => {
+            check_return(&draft.rollout, command)?;
+            Ok(roll_back(draft, by, reason, Ending::RolledBack))
+        }
+        RolloutCommand::Abort { reason, .. } => {
+            check_return(&draft.rollout, command)?;
+            Ok(roll_back(draft, by, reason, Ending::Aborted))
+        }
     }
 }
 
@@ -50,9 +57,12 @@ fn check_reason(command: &RolloutCommand) -> Result<(), Refusal> {
         RolloutCommand::Approve { .. } => return Ok(()),
         RolloutCommand::Pause { reason }
         | RolloutCommand::Retreat { reason }
-        | RolloutCommand::Abort { reason } => (reason, true),
+        | RolloutCommand::Abort { reason, .. } => (reason, true),
         RolloutCommand::Resume { owner, reason } => (reason, owner.is_failure()),
-        RolloutCommand::Rollback { reason } => (reason, false),
+        RolloutCommand::Rollback {
+            reason,
+            past_no_return,
+        } => (reason, *past_no_return),
     };
     let refuse = |rule: String, fix: &str| {
         Err(Refusal::Invalid(
@@ -70,6 +80,28 @@ fn check_reason(command: &RolloutCommand) -> Result<(), Refusal> {
         );
     }
     Ok(())
+}
+
+/// Past a point of no return, going back takes an explicit word: declared to do more harm than good, it
+/// must not happen by habit.
+pub(crate) fn check_return(rollout: &Rollout, command: &RolloutCommand) -> Result<(), Refusal> {
+    let meant = matches!(
+        command,
+        RolloutCommand::Rollback {
+            past_no_return: true,
+            ..
+        } | RolloutCommand::Abort {
+            past_no_return: true,
+            ..
+        }
+    );
+    match past_no_return(rollout) {
+        Some(past) if !meant => Err(Refusal::conflict(
+            past.to_string(),
+            "if going back is what you mean, say so with 'pastNoReturn' (--past-no-return) and why",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn over(rollout: &Rollout, phase: &Phase) -> Refusal {
@@ -245,7 +277,13 @@ fn may_approve(rollout: &Rollout, index: usize, role: Role, by: &Author) -> Resu
 }
 
 fn retreat(mut draft: Draft<'_>, by: &Author, reason: &str) -> Result<Step, Refusal> {
-    let Some(stage) = draft.rollout.proven_stage else {
+    let Some(stage) = draft.rollout.way_back() else {
+        if let Some(past) = past_no_return(&draft.rollout) {
+            return Err(Refusal::conflict(
+                past.to_string(),
+                "pause it and mend forward; or roll back with 'pastNoReturn' (--past-no-return)",
+            ));
+        }
         return Err(Refusal::conflict(
             format!(
                 "no earlier stage of {} was proven healthy",

@@ -5,6 +5,7 @@ use super::waiting::{is_fresh, look, valid_approval};
 use crate::step::Step;
 use tidegate_model::because::{Decision, Reason};
 use tidegate_model::rollout::{Ending, RolloutChange};
+use tidegate_model::span::Span;
 use tidegate_model::verdict::{Look, Verdict};
 
 /// Leaves the stage if nothing is waited for any more. Only fresh good news among `looks` moves a
@@ -34,6 +35,13 @@ pub(super) fn go_on(mut draft: Draft<'_>, looks: &[Look]) -> Step {
         .next_stage()
         .and_then(|index| Some((index, plan.stage(index)?.name.clone())));
     let Some((stage, name)) = next else {
+        let monitor = plan.schedule.monitor_after;
+        if monitor > Span::ZERO && draft.rollout.monitoring.is_none() {
+            draft.change(RolloutChange::Monitoring);
+            let until = monitor.after(draft.now);
+            let reasons = [Reason::LastStageDone].into_iter().chain(reasons).collect();
+            return draft.decide(Decision::Monitoring { until }, reasons);
+        }
         draft.change(RolloutChange::Ended {
             ending: Ending::Completed,
         });

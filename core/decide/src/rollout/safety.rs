@@ -1,6 +1,7 @@
 //! What the rules forbid. Nothing stands in front of this: no timer, window, approval or pause.
 
 use super::draft::Draft;
+use super::reach::{Reach, reach};
 use super::waiting::{blind_since, blindness, is_tripped, look, rule_reason};
 use crate::judge::test_before;
 use tidegate_model::Timestamp;
@@ -129,12 +130,10 @@ pub(super) fn react(draft: &mut Draft<'_>, before: &Rollout) -> Option<(Decision
     let mut alarms = alarms(&draft.rollout, before, draft.now);
     alarms.sort_by_key(|alarm| std::cmp::Reverse(alarm.action));
     let strongest = alarms.first()?.action;
+    let (reach, instead) = reach(&draft.rollout, strongest);
     let mut reasons = reasons(draft, &alarms);
-    let back_to = draft.rollout.proven_stage;
-    if strongest == Action::Rollback || (strongest == Action::Retreat && back_to.is_none()) {
-        if strongest == Action::Retreat {
-            reasons.insert(alarms.len(), Reason::NothingProven);
-        }
+    reasons.splice(alarms.len()..alarms.len(), instead);
+    if reach == Reach::Rollback {
         draft.change(RolloutChange::RollingBack {
             ending: Ending::RolledBack,
             cause: reasons.clone(),
@@ -148,7 +147,7 @@ pub(super) fn react(draft: &mut Draft<'_>, before: &Rollout) -> Option<(Decision
             text: alarm.reason.to_string(),
         });
     }
-    if let (Action::Retreat, Some(stage)) = (strongest, back_to) {
+    if let Reach::Retreat(stage) = reach {
         draft.change(RolloutChange::Retreated { stage });
         draft.publish();
     }
@@ -162,10 +161,10 @@ pub(super) fn react(draft: &mut Draft<'_>, before: &Rollout) -> Option<(Decision
         }
     }
     let share = draft.rollout.share;
-    let decision = match strongest {
-        Action::Alert => Decision::Alerted { share },
-        Action::Pause => Decision::Paused { share },
-        Action::Retreat | Action::Rollback => Decision::Retreated { share },
+    let decision = match reach {
+        Reach::Alert => Decision::Alerted { share },
+        Reach::Pause => Decision::Paused { share },
+        Reach::Retreat(_) | Reach::Rollback => Decision::Retreated { share },
     };
     Some((decision, reasons))
 }
@@ -202,10 +201,10 @@ fn tripped(rollout: &Rollout, before: &Rollout, rule: &Rule, memory: &RuleMemory
         .get(&rule.name)
         .is_some_and(|memory| is_tripped(rule, memory));
     let owner = PauseOwner::Rule(rule.name.clone());
-    let done = match rule.action {
-        Action::Alert => was_tripped,
-        Action::Pause => rollout.pauses.contains_key(&owner),
-        Action::Retreat | Action::Rollback => false,
+    let done = match reach(rollout, rule.action).0 {
+        Reach::Alert => was_tripped,
+        Reach::Pause => rollout.pauses.contains_key(&owner),
+        Reach::Retreat(_) | Reach::Rollback => false,
     };
     (is_tripped(rule, memory) && !done).then(|| Alarm {
         rule: rule.name.clone(),
@@ -235,7 +234,9 @@ fn blind(rollout: &Rollout, rule: &Rule, memory: &RuleMemory, now: Timestamp) ->
     let done = match action {
         Action::Alert => memory.alerted,
         Action::Pause | Action::Retreat => rollout.pauses.contains_key(&PauseOwner::Blind),
-        Action::Rollback => false,
+        Action::Rollback => {
+            reach(rollout, action).0 == Reach::Pause && rollout.pauses.contains_key(&PauseOwner::Blind)
+        }
     };
     (over && !done).then(|| Alarm {
         rule: rule.name.clone(),

@@ -227,6 +227,13 @@ impl View<'_> {
         } else if self.now < between {
             blocking.push(Reason::BetweenStages { until: between });
         }
+        let watched = self.rollout.monitoring.map(|since| {
+            let schedule = &self.rollout.start.plan.schedule;
+            schedule.monitor_after.after(since)
+        });
+        if let Some(until) = watched.filter(|until| self.now < *until) {
+            blocking.push(Reason::Monitoring { until });
+        }
         for criterion in &stage.success_criteria {
             let memory = self.rollout.rules.get(&criterion.rule);
             let healthy = memory.filter(|memory| memory.looks.back() == Some(&Verdict::Healthy));
@@ -327,7 +334,7 @@ fn rank(reason: &Reason) -> u8 {
         | Reason::ApprovalVoid { .. }
         | Reason::Gate { .. } => 4,
         Reason::Window { .. } | Reason::WindowTooShort { .. } => 5,
-        Reason::Soaking { .. } | Reason::BetweenStages { .. } => 6,
+        Reason::Soaking { .. } | Reason::BetweenStages { .. } | Reason::Monitoring { .. } => 6,
         Reason::HealthyFor { .. } => 7,
         _ => 0,
     }

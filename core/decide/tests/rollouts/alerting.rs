@@ -356,7 +356,14 @@ fn what_wants_a_person_stands_until_it_is_over() {
     }
     let reason = "enough".to_owned();
     world
-        .command(RolloutCommand::Rollback { reason }, "bob", Role::Operator)
+        .command(
+            RolloutCommand::Rollback {
+                reason,
+                past_no_return: false,
+            },
+            "bob",
+            Role::Operator,
+        )
         .unwrap();
     assert_eq!(names(&world), ["TidegateRollingBack"]);
     world.nodes.clear();

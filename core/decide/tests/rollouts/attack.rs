@@ -134,8 +134,8 @@ pub(crate) fn events() -> impl Strategy<Value = Vec<Event>> {
         6 => (owner, word()).prop_map(|(owner, reason)| RolloutCommand::Resume { owner, reason }),
         6 => stage.prop_map(|stage| RolloutCommand::Approve { stage: stage.parse().unwrap(), plan: None }),
         2 => word().prop_map(|reason| RolloutCommand::Retreat { reason }),
-        1 => word().prop_map(|reason| RolloutCommand::Rollback { reason }),
-        1 => word().prop_map(|reason| RolloutCommand::Abort { reason }),
+        1 => word().prop_map(|reason| RolloutCommand::Rollback { reason, past_no_return: false }),
+        1 => word().prop_map(|reason| RolloutCommand::Abort { reason, past_no_return: false }),
     ];
     let event = prop_oneof![
         20 => (1u64..180, answers()).prop_map(|(seconds, answers)| Event::Run(seconds, answers)),

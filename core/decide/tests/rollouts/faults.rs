@@ -188,9 +188,11 @@ fn f19_a_breach_acts_whatever_the_rollout_waits_for() {
 fn f20_f21_a_rollback_outranks_all_and_nothing_follows_it() {
     let rollback = || RolloutCommand::Rollback {
         reason: String::new(),
+        past_no_return: false,
     };
     let abort = || RolloutCommand::Abort {
         reason: "spring".to_owned(),
+        past_no_return: false,
     };
     let others = || {
         let why = "why".to_owned();

@@ -80,8 +80,20 @@ fn l02_a_frozen_line_holds_every_advance_and_no_rollback() {
 fn l02_a_person_rolls_back_retreats_and_pauses_while_it_is_frozen() {
     let reason = || "why".to_owned();
     for (command, share) in [
-        (RolloutCommand::Rollback { reason: reason() }, 0.0),
-        (RolloutCommand::Abort { reason: reason() }, 0.0),
+        (
+            RolloutCommand::Rollback {
+                reason: reason(),
+                past_no_return: false,
+            },
+            0.0,
+        ),
+        (
+            RolloutCommand::Abort {
+                reason: reason(),
+                past_no_return: false,
+            },
+            0.0,
+        ),
         (RolloutCommand::Retreat { reason: reason() }, 1.0),
         (RolloutCommand::Pause { reason: reason() }, 50.0),
     ] {

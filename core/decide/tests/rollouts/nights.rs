@@ -82,6 +82,7 @@ fn f44_rolled_back_is_said_when_every_live_node_confirmed() {
         .command(
             RolloutCommand::Rollback {
                 reason: String::new(),
+                past_no_return: false,
             },
             "bob",
             Role::Operator,

@@ -4,7 +4,9 @@
 //! stage canary 1 for 10m healthy errors 5m
 //! stage half 50 for 10m approval approver expires 8h
 //! stage most 80 for 10m gate change 30m passes 1h
+//! stage all 100 for 1h no-return
 //! between 5m
+//! monitor 1d
 //! allow "0 9 * * Mon-Thu" for 8h Europe/Paris
 //! rule errors > 0.02 clear 0.01 window 1m every 10s trip 2/3 rollback no_series=healthy minimum 100
 //! rule latency > 0.5 dry pause
@@ -42,6 +44,7 @@ pub(crate) fn policy(text: &str) -> Policy {
         };
         match words.word().as_str() {
             "stage" => policy.schedule.stages.push(stage(&mut words)),
+            "monitor" => policy.schedule.monitor_after = words.read(),
             "between" => policy.schedule.pause_between_stages = words.read(),
             "allow" => policy.schedule.windows.push(window(WindowEffect::Allow, line)),
             "deny" => policy.schedule.windows.push(window(WindowEffect::Deny, line)),
@@ -147,6 +150,7 @@ fn stage(words: &mut Words<'_>) -> Stage {
         wait_for_approval: None,
         success_criteria: Vec::new(),
         gates: Vec::new(),
+        point_of_no_return: false,
     };
     while let Some(word) = words.words.next() {
         match (word, &mut stage.wait_for_approval) {
@@ -162,6 +166,7 @@ fn stage(words: &mut Words<'_>) -> Stage {
                 });
             }
             ("expires", Some(asked)) => asked.expires = Some(words.read()),
+            ("no-return", _) => stage.point_of_no_return = true,
             ("gate", _) => stage.gates.push(Gate {
                 target: words.read(),
                 deadline: words.read(),

@@ -23,6 +23,7 @@ impl fmt::Display for Decision {
                 "rolled back, confirmed by every live node in {}",
                 took.rounded()
             ),
+            Self::Monitoring { until } => write!(f, "everybody has it, watched until {}", clock(*until)),
             Self::Completed => f.write_str("completed"),
             Self::Aborted => f.write_str("aborted"),
             Self::Alerted { share } => write!(f, "alert, holds at {share}"),
@@ -40,6 +41,11 @@ impl fmt::Display for Reason {
             Self::NotLooked { rule } => write!(f, "{rule} has no fresh look in this stage yet"),
             Self::Soaking { until } => write!(f, "stage lasts until {}", clock(*until)),
             Self::BetweenStages { until } => write!(f, "pause between stages until {}", clock(*until)),
+            Self::Monitoring { until } => write!(f, "still watched until {}", clock(*until)),
+            Self::PastNoReturn { stage } => write!(
+                f,
+                "{stage} is a point of no return: only a person's explicit word leads back from it"
+            ),
             Self::HealthyFor { rule, needs, has } => {
                 write!(f, "{rule} healthy for {} of {needs}", has.rounded())
             }

@@ -85,6 +85,8 @@ impl Rollout {
             alerts: BTreeMap::new(),
             alerts_silent: false,
             gates: BTreeMap::new(),
+            monitoring: None,
+            no_return: None,
         })
     }
 
@@ -98,7 +100,10 @@ impl Rollout {
         revision: Revision,
     ) -> Option<()> {
         match change {
-            RolloutChange::TookEffect if effective.is_none() => self.take_effect(at),
+            RolloutChange::TookEffect if effective.is_none() => self.take_effect(now_in, at),
+            RolloutChange::Monitoring if self.next_stage().is_none() && effective.is_some() => {
+                self.monitoring = Some(at);
+            }
             RolloutChange::Advanced { stage } if *stage == now_in + 1 && effective.is_some() => {
                 self.enter(*stage, at, revision)?;
                 self.proven_stage = Some(now_in);
@@ -212,7 +217,11 @@ impl Rollout {
         confirmed
     }
 
-    fn take_effect(&mut self, at: Timestamp) {
+    fn take_effect(&mut self, now_in: usize, at: Timestamp) {
+        let stage = self.start.plan.stage(now_in);
+        if stage.is_some_and(|stage| stage.point_of_no_return) {
+            self.no_return = self.no_return.max(Some(now_in));
+        }
         if let Phase::Running { effective, .. } = &mut self.phase {
             *effective = Some(at);
         }
@@ -230,6 +239,7 @@ impl Rollout {
         self.split_revision = revision;
         self.approval = None;
         self.gates.clear();
+        self.monitoring = None;
         Some(())
     }
 

@@ -56,13 +56,20 @@ pub const CUSTOM: Level = Level {
         "windows",
         "freezes",
         "bakeMustFit",
+        "monitorAfter",
     ],
 };
 /// `schedule` with `type: linear`
 pub const LINEAR: Level = Level {
     name: "linearSchedule",
     required: &["type", "from", "step", "duration"],
-    optional: &["pauseBetweenStages", "windows", "freezes", "bakeMustFit"],
+    optional: &[
+        "pauseBetweenStages",
+        "windows",
+        "freezes",
+        "bakeMustFit",
+        "monitorAfter",
+    ],
 };
 /// `schedule` with `type: exponential`
 pub const EXPONENTIAL: Level = Level {
@@ -74,13 +81,20 @@ pub const EXPONENTIAL: Level = Level {
         "windows",
         "freezes",
         "bakeMustFit",
+        "monitorAfter",
     ],
 };
 /// `schedule.stages[]`
 pub const STAGE: Level = Level {
     name: "stage",
     required: &["percentage", "duration"],
-    optional: &["name", "waitForApproval", "successCriteria", "gate"],
+    optional: &[
+        "name",
+        "waitForApproval",
+        "successCriteria",
+        "gate",
+        "pointOfNoReturn",
+    ],
 };
 /// `schedule.stages[].waitForApproval`
 pub const APPROVAL: Level = Level {
@@ -362,6 +376,7 @@ pub const OCCASIONS: &[(&str, Occasion)] = &[
     ("started", Occasion::Started),
     ("took_effect", Occasion::TookEffect),
     ("advanced", Occasion::Advanced),
+    ("monitoring", Occasion::Monitoring),
     ("paused", Occasion::Paused),
     ("resumed", Occasion::Resumed),
     ("approved", Occasion::Approved),

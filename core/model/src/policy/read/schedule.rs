@@ -41,6 +41,7 @@ pub(super) fn read(at: Option<&Cursor<'_>>, rules: Option<&[&str]>) -> Option<Sc
     let pause = schedule.or("pauseBetweenStages", Span::ZERO, Cursor::span);
     let windows = schedule.or("windows", Vec::new(), window::read);
     let freezes = schedule.or("freezes", Vec::new(), freeze::read);
+    let monitor = schedule.or("monitorAfter", Span::ZERO, Cursor::span);
     let fit = schedule.or("bakeMustFit", true, Cursor::expect_boolean);
     if let (Some(stages), Some(windows)) = (&stages, &windows) {
         check_windows(at, stages, windows, fit.unwrap_or(false));
@@ -51,6 +52,7 @@ pub(super) fn read(at: Option<&Cursor<'_>>, rules: Option<&[&str]>) -> Option<Sc
         windows: windows?,
         freezes: freezes?,
         bake_must_fit: fit?,
+        monitor_after: monitor?,
     })
 }
 
@@ -134,6 +136,7 @@ fn generated(share: Share, duration: Span) -> Option<Stage> {
         wait_for_approval: None,
         success_criteria: Vec::new(),
         gates: Vec::new(),
+        point_of_no_return: false,
     })
 }
 

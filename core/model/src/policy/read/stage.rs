@@ -72,6 +72,16 @@ fn stage(at: &Cursor<'_>, rules: Option<&[&str]>, largest: &mut Option<Share>) -
         criteria.into_iter().collect()
     });
     let gates = stage.or("gate", Vec::new(), gate::read);
+    let no_return = stage.or("pointOfNoReturn", false, Cursor::expect_boolean);
+    if let (Some(true), Some(at)) = (no_return, stage.get("pointOfNoReturn")) {
+        let nobody = matches!(approval, Some(None)) && gates.as_ref().is_some_and(Vec::is_empty);
+        if nobody {
+            at.warning(
+                "nothing leads back from this stage, and nobody is asked before it opens",
+                "add 'waitForApproval: true', or a gate",
+            );
+        }
+    }
     Some(Stage {
         name: name?,
         percentage: percentage?,
@@ -79,6 +89,7 @@ fn stage(at: &Cursor<'_>, rules: Option<&[&str]>, largest: &mut Option<Share>) -
         wait_for_approval: approval?,
         success_criteria: criteria?,
         gates: gates?,
+        point_of_no_return: no_return?,
     })
 }
 
