@@ -20,8 +20,8 @@ use tidegate_model::change::{Change, EntityRef, EntityState, Kind, PolicyState};
 use tidegate_model::environment::EnvironmentSettings;
 use tidegate_model::flag::{FlagDefinition, FlagState};
 use tidegate_model::key::{EnvironmentKey, FlagKey, PolicyName, Revision, RolloutId, TargetName};
-use tidegate_model::policy::Source;
-use tidegate_model::rollout::{Rollout, RolloutChange};
+use tidegate_model::policy::{Policy, Source};
+use tidegate_model::rollout::{Rollout, RolloutChange, RolloutStart};
 use tidegate_store::{Expect, Proposal, Store, Write};
 
 /// Give the flag this definition.
@@ -141,15 +141,7 @@ async fn start_rollout(
     let PolicyState {
         policy, by: editor, ..
     } = load_policy(shell, environment, &request.policy).await?;
-    if policy.asks_prometheus() && !shell.poller.has_prometheus() {
-        return Err(ControlError::Refused(Refusal::conflict(
-            format!(
-                "policy {} asks Prometheus, and this control plane has none to ask",
-                policy.name
-            ),
-            "start it with --prometheus URL, or use a policy whose rules look at events",
-        )));
-    }
+    check_source(shell, &policy)?;
     if let Some(frozen) = shell.environment(environment)?.switch.current() {
         return Err(ControlError::Refused(freeze::refusal(&frozen)));
     }
@@ -168,7 +160,11 @@ async fn start_rollout(
         now,
     )
     .map_err(ControlError::Refused)?;
-    check_targets(shell, &step.changes)?;
+    for (_, change) in &step.changes {
+        if let Change::Rollout(RolloutChange::Started(start)) = change {
+            check_surroundings(shell, start)?;
+        }
+    }
     let home = shell.environment(environment)?;
     let firing = home.alerts.firing();
     tidegate_decide::alert::may_start(&step.changes, &firing).map_err(ControlError::Refused)?;
@@ -198,7 +194,7 @@ async fn start_rollout(
     Ok(id)
 }
 
-async fn load_policy(
+pub(crate) async fn load_policy(
     shell: &Shell,
     environment: &EnvironmentKey,
     name: &PolicyName,
@@ -213,16 +209,25 @@ async fn load_policy(
     }
 }
 
-/// A policy may name only targets that there are: otherwise nobody would ever be told, or asked.
-fn check_targets(shell: &Shell, changes: &[(EntityRef, Change)]) -> Result<(), ControlError> {
-    let started = changes.iter().find_map(|(_, change)| match change {
-        Change::Rollout(RolloutChange::Started(start)) => Some(start),
-        _ => None,
-    });
-    let unfit: Vec<String> = started
-        .into_iter()
-        .flat_map(|start| unfit_targets(start, |name| shell.targets.get(name).map(Target::channel)))
-        .collect();
+/// A policy that asks Prometheus needs one.
+fn check_source(shell: &Shell, policy: &Policy) -> Result<(), ControlError> {
+    if policy.asks_prometheus() && !shell.poller.has_prometheus() {
+        return Err(ControlError::Refused(Refusal::conflict(
+            format!(
+                "policy {} asks Prometheus, and this control plane has none to ask",
+                policy.name
+            ),
+            "start it with --prometheus URL, or use a policy whose rules look at events",
+        )));
+    }
+    Ok(())
+}
+
+/// What must be there for a rollout to follow this plan: a Prometheus, and the targets that it names.
+/// Otherwise nobody would ever be told, or asked.
+pub(crate) fn check_surroundings(shell: &Shell, start: &RolloutStart) -> Result<(), ControlError> {
+    check_source(shell, &start.plan)?;
+    let unfit = unfit_targets(start, |name| shell.targets.get(name).map(Target::channel));
     if unfit.is_empty() {
         return Ok(());
     }

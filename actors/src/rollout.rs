@@ -19,7 +19,7 @@ use tidegate_model::because::{Because, Decision};
 use tidegate_model::change::{Change, EntityRef, EntityState, Record};
 use tidegate_model::evidence::Evidence;
 use tidegate_model::key::{Revision, RuleName};
-use tidegate_model::policy::Rule;
+use tidegate_model::policy::{Policy, Rule};
 use tidegate_model::rollout::{Phase, Rollout, RolloutCommand};
 use tidegate_model::span::Span;
 use tidegate_model::verdict::Look;
@@ -36,6 +36,16 @@ pub(crate) struct Command {
     pub(crate) expect: Expect,
     pub(crate) by: Author,
     pub(crate) role: Role,
+}
+
+/// A person wants it to follow another plan.
+#[derive(Message)]
+#[rtype(result = "Result<RolloutView, ControlError>")]
+pub(crate) struct Amend {
+    pub(crate) policy: Policy,
+    pub(crate) editor: Option<Author>,
+    pub(crate) expect: Expect,
+    pub(crate) by: Author,
 }
 
 /// How does it look?
@@ -148,7 +158,7 @@ impl RolloutActor {
             return ready(self, Ok(()));
         }
         let by = match input {
-            Input::Command { by, .. } => by,
+            Input::Command { by, .. } | Input::Amend { by, .. } => by,
             _ => Author::Tidegate,
         };
         let proposal = self.proposal(&step, by, now);
@@ -206,6 +216,7 @@ impl RolloutActor {
         now: Timestamp,
         ctx: &mut Context<Self>,
     ) -> Result<(), ControlError> {
+        let plan = self.rollout.start.plan_digest.clone();
         let folded = stored.and_then(|record| self.fold(&record));
         if let Err(error) = folded {
             // Nothing happened, or more than this actor knows of: a fresh one starts from the store.
@@ -214,6 +225,10 @@ impl RolloutActor {
             return Err(error);
         }
         tracing::info!(rollout = %self.rollout.start.id, environment = %self.rollout.start.environment, "{}", step.because);
+        if plan != self.rollout.start.plan_digest {
+            // Other alerts may concern it now.
+            self.attach(ctx);
+        }
         self.count(&step.because);
         self.act(step, now, ctx);
         Ok(())
@@ -428,6 +443,25 @@ impl Handler<Command> for RolloutActor {
             return AtomicResponse::new(Box::pin(std::future::ready(Err(error)).into_actor(self)));
         }
         let driven = self.drive(Input::Command { command, by, role }, ctx);
+        AtomicResponse::new(Box::pin(
+            driven.map(|done, actor, _ctx| done.map(|()| actor.view())),
+        ))
+    }
+}
+
+impl Handler<Amend> for RolloutActor {
+    type Result = Reply<Result<RolloutView, ControlError>>;
+
+    fn handle(&mut self, amend: Amend, ctx: &mut Self::Context) -> Self::Result {
+        if let Err(error) = crate::control::check_expected(&self.entity, amend.expect, self.revision) {
+            return AtomicResponse::new(Box::pin(std::future::ready(Err(error)).into_actor(self)));
+        }
+        let input = Input::Amend {
+            policy: Box::new(amend.policy),
+            editor: amend.editor,
+            by: amend.by,
+        };
+        let driven = self.drive(input, ctx);
         AtomicResponse::new(Box::pin(
             driven.map(|done, actor, _ctx| done.map(|()| actor.view())),
         ))

@@ -61,6 +61,9 @@ pub struct RolloutView {
     pub pauses: BTreeMap<PauseOwner, Pause>,
     /// The word given for the next stage, if any.
     pub approval: Option<GivenApproval>,
+    /// Another plan that waits for somebody's word.
+    #[serde(default)]
+    pub proposal: Option<ProposalView>,
     /// The stage from which nothing leads back without a person's explicit word, once it took effect.
     #[serde(default)]
     pub no_return: Option<String>,
@@ -85,6 +88,23 @@ pub struct RolloutView {
     pub by: String,
     /// Whether its actor failed too often and is kept apart; the keeper acts for it when blind.
     pub quarantined: bool,
+}
+
+/// Another plan that waits for somebody's word, as it is shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProposalView {
+    /// Digest of the plan: what the word for it is bound to.
+    pub plan_digest: Digest,
+    /// By which policy.
+    pub policy: PolicyName,
+    /// Who wants it.
+    pub by: String,
+    /// Since when.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// What it changes, one thing each.
+    pub differences: Vec<String>,
 }
 
 /// A stage, as it is shown.
@@ -162,6 +182,13 @@ pub(crate) fn at_rest(rollout: &Rollout, revision: Revision) -> RolloutView {
         share: rollout.share,
         pauses: rollout.pauses.clone(),
         approval: rollout.approval.clone(),
+        proposal: rollout.proposal.as_ref().map(|proposal| ProposalView {
+            plan_digest: proposal.digest.clone(),
+            policy: proposal.plan.name.clone(),
+            by: proposal.by.to_string(),
+            at: proposal.at,
+            differences: proposal.differences.clone(),
+        }),
         no_return: rollout
             .no_return
             .and_then(|stage| start.plan.stage(stage))

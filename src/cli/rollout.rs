@@ -76,6 +76,29 @@ enum Verb {
         #[arg(long, value_parser = super::named::<StageName>)]
         stage: Option<StageName>,
     },
+    /// Follow another policy, or the same as it is written now: what tightens at once, what loosens by approval
+    #[command(after_help = "Examples:
+  tidegate rollout amend new-checkout
+  tidegate rollout amend new-checkout --policy fast-fix")]
+    Amend {
+        /// A flag, for its newest rollout, or a rollout's id
+        rollout: String,
+        /// The policy to follow [default: its own, as it is written now]
+        #[arg(long, short, value_parser = super::named::<PolicyName>)]
+        policy: Option<PolicyName>,
+    },
+    /// Let a rollout follow the plan that was proposed
+    #[command(after_help = "Example:\n  tidegate rollout approve-plan new-checkout")]
+    ApprovePlan {
+        /// A flag, for its newest rollout, or a rollout's id
+        rollout: String,
+    },
+    /// Forget the plan that was proposed
+    #[command(after_help = "Example:\n  tidegate rollout withdraw-plan new-checkout")]
+    WithdrawPlan {
+        /// A flag, for its newest rollout, or a rollout's id
+        rollout: String,
+    },
     /// Go back to the last stage that was proven healthy, and wait for a person
     #[command(
         after_help = "Example:\n  tidegate rollout retreat new-checkout --reason 'slow checkouts in Japan'"
@@ -150,6 +173,16 @@ pub(crate) async fn run(args: RolloutArgs) -> Result<(), Failure> {
         }
         Verb::Watch { rollouts } => watch::watch(&client, screen, &rollouts).await,
         Verb::Approve { rollout, stage } => approve(&client, screen, &rollout, stage).await,
+        Verb::Amend { rollout, policy } => {
+            let view: RolloutView = newest(&client, &rollout).await?.read()?;
+            let path = client.within(&format!("rollouts/{}/plan", view.id));
+            let answer = client.post(&path, &json!({ "policy": policy })).await?;
+            show(screen, &answer)
+        }
+        Verb::ApprovePlan { rollout } => approve_plan(&client, screen, &rollout).await,
+        Verb::WithdrawPlan { rollout } => {
+            command(&client, screen, &rollout, RolloutCommand::WithdrawPlan).await
+        }
         Verb::Pause(Steer { rollout, reason }) => {
             command(&client, screen, &rollout, RolloutCommand::Pause { reason }).await
         }
@@ -261,6 +294,22 @@ async fn approve(
         },
     )
     .await
+}
+
+async fn approve_plan(client: &Client, screen: Screen, rollout: &str) -> Result<(), Failure> {
+    let view: RolloutView = newest(client, rollout).await?.read()?;
+    let Some(proposal) = view.proposal else {
+        let fix = "see where it is with: tidegate rollout status";
+        return Err(Failure::input(
+            &view.id,
+            "has no plan that waits for approval",
+            fix,
+        ));
+    };
+    let approve = RolloutCommand::ApprovePlan {
+        plan: proposal.plan_digest,
+    };
+    command(client, screen, view.id.as_str(), approve).await
 }
 
 fn next_stage(view: &RolloutView) -> Result<StageName, Failure> {

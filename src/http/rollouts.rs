@@ -9,10 +9,11 @@ use crate::http::revision::{Entity, Precondition, etag};
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::Json;
+use serde::Deserialize;
 use tidegate_actors::view::RolloutView;
 use tidegate_decide::start::StartRollout;
 use tidegate_model::access::Permission;
-use tidegate_model::key::RolloutId;
+use tidegate_model::key::{PolicyName, RolloutId};
 use tidegate_model::rollout::RolloutCommand;
 
 impl From<RolloutView> for Entity<RolloutView> {
@@ -72,7 +73,8 @@ pub(super) async fn start(allowed: Allowed<OperateAccess>, body: JsonText) -> Re
         .json(rollout))
 }
 
-/// Tells a rollout what a person wants: pause, resume, approve, retreat, rollback, abort.
+/// Tells a rollout what a person wants: pause, resume, approve, approve_plan, withdraw_plan, retreat, rollback,
+/// abort.
 ///
 /// Approving needs the permission approve, everything else operate. With `If-Match` the command is
 /// followed only if the rollout has not moved since it was read; a rollback needs no match.
@@ -95,7 +97,7 @@ pub(super) async fn command(
 ) -> Result<Entity<RolloutView>, Problem> {
     let command: RolloutCommand = body.read()?;
     allowed.require(match command {
-        RolloutCommand::Approve { .. } => Permission::Approve,
+        RolloutCommand::Approve { .. } | RolloutCommand::ApprovePlan { .. } => Permission::Approve,
         _ => Permission::Operate,
     })?;
     let told = allowed.control().command_rollout(
@@ -107,4 +109,45 @@ pub(super) async fn command(
         allowed.role(),
     );
     Ok(told.await.map_err(|error| precondition.problem(error))?.into())
+}
+
+/// Which plan.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct AmendRollout {
+    /// The policy to follow; by default its own, as it is written now.
+    #[serde(default)]
+    policy: Option<PolicyName>,
+}
+
+/// Has a running rollout follow another policy, or its own as it is written now.
+///
+/// Only what lies ahead may change. What tightens holds at once. What loosens anything is proposed, and holds once
+/// somebody else has approved it with the command `approve_plan`.
+#[utoipa::path(
+    post, path = "/api/v1/{environment}/rollouts/{id}/plan", operation_id = "amendRollout", tag = "rollouts",
+    params(("If-Match" = Option<String>, Header, description = "The ETag that was read.")),
+    request_body = AmendRollout,
+    responses(
+        (status = 200, description = "The rollout as it is now; `proposal` if the plan waits for approval.", body = RolloutView),
+        (status = 409, description = "It cannot follow that plan."),
+        (status = 412, description = "It moved meanwhile."),
+        (status = 422, description = "The policy's arguments do not fit."),
+    ),
+)]
+pub(super) async fn amend(
+    allowed: Allowed<OperateAccess>,
+    Named(id): Named<RolloutId>,
+    precondition: Precondition,
+    body: JsonText,
+) -> Result<Entity<RolloutView>, Problem> {
+    let AmendRollout { policy } = body.read()?;
+    let amended = allowed.control().amend_rollout(
+        allowed.environment(),
+        &id,
+        policy,
+        precondition.to_command(),
+        allowed.author(),
+    );
+    Ok(amended.await.map_err(|error| precondition.problem(error))?.into())
 }

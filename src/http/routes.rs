@@ -86,6 +86,7 @@ routes! {
     POST   "/api/v1/{environment}/rollouts" => rollouts::start;
     GET    "/api/v1/{environment}/rollouts/{id}" => rollouts::read;
     POST   "/api/v1/{environment}/rollouts/{id}/commands" => rollouts::command;
+    POST   "/api/v1/{environment}/rollouts/{id}/plan" => rollouts::amend;
 
     POST   "/api/v1/{environment}/alerts" => alerts::deliver;
     GET    "/api/v1/{environment}/alerts" => alerts::list;

@@ -1,16 +1,17 @@
 //! Rollouts.
 
 use super::{ControlError, ControlPlane};
-use crate::flag::Start;
+use crate::flag::{Start, check_surroundings, load_policy};
 use crate::keeper::{Adopt, CommandQuarantined, FindFlag, FindRollout, Found};
-use crate::rollout::{self, Command, Observe};
+use crate::rollout::{self, Amend, Command, Observe};
 use crate::shell::{describe, incident};
 use crate::view::{self, RolloutView};
+use tidegate_decide::refusal::Refusal;
 use tidegate_decide::start::StartRollout;
 use tidegate_model::access::{Author, Role};
-use tidegate_model::change::{EntityRef, EntityState, Kind};
-use tidegate_model::key::{EnvironmentKey, Revision, RolloutId};
-use tidegate_model::rollout::{Rollout, RolloutCommand};
+use tidegate_model::change::{EntityRef, EntityState, Kind, PolicyState};
+use tidegate_model::key::{EnvironmentKey, PolicyName, Revision, RolloutId};
+use tidegate_model::rollout::{Rollout, RolloutCommand, RolloutStart};
 use tidegate_store::Expect;
 
 impl ControlPlane {
@@ -126,6 +127,57 @@ impl ControlPlane {
                     .map_err(busy)??;
                 self.rollout(environment, id).await
             }
+            Found::Gone => Err(ControlError::Refused(view::ended(&view))),
+        }
+    }
+
+    /// Has a rollout follow another policy, or its own as it is written now: at once where that loosens
+    /// nothing, else once somebody has approved it.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn amend_rollout(
+        &self,
+        environment: &EnvironmentKey,
+        id: &RolloutId,
+        policy: Option<PolicyName>,
+        expect: Expect,
+        by: Author,
+    ) -> Result<RolloutView, ControlError> {
+        let entity = EntityRef::Rollout(environment.clone(), id.clone());
+        let view = self.rollout(environment, id).await?;
+        let name = policy.unwrap_or_else(|| view.policy.clone());
+        let PolicyState {
+            policy, by: editor, ..
+        } = load_policy(&self.shell, environment, &name).await?;
+        if let Some((rollout, _)) = rollout::load(self.shell.store.as_ref(), &entity).await? {
+            let start = RolloutStart {
+                plan: policy.clone(),
+                ..rollout.start
+            };
+            check_surroundings(&self.shell, &start)?;
+        }
+        let keeper = self.shell.keeper()?;
+        let busy = |_dead: actix::MailboxError| ControlError::Busy { retry_after: 1 };
+        match keeper.send(FindRollout(entity.clone())).await.map_err(busy)? {
+            Found::Live(actor) => {
+                let amend = Amend {
+                    policy,
+                    editor,
+                    expect,
+                    by,
+                };
+                actor.send(amend).await.unwrap_or_else(|dead| {
+                    Err(incident(&format!(
+                        "the rollout's actor died on another plan: {dead}"
+                    )))
+                })
+            }
+            Found::Rebuilding => Err(ControlError::Busy { retry_after: 1 }),
+            Found::Quarantined => Err(ControlError::Refused(Refusal::conflict(
+                format!("{} failed too often and is kept apart", describe(&entity)),
+                "roll it back or abort it, or restart the control plane to give it another chance",
+            ))),
             Found::Gone => Err(ControlError::Refused(view::ended(&view))),
         }
     }

@@ -111,3 +111,65 @@ async fn x6_who_wrote_the_policy_does_not_approve_it() {
     assert!(world.approve(&id, "erin").await.is_err());
     world.approve(&id, "carol").await.unwrap();
 }
+
+#[actix_rt::test]
+async fn f17_another_plan_is_followed_at_once_or_by_approval() {
+    let world = world().await;
+    let id = world.start().await.unwrap();
+    world.advance(minutes(10)).await;
+    let amend = async || {
+        let by = World::by();
+        world
+            .control
+            .amend_rollout(&world.environment, &id, None, Expect::Any, by)
+            .await
+    };
+    let before = world.view(&id).await.plan_digest;
+    world
+        .save_policy(asking().replace("2%", "1%"), "erin", Role::Editor)
+        .await;
+    assert_eq!(
+        world.view(&id).await.plan_digest,
+        before,
+        "an edit alone changes nothing"
+    );
+    let tighter = amend().await.unwrap();
+    assert_ne!(tighter.plan_digest, before);
+    assert!(tighter.proposal.is_none());
+
+    world
+        .save_policy(asking().replace("2%", "50%"), "erin", Role::Editor)
+        .await;
+    let proposed = amend().await.unwrap();
+    assert_eq!(proposed.plan_digest, tighter.plan_digest);
+    let proposal = proposed.proposal.unwrap();
+    assert!(
+        proposal
+            .differences
+            .iter()
+            .any(|text| text.contains("threshold 0.01 -> 0.5 (looser)"))
+    );
+    let approve = async |name: &str| {
+        let by = Author::Token {
+            name: TokenName::new(name).unwrap(),
+            role: Role::Approver,
+        };
+        let command = RolloutCommand::ApprovePlan {
+            plan: proposal.plan_digest.clone(),
+        };
+        let told =
+            world
+                .control
+                .command_rollout(&world.environment, &id, command, Expect::Any, by, Role::Approver);
+        told.await
+    };
+    assert!(approve("erin").await.is_err());
+    assert_eq!(approve("carol").await.unwrap().plan_digest, proposal.plan_digest);
+    world.says(Ok(0.3));
+    world.advance(minutes(5)).await;
+    assert_eq!(world.view(&id).await.status, "running", "below the new threshold");
+    world.says(Ok(0.6));
+    world.advance(minutes(2)).await;
+    assert_eq!(world.view(&id).await.status, "rolled_back");
+    assert!(amend().await.is_err(), "it has ended");
+}

@@ -5,6 +5,7 @@
 
 pub mod alert;
 pub mod alert_out;
+pub mod amendment;
 pub mod definition;
 pub mod due;
 pub mod environment;

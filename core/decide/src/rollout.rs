@@ -13,10 +13,12 @@ use tidegate_model::access::{Author, Role};
 use tidegate_model::alert::Firing;
 use tidegate_model::freeze::Frozen;
 use tidegate_model::key::{NodeName, Revision, RuleName, TargetName};
+use tidegate_model::policy::Policy;
 use tidegate_model::rollout::{Phase, Rollout, RolloutCommand};
 use tidegate_model::verdict::Look;
 
 mod alerts;
+mod amend;
 mod command;
 mod confirm;
 mod draft;
@@ -82,6 +84,15 @@ pub enum Input {
         /// When.
         at: Timestamp,
     },
+    /// A person wants it to follow another plan.
+    Amend {
+        /// The policy, with nothing filled in.
+        policy: Box<Policy>,
+        /// Who wrote it last, as far as that is known.
+        editor: Option<Author>,
+        /// Who wants it.
+        by: Author,
+    },
     /// A person wants something.
     Command {
         /// What.
@@ -102,6 +113,9 @@ pub fn step(rollout: &Rollout, observed: &Observed, input: &Input, now: Timestam
     if let Input::Command { command, by, role } = input {
         return command::follow(draft, command, by, *role);
     }
+    if let Input::Amend { policy, editor, by } = input {
+        return amend::amend(draft, policy, editor.as_ref(), by);
+    }
     if !matches!(rollout.phase, Phase::Running { .. }) {
         return Ok(confirm::rolling_back(draft));
     }
@@ -111,11 +125,19 @@ pub fn step(rollout: &Rollout, observed: &Observed, input: &Input, now: Timestam
             safety::notice_silence(&mut draft);
         }
         Input::Looked(looks) => safety::remember(&mut draft, looks),
-        Input::Fleet(_) | Input::Alerts(_) | Input::Answered { .. } | Input::Command { .. } => {}
+        Input::Fleet(_)
+        | Input::Alerts(_)
+        | Input::Answered { .. }
+        | Input::Amend { .. }
+        | Input::Command { .. } => {}
     }
     let reaction = match input {
         Input::Wake | Input::Looked(_) => safety::react(&mut draft, rollout),
-        Input::Fleet(_) | Input::Alerts(_) | Input::Answered { .. } | Input::Command { .. } => None,
+        Input::Fleet(_)
+        | Input::Alerts(_)
+        | Input::Answered { .. }
+        | Input::Amend { .. }
+        | Input::Command { .. } => None,
     };
     if let Some((decision, reasons)) = reaction {
         return Ok(draft.alert(decision, reasons));
@@ -148,7 +170,7 @@ impl Observed {
             Input::Fleet(fleet) => self.fleet = fleet.clone(),
             Input::Alerts(firing) => self.firing = firing.clone(),
             Input::Answered { question, answer, at } => self.note_answer(question, answer, *at),
-            Input::Wake | Input::Command { .. } => {}
+            Input::Wake | Input::Amend { .. } | Input::Command { .. } => {}
         }
     }
 

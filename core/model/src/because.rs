@@ -65,6 +65,18 @@ pub enum Decision {
         /// The stage that may open.
         stage: StageName,
     },
+    /// It follows another plan.
+    PlanChanged {
+        /// The share it stays at.
+        share: Share,
+    },
+    /// Another plan waits for somebody's word.
+    PlanProposed {
+        /// The share it stays at.
+        share: Share,
+    },
+    /// The other plan is not wanted any more.
+    PlanWithdrawn,
     /// Back to an earlier stage.
     Retreated {
         /// The share it went back to.
@@ -151,6 +163,16 @@ pub enum Reason {
     PastNoReturn {
         /// Which stage.
         stage: StageName,
+    },
+    /// Something that another plan changes.
+    PlanDiffers {
+        /// What, and how.
+        text: String,
+    },
+    /// Another plan waits for somebody's word; nothing waits for that.
+    PlanWaits {
+        /// Who wants it.
+        by: String,
     },
     /// A rule has not been healthy long enough.
     HealthyFor {
@@ -302,6 +324,9 @@ impl Decision {
             Self::Paused { .. } => "paused",
             Self::Resumed { .. } => "resumed",
             Self::Approved { .. } => "approved",
+            Self::PlanChanged { .. } => "plan_changed",
+            Self::PlanProposed { .. } => "plan_proposed",
+            Self::PlanWithdrawn => "plan_withdrawn",
             Self::Retreated { .. } => "retreated",
             Self::RollingBack => "rolling_back",
             Self::RolledBack { .. } => "rolled_back",

@@ -24,6 +24,10 @@ pub enum Occasion {
     Resumed,
     /// A stage may open.
     Approved,
+    /// Another plan waits for somebody's word.
+    PlanProposed,
+    /// It follows another plan.
+    PlanChanged,
     /// The last stage is done: everybody has the candidate, and it is still watched.
     Monitoring,
     /// Back to an earlier stage.
@@ -42,13 +46,15 @@ pub enum Occasion {
 
 impl Occasion {
     /// All occasions, in the order of a rollout's life.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Started,
         Self::TookEffect,
         Self::Advanced,
         Self::Paused,
         Self::Resumed,
         Self::Approved,
+        Self::PlanProposed,
+        Self::PlanChanged,
         Self::Monitoring,
         Self::Retreated,
         Self::RollingBack,
@@ -74,7 +80,13 @@ impl Occasion {
             Decision::Completed => Self::Completed,
             Decision::Aborted => Self::Aborted,
             Decision::Alerted { .. } => Self::Alerted,
-            Decision::Holds { .. } | Decision::Saved | Decision::Frozen | Decision::Thawed => return None,
+            Decision::PlanProposed { .. } => Self::PlanProposed,
+            Decision::PlanChanged { .. } => Self::PlanChanged,
+            Decision::Holds { .. }
+            | Decision::PlanWithdrawn
+            | Decision::Saved
+            | Decision::Frozen
+            | Decision::Thawed => return None,
         })
     }
 

@@ -4,7 +4,6 @@ use crate::access::{Author, Role};
 use crate::alert::TakenAlert;
 use crate::because::Reason;
 use crate::gate::{GateState, GateVerdict};
-use crate::invalid::Violation;
 use crate::key::{
     EnvironmentKey, Fingerprint, FlagKey, PolicyName, Revision, RolloutId, RuleName, StageName, TargetName,
     VariationKey,
@@ -20,8 +19,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 mod fold;
+mod pause;
+mod proposal;
 
 pub use fold::FoldError;
+pub use pause::{Pause, PauseOwner};
+pub use proposal::PlanProposal;
 
 /// A rollout as the journal tells it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,9 +70,15 @@ pub struct Rollout {
     /// The furthest point of no return that took effect, from 0.
     #[serde(default)]
     pub no_return: Option<usize>,
+    /// Another plan, which waits for somebody's word.
+    #[serde(default)]
+    pub proposal: Option<Box<PlanProposal>>,
+    /// Who has changed its plan since it began, and so cannot approve anything of it.
+    #[serde(default)]
+    pub editors: Vec<Author>,
 }
 
-/// How a rollout began: everything that never changes.
+/// How a rollout began. Only its plan ever changes, by somebody's word.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RolloutStart {
@@ -83,7 +92,8 @@ pub struct RolloutStart {
     pub attempt: u32,
     /// Which policy.
     pub policy: PolicyName,
-    /// The policy with every query filled in, pinned: later edits of the file change nothing.
+    /// The policy with every query filled in, pinned: later edits of the file change nothing by
+    /// themselves.
     pub plan: Policy,
     /// Digest of `plan`: what approvals are bound to.
     pub plan_digest: Digest,
@@ -153,84 +163,6 @@ impl fmt::Display for Ending {
     }
 }
 
-/// Who or what keeps a rollout from advancing. Clearing one leaves the others.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum PauseOwner {
-    /// A person.
-    Operator,
-    /// A safety rule that tripped. Clears only by a person, with a reason.
-    Rule(RuleName),
-    /// Rules that could not be judged for too long. Clears only by a person, with a reason.
-    Blind,
-    /// An alert. Clears when it is over, if all that it did was to pause; else only by a person, with
-    /// a reason.
-    Alert(Fingerprint),
-    /// A gate that said no. Clears only by a person, with a reason; the gate is then asked anew.
-    Gate(TargetName),
-}
-
-crate::schema::text!(
-    PauseOwner,
-    "operator, blind, rule:<name>, alert:<fingerprint>, or gate:<target>"
-);
-
-impl PauseOwner {
-    /// Whether it stands for a failure, which needs a person and a reason to go on.
-    pub fn is_failure(&self) -> bool {
-        !matches!(self, Self::Operator)
-    }
-}
-
-impl fmt::Display for PauseOwner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Operator => f.pad("operator"),
-            Self::Rule(rule) => f.pad(&format!("rule:{rule}")),
-            Self::Blind => f.pad("blind"),
-            Self::Alert(fingerprint) => f.pad(&format!("alert:{fingerprint}")),
-            Self::Gate(target) => f.pad(&format!("gate:{target}")),
-        }
-    }
-}
-
-impl From<PauseOwner> for String {
-    fn from(owner: PauseOwner) -> Self {
-        owner.to_string()
-    }
-}
-
-impl TryFrom<String> for PauseOwner {
-    type Error = Violation;
-    fn try_from(text: String) -> Result<Self, Violation> {
-        match (text.as_str(), text.split_once(':')) {
-            ("operator", _) => Ok(Self::Operator),
-            ("blind", _) => Ok(Self::Blind),
-            (_, Some(("rule", rule))) => Ok(Self::Rule(RuleName::new(rule)?)),
-            (_, Some(("alert", fingerprint))) => Ok(Self::Alert(Fingerprint::new(fingerprint)?)),
-            (_, Some(("gate", target))) => Ok(Self::Gate(TargetName::new(target)?)),
-            _ => Err(Violation::new(
-                "owner",
-                &text,
-                "a pause is owned by 'operator', 'blind', 'rule:<name>', 'alert:<fingerprint>' or 'gate:<target>'",
-                "see 'pauses' of the rollout for those that stand",
-            )),
-        }
-    }
-}
-
-/// A reason not to advance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Pause {
-    /// In the owner's words.
-    pub reason: String,
-    /// Who.
-    pub by: Author,
-    /// Since when.
-    pub since: DateTime<Utc>,
-}
-
 /// Somebody's word that a stage may open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -297,6 +229,17 @@ pub enum RolloutChange {
     },
     /// The last stage is done; it is still watched.
     Monitoring,
+    /// Somebody wants another plan that loosens something.
+    PlanProposed(Box<PlanProposal>),
+    /// Nobody wants it any more.
+    PlanWithdrawn,
+    /// It follows another plan.
+    PlanChanged {
+        /// The policy with every query filled in.
+        plan: Box<Policy>,
+        /// Whose work it is.
+        editors: Vec<Author>,
+    },
     /// A look that is worth remembering.
     Looked(Look),
     /// A reason not to advance.
@@ -416,6 +359,14 @@ pub enum RolloutCommand {
         #[serde(default, rename = "planDigest", skip_serializing_if = "Option::is_none")]
         plan: Option<Digest>,
     },
+    /// Let it follow the plan that was proposed.
+    ApprovePlan {
+        /// The digest of the plan that was looked at.
+        #[serde(rename = "planDigest")]
+        plan: Digest,
+    },
+    /// Forget the plan that was proposed.
+    WithdrawPlan,
     /// Back to the last stage that was proven healthy.
     Retreat {
         /// Why.

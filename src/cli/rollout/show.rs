@@ -94,6 +94,17 @@ pub(super) fn whole(screen: Screen, view: &RolloutView) -> String {
         Some(how) => lines.push(format!("  ended    {how}")),
         None => lines.push(format!("  nodes    {}", nodes(view))),
     }
+    if let Some(proposal) = &view.proposal {
+        lines.push(format!(
+            "  proposed {} by {} since {}; approve it with: tidegate rollout approve-plan {}",
+            proposal.policy,
+            proposal.by,
+            moment(proposal.at),
+            view.id
+        ));
+        let differences = proposal.differences.iter();
+        lines.extend(differences.map(|difference| format!("           - {difference}")));
+    }
     for (owner, pause) in &view.pauses {
         let reason = if pause.reason.is_empty() {
             "no reason given"

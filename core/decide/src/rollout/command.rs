@@ -1,12 +1,13 @@
 //! What a person commands.
 
+use super::amend;
 use super::draft::Draft;
 use super::reach::past_no_return;
-use super::waiting::valid_approval;
+use super::waiting::{said, valid_approval};
 use crate::refusal::Refusal;
 use crate::step::Step;
 use tidegate_model::access::{Author, Role};
-use tidegate_model::because::{Decision, Reason};
+use tidegate_model::because::Decision;
 use tidegate_model::invalid::Violation;
 use tidegate_model::key::StageName;
 use tidegate_model::rollout::{Ending, PauseOwner, Phase, Rollout, RolloutChange, RolloutCommand};
@@ -38,6 +39,8 @@ pub(super) fn follow(
             check_plan(&draft.rollout, plan.as_ref())?;
             approve(draft, by, role, stage)
         }
+        RolloutCommand::ApprovePlan { plan } => amend::approve(draft, by, role, plan),
+        RolloutCommand::WithdrawPlan => Ok(amend::withdraw(draft, by)),
         RolloutCommand::Retreat { reason } => retreat(draft, by, reason),
         RolloutCommand::Rollback { reason, .. } => {
             check_return(&draft.rollout, command)?;
@@ -54,7 +57,9 @@ pub(super) fn follow(
 /// nobody has to think of words at 3 a.m.
 fn check_reason(command: &RolloutCommand) -> Result<(), Refusal> {
     let (reason, required) = match command {
-        RolloutCommand::Approve { .. } => return Ok(()),
+        RolloutCommand::Approve { .. }
+        | RolloutCommand::ApprovePlan { .. }
+        | RolloutCommand::WithdrawPlan => return Ok(()),
         RolloutCommand::Pause { reason }
         | RolloutCommand::Retreat { reason }
         | RolloutCommand::Abort { reason, .. } => (reason, true),
@@ -104,7 +109,7 @@ pub(crate) fn check_return(rollout: &Rollout, command: &RolloutCommand) -> Resul
     }
 }
 
-fn over(rollout: &Rollout, phase: &Phase) -> Refusal {
+pub(super) fn over(rollout: &Rollout, phase: &Phase) -> Refusal {
     let id = &rollout.start.id;
     match phase {
         Phase::Ended { ending, at, .. } => Refusal::conflict(
@@ -116,13 +121,6 @@ fn over(rollout: &Rollout, phase: &Phase) -> Refusal {
             "wait for the nodes to confirm it; then start a new rollout",
         ),
     }
-}
-
-fn said(by: &Author, reason: &str) -> Vec<Reason> {
-    vec![Reason::Command {
-        by: by.to_string(),
-        reason: reason.to_owned(),
-    }]
 }
 
 fn pause(mut draft: Draft<'_>, by: &Author, reason: &str) -> Step {
@@ -242,12 +240,11 @@ fn may_approve(rollout: &Rollout, index: usize, role: Role, by: &Author) -> Resu
     let start = &rollout.start;
     let involved = if by.is_same_person(&start.by) {
         Some(format!("started {}", start.id))
-    } else if start
-        .editor
-        .as_ref()
-        .is_some_and(|editor| by.is_same_person(editor))
+    } else if (start.editor.iter())
+        .chain(&rollout.editors)
+        .any(|editor| by.is_same_person(editor))
     {
-        Some(format!("wrote policy {} as {} uses it", start.policy, start.id))
+        Some(format!("wrote the plan that {} follows", start.id))
     } else {
         None
     };

@@ -3,6 +3,7 @@
 use super::{Fleet, Observed, alerts, gates};
 use crate::freeze;
 use tidegate_model::Timestamp;
+use tidegate_model::access::Author;
 use tidegate_model::because::Reason;
 use tidegate_model::calendar::{Opening, in_force, opening};
 use tidegate_model::policy::{Rule, Stage};
@@ -21,6 +22,14 @@ pub(super) struct Waiting {
     pub(super) only_gates: bool,
     /// All that does, and what each rule says, most important first.
     pub(super) reasons: Vec<Reason>,
+}
+
+/// That a person wants it, as a reason.
+pub(super) fn said(by: &Author, reason: &str) -> Vec<Reason> {
+    vec![Reason::Command {
+        by: by.to_string(),
+        reason: reason.to_owned(),
+    }]
 }
 
 /// What `rollout` waits for at `now`.
@@ -86,6 +95,9 @@ pub(super) fn look(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Wa
     blocking.sort_by_key(rank);
     let blocked = !blocking.is_empty();
     blocking.extend(healthy);
+    blocking.extend(rollout.proposal.as_ref().map(|proposal| Reason::PlanWaits {
+        by: proposal.by.to_string(),
+    }));
     Waiting {
         blocked,
         only_gates,

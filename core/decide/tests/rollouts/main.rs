@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod alerting;
+mod amending;
 mod approving;
 mod attack;
 mod evidence;

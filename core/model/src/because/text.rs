@@ -16,6 +16,9 @@ impl fmt::Display for Decision {
             Self::Paused { share } => write!(f, "paused at {share}"),
             Self::Resumed { share } => write!(f, "resumed at {share}"),
             Self::Approved { stage } => write!(f, "approved {stage}"),
+            Self::PlanChanged { share } => write!(f, "follows another plan, at {share}"),
+            Self::PlanProposed { share } => write!(f, "another plan waits for approval, at {share}"),
+            Self::PlanWithdrawn => f.write_str("the other plan is withdrawn"),
             Self::Retreated { share } => write!(f, "retreated to {share}"),
             Self::RollingBack => f.write_str("rolling back"),
             Self::RolledBack { took } => write!(
@@ -42,6 +45,8 @@ impl fmt::Display for Reason {
             Self::Soaking { until } => write!(f, "stage lasts until {}", clock(*until)),
             Self::BetweenStages { until } => write!(f, "pause between stages until {}", clock(*until)),
             Self::Monitoring { until } => write!(f, "still watched until {}", clock(*until)),
+            Self::PlanDiffers { text } => f.write_str(text),
+            Self::PlanWaits { by } => write!(f, "another plan waits for approval, proposed by {by}"),
             Self::PastNoReturn { stage } => write!(
                 f,
                 "{stage} is a point of no return: only a person's explicit word leads back from it"

@@ -4,10 +4,11 @@ use super::{
     Ending, GivenApproval, Pause, PauseOwner, Phase, Rollout, RolloutChange, RolloutStart, RuleMemory,
 };
 use crate::Timestamp;
+use crate::access::Author;
 use crate::alert::TakenAlert;
 use crate::gate::{GateAnswer, GateState};
 use crate::key::{Revision, RuleName};
-use crate::policy::Action;
+use crate::policy::{Action, Policy};
 use crate::share::Share;
 use crate::span::Span;
 use crate::verdict::{Look, UnknownReason, Verdict};
@@ -87,6 +88,8 @@ impl Rollout {
             gates: BTreeMap::new(),
             monitoring: None,
             no_return: None,
+            proposal: None,
+            editors: Vec::new(),
         })
     }
 
@@ -115,6 +118,9 @@ impl Rollout {
                 self.retreated = true;
                 self.spend_looks_of_retreat();
             }
+            RolloutChange::PlanProposed(proposal) => self.proposal = Some(proposal.clone()),
+            RolloutChange::PlanWithdrawn => drop(self.proposal.take()?),
+            RolloutChange::PlanChanged { plan, editors } => self.follow(plan, editors, now_in)?,
             RolloutChange::Looked(look) => self.remember(look)?,
             RolloutChange::Alerted { rule, .. } => {
                 if let Some(memory) = self.rules.get_mut(rule) {
@@ -161,6 +167,25 @@ impl Rollout {
             _ => return self.hear(change, at),
         }
         Some(())
+    }
+
+    /// What is remembered of rules that are others now is about something else (faults.md F17), and gates
+    /// have passed another plan. A point of no return that took effect stays one.
+    fn follow(&mut self, plan: &Policy, editors: &[Author], now_in: usize) -> Option<()> {
+        let same_share = plan.stage(now_in)?.percentage == self.share;
+        let before = std::mem::replace(&mut self.start.plan, plan.clone());
+        self.rules
+            .retain(|rule, _| before.rule(rule).is_some() && before.rule(rule) == plan.rule(rule));
+        self.start.plan_digest = plan.digest();
+        self.start.policy = plan.name.clone();
+        for editor in editors {
+            if !self.editors.contains(editor) {
+                self.editors.push(editor.clone());
+            }
+        }
+        self.proposal = None;
+        self.gates.clear();
+        same_share.then_some(())
     }
 
     /// What others say while a stage runs: alerts and gates; `None` when they cannot say this now.

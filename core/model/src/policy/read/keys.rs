@@ -376,6 +376,8 @@ pub const OCCASIONS: &[(&str, Occasion)] = &[
     ("started", Occasion::Started),
     ("took_effect", Occasion::TookEffect),
     ("advanced", Occasion::Advanced),
+    ("plan_proposed", Occasion::PlanProposed),
+    ("plan_changed", Occasion::PlanChanged),
     ("monitoring", Occasion::Monitoring),
     ("paused", Occasion::Paused),
     ("resumed", Occasion::Resumed),

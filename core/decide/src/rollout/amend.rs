@@ -1,0 +1,147 @@
+//! Another plan for a rollout that runs: what tightens holds at once, what loosens needs somebody's word.
+
+use super::command::over;
+use super::draft::Draft;
+use super::waiting::said;
+use crate::amendment::{Difference, differences, misfit};
+use crate::refusal::Refusal;
+use crate::step::Step;
+use tidegate_model::access::{Author, Permission, Role};
+use tidegate_model::because::{Decision, Reason};
+use tidegate_model::policy::Policy;
+use tidegate_model::policy::bind::Bindings;
+use tidegate_model::rollout::{PlanProposal, Rollout, RolloutChange};
+use tidegate_model::snapshot::Digest;
+
+/// Has the rollout follow `policy`, at once if that loosens nothing.
+pub(super) fn amend(
+    mut draft: Draft<'_>,
+    policy: &Policy,
+    editor: Option<&Author>,
+    by: &Author,
+) -> Result<Step, Refusal> {
+    let Some(stage) = draft.rollout.stage() else {
+        return Err(over(&draft.rollout, &draft.rollout.phase));
+    };
+    let start = &draft.rollout.start;
+    let plan = policy.bind(&Bindings {
+        environment: start.environment.clone(),
+        flag: start.flag.clone(),
+        variation: start.candidate.clone(),
+        baseline: start.safe.clone(),
+        arguments: start.arguments.clone(),
+    })?;
+    let digest = plan.digest();
+    if digest == start.plan_digest {
+        return Ok(withdraw(draft, by));
+    }
+    check_fit(&draft.rollout, &plan, stage)?;
+    let differences = differences(&start.plan, &plan, stage);
+    let loosens = differences.iter().any(|difference| difference.loosens);
+    let reasons = reasons(by, &differences);
+    let share = draft.rollout.share;
+    if loosens {
+        draft.change(RolloutChange::PlanProposed(Box::new(PlanProposal {
+            plan,
+            digest,
+            by: by.clone(),
+            editor: editor.cloned(),
+            differences: differences.iter().map(ToString::to_string).collect(),
+            at: draft.now,
+        })));
+        return Ok(draft.wait(Decision::PlanProposed { share }, reasons));
+    }
+    let editors = [Some(by), editor].into_iter().flatten().cloned().collect();
+    draft.change(RolloutChange::PlanChanged {
+        plan: Box::new(plan),
+        editors,
+    });
+    Ok(draft.wait(Decision::PlanChanged { share }, reasons))
+}
+
+/// Lets the rollout follow the plan that was proposed.
+pub(super) fn approve(mut draft: Draft<'_>, by: &Author, role: Role, seen: &Digest) -> Result<Step, Refusal> {
+    let id = &draft.rollout.start.id;
+    let Some(proposal) = draft.rollout.proposal.clone() else {
+        return Err(Refusal::conflict(
+            format!("no other plan waits for approval in {id}"),
+            "nothing to do",
+        ));
+    };
+    if proposal.digest != *seen {
+        return Err(Refusal::conflict(
+            format!("another plan than the one you have seen is proposed for {id}"),
+            "read the rollout again, then approve the plan that is proposed now",
+        ));
+    }
+    let rollout = &draft.rollout;
+    let hands = [
+        Some(&rollout.start.by),
+        rollout.start.editor.as_ref(),
+        Some(&proposal.by),
+        proposal.editor.as_ref(),
+    ];
+    let involved = hands
+        .into_iter()
+        .flatten()
+        .chain(&rollout.editors)
+        .any(|hand| by.is_same_person(hand));
+    if involved {
+        return Err(Refusal::Forbidden {
+            why: format!("{by} has a hand in {id} or in the plan that is proposed, and cannot approve it"),
+            fix: "ask somebody else, with a token of their own".to_owned(),
+        });
+    }
+    if !role.allows(Permission::Approve) {
+        return Err(Refusal::Forbidden {
+            why: format!("the role {role} may not approve"),
+            fix: "ask an approver or an admin".to_owned(),
+        });
+    }
+    let Some(stage) = rollout.stage() else {
+        return Err(over(rollout, &rollout.phase));
+    };
+    check_fit(rollout, &proposal.plan, stage)?;
+    let mut reasons = said(by, "approved");
+    reasons.extend(
+        proposal
+            .differences
+            .iter()
+            .map(|text| Reason::PlanDiffers { text: text.clone() }),
+    );
+    draft.change(RolloutChange::PlanChanged {
+        editors: [Some(proposal.by), proposal.editor]
+            .into_iter()
+            .flatten()
+            .collect(),
+        plan: Box::new(proposal.plan),
+    });
+    let share = draft.rollout.share;
+    Ok(draft.wait(Decision::PlanChanged { share }, reasons))
+}
+
+/// Forgets the plan that was proposed, if there is one.
+pub(super) fn withdraw(mut draft: Draft<'_>, by: &Author) -> Step {
+    if draft.rollout.proposal.is_none() {
+        return draft.hold();
+    }
+    draft.change(RolloutChange::PlanWithdrawn);
+    draft.wait(Decision::PlanWithdrawn, said(by, ""))
+}
+
+fn check_fit(rollout: &Rollout, plan: &Policy, stage: usize) -> Result<(), Refusal> {
+    match misfit(&rollout.start.plan, plan, stage) {
+        Some(why) => Err(Refusal::conflict(
+            format!("{} cannot follow that plan: {why}", rollout.start.id),
+            "change only what lies ahead; for anything else end this rollout and start another",
+        )),
+        None => Ok(()),
+    }
+}
+
+fn reasons(by: &Author, differences: &[Difference]) -> Vec<Reason> {
+    let differ = differences.iter().map(|difference| Reason::PlanDiffers {
+        text: difference.to_string(),
+    });
+    said(by, "").into_iter().chain(differ).collect()
+}
