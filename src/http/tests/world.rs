@@ -64,6 +64,11 @@ impl World {
             keys: KeyBook::in_memory(Timestamp::default()).unwrap(),
         };
         let control = ControlPlane::start(parts).await.unwrap();
+        // It is ready once every environment has been published, which is done beside.
+        for environment in control.environments() {
+            let patience = std::time::Duration::from_secs(60);
+            control.newer_than(environment, None, patience).await;
+        }
         let state = ApiState::new(control.clone()).unwrap();
         let mut world = Self {
             control,

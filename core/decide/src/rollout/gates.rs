@@ -14,6 +14,7 @@ use tidegate_model::gate::{Gate, GateState, GateVerdict};
 use tidegate_model::key::TargetName;
 use tidegate_model::policy::Stage;
 use tidegate_model::rollout::{PauseOwner, Phase, Rollout, RolloutChange};
+use tidegate_model::snapshot::Digest;
 use tidegate_model::span::Span;
 
 pub(super) mod answer;
@@ -24,6 +25,9 @@ use answer::Answer;
 /// before that.
 const UNANSWERED: Span = Span::seconds(30);
 
+/// How much of a plan's digest stands in a question's name.
+const PLAN_CHARS: usize = 12;
+
 /// What a gate is asked. An answer to another question than the last is too late.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
@@ -33,6 +37,8 @@ pub struct Question {
     pub stage: usize,
     /// When the stage before it was entered: after a retreat the same stage is another question.
     pub entered: Timestamp,
+    /// The plan that the stage would open by: another plan is another question.
+    pub plan: Digest,
     /// How long to wait before it is asked again.
     pub every: Span,
 }
@@ -40,8 +46,9 @@ pub struct Question {
 impl Question {
     /// Names it to the one who is asked: the same while the same question is repeated.
     pub fn id(&self, rollout: &Rollout) -> String {
+        let plan: String = self.plan.to_string().chars().take(PLAN_CHARS).collect();
         format!(
-            "{}/{}/{}",
+            "{}/{}/{}/{plan}",
             rollout.start.id,
             self.stage,
             self.entered.timestamp_millis()
@@ -89,13 +96,15 @@ pub(super) fn ask(draft: &mut Draft<'_>) {
         return;
     }
     let due = next.gates.iter().filter(|gate| {
-        let question = question(gate, stage, entered);
+        let question = question(&draft.rollout, gate, stage, entered);
         let asked = draft.observed.asked_gates.get(&gate.target);
         let asked = asked.filter(|asked| asked.question == question);
         let waits = asked.is_some_and(|asked| draft.now < asked.next);
         !has_passed(gate, draft.rollout.gates.get(&gate.target), draft.now) && !waits
     });
-    let questions: Vec<Question> = due.map(|gate| question(gate, stage, entered)).collect();
+    let questions: Vec<Question> = due
+        .map(|gate| question(&draft.rollout, gate, stage, entered))
+        .collect();
     for question in &questions {
         if !draft.rollout.gates.contains_key(&question.target) {
             draft.change(RolloutChange::GateAsked {
@@ -106,11 +115,12 @@ pub(super) fn ask(draft: &mut Draft<'_>) {
     draft.ask(questions);
 }
 
-fn question(gate: &Gate, stage: usize, entered: Timestamp) -> Question {
+fn question(rollout: &Rollout, gate: &Gate, stage: usize, entered: Timestamp) -> Question {
     Question {
         target: gate.target.clone(),
         stage,
         entered,
+        plan: rollout.start.plan_digest.clone(),
         every: gate.every,
     }
 }
@@ -149,7 +159,7 @@ impl Observed {
 pub(super) fn take_in(mut draft: Draft<'_>, question: &Question, answer: &Answer) -> Step {
     let current = next(&draft.rollout).and_then(|(stage, next, entered)| {
         let gate = next.gates.iter().find(|gate| gate.target == question.target)?;
-        (self::question(gate, stage, entered) == *question).then_some(())
+        (self::question(&draft.rollout, gate, stage, entered) == *question).then_some(())
     });
     let known = draft.rollout.gates.get(&question.target);
     let (Some(()), Some(known), Answer::Said { verdict, reason, .. }) = (current, known, answer) else {
@@ -229,7 +239,7 @@ pub(super) fn waits(rollout: &Rollout, observed: &Observed, now: Timestamp) -> V
     let open = next.gates.iter().filter_map(|gate| {
         let state = rollout.gates.get(&gate.target);
         let asked = observed.asked_gates.get(&gate.target);
-        let asked = asked.filter(|asked| asked.question == question(gate, stage, entered));
+        let asked = asked.filter(|asked| asked.question == question(rollout, gate, stage, entered));
         (!has_passed(gate, state, now)).then(|| reason(gate, &next.name, state, asked))
     });
     open.collect()

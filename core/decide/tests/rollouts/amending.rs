@@ -2,7 +2,7 @@
 
 use crate::faults::{is_rolled_back, run, say, waits_for, world};
 use crate::policy_text::policy;
-use crate::simulation::{Answer, Simulation, person};
+use crate::simulation::{Answer, Simulation, pass, person};
 use tidegate_decide::amendment::differences;
 use tidegate_decide::refusal::Refusal;
 use tidegate_decide::rollout::Input;
@@ -309,4 +309,25 @@ fn a_proposal_is_withdrawn_or_replaced_and_survives_a_restart() {
         world.taken.last().unwrap().step.because.decision,
         Decision::Holds { .. }
     ));
+}
+
+#[test]
+fn f24_an_answer_to_the_plan_before_is_no_answer_to_this_one() {
+    let text = "stage a 1 for 1m\nstage b 50 for 1m gate change 1h\nstage c 100 for 1m\nblind 5m hold\n\
+                rule r > 1 window 10s every 10s rollback";
+    let mut world = world(text);
+    run(&mut world, 70);
+    let old = world.questions.last().unwrap().clone();
+    amend(&mut world, &text.replace("blind 5m", "blind 2m"), "bob").unwrap();
+    run(&mut world, 40);
+    let new = world.questions.last().unwrap().clone();
+    assert_ne!(old.id(&world.rollout), new.id(&world.rollout));
+    let late = world.answered(&old, &pass());
+    world.feed(late).unwrap();
+    run(&mut world, 60);
+    assert_eq!(world.shares(), [1.0]);
+    let now = world.answered(&new, &pass());
+    world.feed(now).unwrap();
+    run(&mut world, 10);
+    assert_eq!(world.shares(), [1.0, 50.0]);
 }

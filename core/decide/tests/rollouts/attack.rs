@@ -1,10 +1,11 @@
 //! Whatever may happen to a rollout, at random: policies, numbers, nodes, people, alerts, gates.
 
 use crate::policy_text::policy;
-use crate::simulation::{Answer, Simulation, gate, labelled, pass};
+use crate::simulation::{Answer, Simulation, gate, labelled, pass, person};
 use proptest::prelude::*;
 use tidegate_decide::rollout::{Input, Question};
 use tidegate_model::access::Role;
+use tidegate_model::freeze::Frozen;
 use tidegate_model::key::RuleName;
 use tidegate_model::policy::Policy;
 use tidegate_model::rollout::{Phase, RolloutCommand};
@@ -35,7 +36,27 @@ pub(crate) enum Event {
     Gate(&'static str),
     /// A question of old is answered with a pass.
     LatePass(usize),
+    /// The line is stopped, or goes on.
+    Freeze(bool),
+    /// Somebody wants another plan.
+    Amend(usize),
+    /// Somebody else approves it.
+    ApprovePlan,
 }
+
+/// What other plans change of the one that is followed.
+const AMENDMENTS: [fn(&mut Policy); 5] = [
+    |plan| plan.safety.rules[0].threshold /= 2.0,
+    |plan| plan.safety.rules[0].threshold *= 2.0,
+    |plan| plan.schedule.pause_between_stages = Span::seconds(20),
+    |plan| plan.schedule.monitor_after = Span::seconds(60),
+    |plan| {
+        plan.schedule
+            .stages
+            .iter_mut()
+            .for_each(|stage| stage.duration = Span::seconds(30))
+    },
+];
 
 const ALERTS: [&str; 2] = ["a0", "a1"];
 const LABELS: [&str; 4] = [
@@ -66,11 +87,15 @@ pub(crate) fn policies() -> impl Strategy<Value = Policy> {
         prop::collection::vec(rule, 1..=RULES.len()),
         (prop::option::weighted(0.2, 10u64..60), prop::sample::select(vec!["", "alert do pause", "alert do pause\nalert service=shop do retreat", "alert do alert\nalert severity=page do rollback"])),
         (20u64..200, prop::sample::select(vec!["hold", "pause", "retreat", "rollback"]), 0u64..30),
+        (prop::option::weighted(0.3, 1u64..300), prop::option::weighted(0.3, 0usize..4)),
     )
-        .prop_map(|(stages, rules, (watchdog, alerts), (blind, then, between))| {
+        .prop_map(|(stages, rules, (watchdog, alerts), (blind, then, between), (monitor, no_return))| {
             let mut text = format!("blind {blind}s {then}\nbetween {between}s\n{alerts}\n");
             if let Some(every) = watchdog {
                 text.push_str(&format!("watchdog {every}s\n"));
+            }
+            if let Some(monitor) = monitor {
+                text.push_str(&format!("monitor {monitor}s\n"));
             }
             let count = stages.len();
             for (index, (duration, approval, healthy, gate)) in stages.into_iter().enumerate() {
@@ -84,6 +109,9 @@ pub(crate) fn policies() -> impl Strategy<Value = Policy> {
                 }
                 if let Some(seconds) = healthy {
                     text.push_str(&format!(" healthy r0 {seconds}s"));
+                }
+                if no_return == Some(index) {
+                    text.push_str(" no-return");
                 }
                 text.push('\n');
             }
@@ -134,6 +162,8 @@ pub(crate) fn events() -> impl Strategy<Value = Vec<Event>> {
         6 => (owner, word()).prop_map(|(owner, reason)| RolloutCommand::Resume { owner, reason }),
         6 => stage.prop_map(|stage| RolloutCommand::Approve { stage: stage.parse().unwrap(), plan: None }),
         2 => word().prop_map(|reason| RolloutCommand::Retreat { reason }),
+        1 => Just(RolloutCommand::WithdrawPlan),
+        1 => (word(), any::<bool>()).prop_map(|(reason, past_no_return)| RolloutCommand::Rollback { reason, past_no_return }),
         1 => word().prop_map(|reason| RolloutCommand::Rollback { reason, past_no_return: false }),
         1 => word().prop_map(|reason| RolloutCommand::Abort { reason, past_no_return: false }),
     ];
@@ -151,6 +181,9 @@ pub(crate) fn events() -> impl Strategy<Value = Vec<Event>> {
         4 => Just(Event::Beats),
         4 => prop::sample::select(vec!["pass", "pass", "hold x", "hold y", "fail no", "gone", "html", "error", "huge", "wrong"]).prop_map(Event::Gate),
         2 => (0usize..4).prop_map(Event::LatePass),
+        3 => prop::bool::weighted(0.3).prop_map(Event::Freeze),
+        2 => (0..AMENDMENTS.len()).prop_map(Event::Amend),
+        2 => Just(Event::ApprovePlan),
         8 => (command, any::<bool>()).prop_map(|(command, other)| Event::Command(command, other)),
     ];
     prop::collection::vec(event, 1..60)
@@ -199,6 +232,37 @@ pub(crate) fn happen(world: &mut Simulation, event: &Event) {
         Event::Beats => world.beats(false).unwrap(),
         Event::Gate(says) => gate(world, "change", says),
         Event::LatePass(index) => late_pass(world, *index),
+        Event::Freeze(stops) => {
+            world.observed.frozen = stops.then(|| Frozen {
+                reason: "fire".to_owned(),
+                by: person("ops", Role::Operator),
+                since: world.now,
+            });
+            world.feed(Input::Wake).unwrap();
+        }
+        Event::Amend(which) => {
+            let mut policy = world.rollout.start.plan.clone();
+            AMENDMENTS[*which](&mut policy);
+            let amend = Input::Amend {
+                policy: Box::new(policy),
+                editor: None,
+                by: person("bob", Role::Operator),
+            };
+            let before = world.rollout.clone();
+            if world.feed(amend).is_err() {
+                assert_eq!(world.rollout, before);
+            }
+        }
+        Event::ApprovePlan => {
+            let proposal = world.rollout.proposal.as_ref();
+            if let Some(plan) = proposal.map(|proposal| proposal.digest.clone()) {
+                let before = world.rollout.clone();
+                let approve = RolloutCommand::ApprovePlan { plan };
+                if world.command(approve, "carol", Role::Approver).is_err() {
+                    assert_eq!(world.rollout, before);
+                }
+            }
+        }
         Event::Command(command, other) => {
             let (name, role) = if *other {
                 ("carol", Role::Approver)

@@ -137,6 +137,10 @@ fn check_move(taken: &Taken) {
         (Some(from), Some(to)) if to < from => {
             assert_eq!(after.proven_stage, to.checked_sub(1));
             assert!(!after.pauses.is_empty(), "a retreat waits for a person");
+            assert!(
+                before.no_return.is_none_or(|limit| to >= limit),
+                "back past a point of no return"
+            );
             check_alert(taken);
         }
         (Some(from), None) if after.has_ended() => {
@@ -145,6 +149,13 @@ fn check_move(taken: &Taken) {
         }
         (Some(_), None) => {
             assert_eq!(after.share, Share::ZERO);
+            let meant = matches!(&taken.input, Input::Command { command: RolloutCommand::Rollback { past_no_return: true, reason }, .. }
+                if !reason.is_empty());
+            assert!(
+                before.no_return.is_none() || meant,
+                "back past a point of no return by {:?}",
+                taken.input
+            );
             check_alert(taken);
         }
         (None, Some(_)) => panic!("nothing comes back from a rollback: {}", taken.step.because),
@@ -170,8 +181,10 @@ fn check_tripped(taken: &Taken) {
             .pauses
             .contains_key(&PauseOwner::Rule(rule.name.clone()));
         match rule.action {
+            // Past a point of no return it leads back as far as that, and pauses there.
             Action::Rollback | Action::Retreat => {
-                assert!(!tripped, "{} tripped and nothing happened", rule.name)
+                let stays = taken.after.no_return.is_some() && paused;
+                assert!(!tripped || stays, "{} tripped and nothing happened", rule.name)
             }
             Action::Pause => assert!(!tripped || paused, "{} tripped without a pause", rule.name),
             Action::Alert => {}
@@ -200,6 +213,7 @@ fn check_advance(taken: &Taken, from: usize, to: usize) {
     };
     assert!(looks.iter().any(|look| look.verdict == Verdict::Healthy));
     assert_eq!(before.pauses.len(), 0);
+    assert_eq!(taken.observed.frozen, None, "left while frozen");
     check_others(taken, to);
     let Phase::Running {
         effective: Some(effective),
@@ -219,6 +233,13 @@ fn check_advance(taken: &Taken, from: usize, to: usize) {
         pause.after(stage.duration.after(effective)) <= *at,
         "left too early"
     );
+    if plan.stage(to).is_none() && plan.schedule.monitor_after > Span::ZERO {
+        let since = before.monitoring.expect("completed unwatched");
+        assert!(
+            plan.schedule.monitor_after.after(since) <= *at,
+            "completed too early"
+        );
+    }
     if plan
         .stage(to)
         .is_some_and(|next| next.wait_for_approval.is_some())
