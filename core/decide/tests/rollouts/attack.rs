@@ -232,6 +232,25 @@ pub(crate) fn happen(world: &mut Simulation, event: &Event) {
         Event::Beats => world.beats(false).unwrap(),
         Event::Gate(says) => gate(world, "change", says),
         Event::LatePass(index) => late_pass(world, *index),
+        Event::Freeze(_) | Event::Amend(_) | Event::ApprovePlan => steer(world, event),
+        Event::Command(command, other) => {
+            let (name, role) = if *other {
+                ("carol", Role::Approver)
+            } else {
+                ("alice", Role::Operator)
+            };
+            // A refusal changes nothing, and that is checked like everything else.
+            let before = world.rollout.clone();
+            if world.command(command.clone(), name, role).is_err() {
+                assert_eq!(world.rollout, before);
+            }
+        }
+    }
+}
+
+/// Stops the line or lets it go on, or has the rollout follow another plan.
+fn steer(world: &mut Simulation, event: &Event) {
+    match event {
         Event::Freeze(stops) => {
             world.observed.frozen = stops.then(|| Frozen {
                 reason: "fire".to_owned(),
@@ -263,18 +282,7 @@ pub(crate) fn happen(world: &mut Simulation, event: &Event) {
                 }
             }
         }
-        Event::Command(command, other) => {
-            let (name, role) = if *other {
-                ("carol", Role::Approver)
-            } else {
-                ("alice", Role::Operator)
-            };
-            // A refusal changes nothing, and that is checked like everything else.
-            let before = world.rollout.clone();
-            if world.command(command.clone(), name, role).is_err() {
-                assert_eq!(world.rollout, before);
-            }
-        }
+        _ => {}
     }
 }
 
