@@ -72,8 +72,8 @@ pub fn opening(schedule: &Schedule, bake: Span, now: Timestamp) -> Opening {
 
 /// When the stretch ends in which stages may open and in which `now` lies; `None` if not within a year and
 /// a bit, or if none may open now.
-pub fn closing(windows: &[Window], now: Timestamp) -> Option<Timestamp> {
-    let calendar = Calendar::of(windows, &[]).ok()?;
+pub fn closing(schedule: &Schedule, now: Timestamp) -> Option<Timestamp> {
+    let calendar = Calendar::of(&schedule.windows, &schedule.freezes).ok()?;
     let is_open = calendar.closed_until(now).is_none();
     is_open.then(|| calendar.closes(now, HORIZON.after(now)))?
 }

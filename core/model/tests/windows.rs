@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use tidegate_model::Timestamp;
-use tidegate_model::calendar::{Opening, closing, longest_opening};
+use tidegate_model::calendar::{Opening, longest_opening};
 use tidegate_model::policy::{Freeze, Schedule, Window, WindowEffect};
 use tidegate_model::span::Span;
 
@@ -20,13 +20,22 @@ fn window(effect: WindowEffect, cron: &str, length: &str, timezone: &str, reason
     }
 }
 
-/// Whether a stage may open by these windows alone.
-fn opening(windows: &[Window], at: Timestamp) -> Opening {
-    let schedule = Schedule {
+/// A schedule of these windows, in which nothing has to fit.
+fn by(windows: &[Window]) -> Schedule {
+    Schedule {
         windows: windows.to_vec(),
         ..Schedule::default()
-    };
-    tidegate_model::calendar::opening(&schedule, Span::seconds(86_400), at)
+    }
+}
+
+/// Whether a stage may open by these windows alone.
+fn opening(windows: &[Window], at: Timestamp) -> Opening {
+    tidegate_model::calendar::opening(&by(windows), Span::seconds(86_400), at)
+}
+
+/// When the stretch ends in which `at` lies, by these windows alone.
+fn closing(windows: &[Window], at: Timestamp) -> Option<Timestamp> {
+    tidegate_model::calendar::closing(&by(windows), at)
 }
 
 fn allow(cron: &str, length: &str, timezone: &str) -> Window {

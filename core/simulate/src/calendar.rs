@@ -4,8 +4,8 @@
 //! tests hold it against the simulation, moment by moment.
 
 use serde::Serialize;
-use tidegate_decide::schedule::{Opening, closing, opening};
 use tidegate_model::Timestamp;
+use tidegate_model::calendar::{Opening, closing, in_force, opening};
 use tidegate_model::gate::Gate;
 use tidegate_model::key::{StageName, TargetName};
 use tidegate_model::policy::{Policy, Rule, Score, Source, Stage};
@@ -84,9 +84,10 @@ impl Calendar {
     #[must_use]
     pub fn of(plan: &Policy, asked: Timestamp, users: Option<u64>) -> Self {
         let windows = &plan.schedule.windows;
-        let starts = match opening(windows, asked) {
+        let bake = plan.stage(0).map_or(Span::ZERO, |first| first.duration);
+        let starts = match opening(&plan.schedule, bake, asked) {
             Opening::Open => Some(asked),
-            Opening::Closed { opens, .. } => opens,
+            Opening::Closed { opens, .. } | Opening::TooShort { opens, .. } => opens,
         };
         let best = starts.map_or_else(Vec::new, |starts| stays(plan, starts, false));
         let worst = starts.map_or_else(Vec::new, |starts| stays(plan, starts, true));
@@ -157,7 +158,7 @@ fn stays(plan: &Policy, starts: Timestamp, misses: bool) -> Vec<Stay> {
         let counts = next.map_or(Counts::Moving, Counts::of);
         let ready = looks.first(ready, counts);
         let (waited, left) = match next {
-            None => (ready, Some(ready)),
+            None => looks.completes(ready),
             Some(next) => {
                 let from = missed(plan, ready).filter(|_| misses).unwrap_or(ready);
                 looks.leaves(next, from)
@@ -178,7 +179,7 @@ fn stays(plan: &Policy, starts: Timestamp, misses: bool) -> Vec<Stay> {
 
 /// When the window closes in which `ready` lies, if it lies in one that closes.
 fn missed(plan: &Policy, ready: Timestamp) -> Option<Timestamp> {
-    closing(&plan.schedule.windows, ready)
+    closing(&plan.schedule, ready)
 }
 
 /// The moments at which rules are looked at.
@@ -317,28 +318,50 @@ impl Looks<'_> {
     /// asked, and the next look sees it.
     fn leaves(&self, next: &Stage, from: Timestamp) -> (Timestamp, Option<Timestamp>) {
         if next.gates.is_empty() {
-            let left = self.first_open(from, Counts::Moving);
+            let left = self.first_open(next, from, Counts::Moving);
             return (left.unwrap_or(from), left);
         }
-        let asked = self.first_open(from, Counts::All);
+        let asked = self.first_open(next, from, Counts::All);
         let opens = asked.and_then(|asked| {
-            let opens = self.first_open(Span::millis(1).after(asked), Counts::Moving)?;
+            let opens = self.first_open(next, Span::millis(1).after(asked), Counts::Moving)?;
             let expired = |gate: &Gate| gate.expires.is_some_and(|expires| expires.after(asked) <= opens);
             (!next.gates.iter().any(expired)).then_some(opens)
         });
         (asked.unwrap_or(from), opens)
     }
 
-    /// The first look from `from` on at which a stage may open.
-    fn first_open(&self, from: Timestamp, counts: Counts) -> Option<Timestamp> {
+    /// The first look from `from` on at which the stage `next` may open.
+    fn first_open(&self, next: &Stage, from: Timestamp, counts: Counts) -> Option<Timestamp> {
         let mut at = self.first(from, counts);
         for _ in 0..MISSED_WINDOWS_MAX {
-            match opening(&self.plan.schedule.windows, at) {
+            match opening(&self.plan.schedule, next.duration, at) {
                 Opening::Open => return Some(at),
-                Opening::Closed { opens, .. } => at = self.first(opens?, counts),
+                Opening::Closed { opens, .. } | Opening::TooShort { opens, .. } => {
+                    at = self.first(opens?, counts);
+                }
             }
         }
         None
+    }
+
+    /// Until when freezes hold the last stage once it is done, and when the rollout completes, after it was
+    /// watched as long as the policy says.
+    fn completes(&self, ready: Timestamp) -> (Timestamp, Option<Timestamp>) {
+        let done = self.thawed(ready);
+        let monitor = self.plan.schedule.monitor_after;
+        if monitor == Span::ZERO {
+            return (done, Some(done));
+        }
+        let watched = self.first(monitor.after(done), Counts::Moving);
+        (done, Some(self.thawed(watched)))
+    }
+
+    /// The first look from the look at `at` on at which no freeze is in force.
+    fn thawed(&self, mut at: Timestamp) -> Timestamp {
+        while let Some(freeze) = in_force(&self.plan.schedule.freezes, at) {
+            at = self.first(freeze.to, Counts::Moving);
+        }
+        at
     }
 }
 

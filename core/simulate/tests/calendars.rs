@@ -145,9 +145,15 @@ proptest! {
         score in prop::option::of((1u32..4, 20u32..100)),
         between in 0u64..300,
         windows in prop::option::of((0u32..24, 1u32..12, prop::sample::select(vec!["UTC", "America/New_York", "Asia/Kathmandu"]))),
+        (fit, monitor, frozen) in (any::<bool>(), 0u64..120, prop::option::of((2u32..7, 0u32..24))),
         minutes in 0i64..(7 * 24 * 60),
     ) {
-        let mut schedule = format!("  pauseBetweenStages: {between}s\n  stages:\n");
+        let mut schedule = format!("  pauseBetweenStages: {between}s\n  bakeMustFit: {fit}\n  monitorAfter: {monitor}m\n");
+        if let Some((day, hour)) = frozen {
+            writeln!(schedule, "  freezes: [{{ from: 2026-03-0{day} {hour:02}:30, to: 2026-03-0{}, reason: audit }}]", day + 1)
+                .expect("text");
+        }
+        schedule.push_str("  stages:\n");
         for (index, (duration, healthy, gate)) in stages.iter().enumerate() {
             let share = 100 * (index + 1) / stages.len();
             let criteria = healthy.map_or(String::new(), |minutes| {

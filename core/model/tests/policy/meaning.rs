@@ -207,13 +207,13 @@ fn approvals_have_three_forms() {
 
 #[test]
 fn f40_freezes_are_read_in_their_zone() {
-    let text = "schedule:\n  bakeMustFit: false\n  freezes:\n    \
+    let text = "schedule:\n  bakeMustFit: true\n  freezes:\n    \
                 - { from: 2026-12-24, to: 2027-01-02, timezone: Europe/Paris, reason: end of year }\n    \
                 - { from: 2026-11-27T18:00, to: 2026-11-30 08:00:30, reason: sales }\n    \
                 - { from: 2026-03-29 02:30, to: 2026-10-25 02:30, timezone: Europe/Paris, reason: summer }\n    \
                 - { from: 2026-12-24, to: 2026-12-24, reason: a day }\n";
     let policy = good(&completed(text));
-    assert!(!policy.schedule.bake_must_fit);
+    assert!(policy.schedule.bake_must_fit);
     let told: Vec<String> = (policy.schedule.freezes.iter())
         .map(|freeze| {
             format!(
@@ -235,7 +235,7 @@ fn f40_freezes_are_read_in_their_zone() {
             "2026-12-24T00:00:00+00:00 2026-12-25T00:00:00+00:00 a day",
         ]
     );
-    assert!(good(&completed("")).schedule.bake_must_fit);
+    assert!(!good(&completed("")).schedule.bake_must_fit);
 }
 
 #[test]

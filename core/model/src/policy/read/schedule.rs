@@ -17,7 +17,6 @@ pub(super) fn read(at: Option<&Cursor<'_>>, rules: Option<&[&str]>) -> Option<Sc
     let Some(at) = at else {
         return Some(Schedule {
             stages: default_stages(),
-            bake_must_fit: true,
             ..Schedule::default()
         });
     };
@@ -42,7 +41,7 @@ pub(super) fn read(at: Option<&Cursor<'_>>, rules: Option<&[&str]>) -> Option<Sc
     let windows = schedule.or("windows", Vec::new(), window::read);
     let freezes = schedule.or("freezes", Vec::new(), freeze::read);
     let monitor = schedule.or("monitorAfter", Span::ZERO, Cursor::span);
-    let fit = schedule.or("bakeMustFit", true, Cursor::expect_boolean);
+    let fit = schedule.or("bakeMustFit", false, Cursor::expect_boolean);
     if let (Some(stages), Some(windows)) = (&stages, &windows) {
         check_windows(at, stages, windows, fit.unwrap_or(false));
     }
@@ -68,7 +67,7 @@ fn check_windows(at: &Cursor<'_>, stages: &[Stage], windows: &[Window], fit: boo
     let bakes = stages.iter().map(|stage| stage.duration);
     let longest_bake = bakes.max().unwrap_or_default();
     let Some(longest) = longest_opening(windows, from, longest_bake) else {
-        place.error(
+        place.warning(
             "these windows never let any stage open",
             "there is no moment inside an 'allow' and outside of every 'deny'",
         );
@@ -80,7 +79,7 @@ fn check_windows(at: &Cursor<'_>, stages: &[Stage], windows: &[Window], fit: boo
                 "stage {} lasts {}, but the windows never stay open for longer than {longest}",
                 stage.name, stage.duration
             ),
-            "shorten the stage, widen the windows, or let stages outlast them with 'bakeMustFit: false'",
+            "shorten the stage, widen the windows, or let stages outlast them: leave 'bakeMustFit' out",
         );
     }
 }
