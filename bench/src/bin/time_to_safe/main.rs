@@ -19,6 +19,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tidegate_bench::plane::{Plane, program};
 
+/// How many flags take turns: by the next turn the cooldown of the rollout before is over.
+const FLAGS: usize = 100;
+
 /// Measures the way from bad news to safe.
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -65,17 +68,22 @@ async fn measure(arguments: &Arguments) {
 
     let mut times = Vec::new();
     for run in 0..arguments.alerts {
-        let flag = format!("alerted-{run}");
+        let flag = format!("alerted-{}", run % FLAGS);
         open(&plane, &mut nodes, &flag).await;
         let began = Instant::now();
-        plane.post("production/alerts", &alert(&flag)).await;
+        plane
+            .post("production/alerts", &alert(&flag, run, "firing"))
+            .await;
         times.push(nodes.wait_for(&flag, false).await - began);
+        plane
+            .post("production/alerts", &alert(&flag, run, "resolved"))
+            .await;
     }
     tell("alert handed in to safe on every node", times);
 
     let mut times = Vec::new();
     for run in 0..arguments.breaches {
-        let flag = format!("breached-{run}");
+        let flag = format!("breached-{}", run % FLAGS);
         gauge.say(&flag, 0);
         prometheus.wait_for(&flag, "0").await;
         open(&plane, &mut nodes, &flag).await;
@@ -127,15 +135,21 @@ alerts:
     )
 }
 
-/// What an Alertmanager's webhook sends.
-fn alert(flag: &str) -> Value {
+/// What an Alertmanager's webhook sends of the firing of this number.
+fn alert(flag: &str, firing: usize, status: &str) -> Value {
+    let began = format!(
+        "2026-01-{:02}T{:02}:{:02}:00Z",
+        firing / 1440 % 28 + 1,
+        firing / 60 % 24,
+        firing % 60
+    );
     let labels = json!({"alertname": "Bad", "tidegate_flag": flag});
     json!({
-        "version": "4", "groupKey": flag, "truncatedAlerts": 0, "status": "firing", "receiver": "tidegate",
+        "version": "4", "groupKey": flag, "truncatedAlerts": 0, "status": status, "receiver": "tidegate",
         "groupLabels": {}, "commonLabels": labels, "commonAnnotations": {}, "externalURL": "http://127.0.0.1",
         "alerts": [{
-            "status": "firing", "labels": labels, "annotations": {}, "startsAt": "2026-01-01T00:00:00Z",
-            "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "", "fingerprint": fingerprint(flag),
+            "status": status, "labels": labels, "annotations": {}, "startsAt": began,
+            "endsAt": "2026-12-31T00:00:00Z", "generatorURL": "", "fingerprint": fingerprint(flag),
         }],
     })
 }
