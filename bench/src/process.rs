@@ -26,11 +26,6 @@ impl Server {
         Self { child, port }
     }
 
-    /// Its process.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Processor time used so far, user and system, as the kernel counts it: in hundredths of a second.
     pub fn cpu(&self) -> Duration {
         let stat = self.read("stat");

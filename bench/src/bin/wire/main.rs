@@ -105,8 +105,7 @@ async fn measure(arguments: &Arguments) {
         cost(arguments, folder.path(), &plane, &node).await;
     }
     if arguments.wants(Part::Latency) {
-        let single = node.request(&format!("/{}", flags::SINGLE));
-        latency(arguments, &node.server, &single).await;
+        latency(arguments, &mut node).await;
     }
     if arguments.wants(Part::Many) {
         many_flags(&plane, &mut node).await;
@@ -225,11 +224,15 @@ async fn edge_turns(server: &Server) -> Vec<Turn<'_>> {
 }
 
 /// The latency of one flag at half of what the node and this load generator reach together, each on a core of its
-/// own: where they share one, what is measured is how long the system lets one of them run.
-async fn latency(arguments: &Arguments, server: &Server, request: &Request) {
+/// own: where they share one, what is measured is how long the system lets one of them run. The node is started
+/// anew on its core, so that it has as many threads as that carries.
+async fn latency(arguments: &Arguments, node: &mut Node) {
     let own = std::process::id();
-    pin(server.id(), "0");
+    pin(own, "0");
+    let _ready = node.restart_alone().await;
     pin(own, "1");
+    let request = &node.request(&format!("/{}", flags::SINGLE));
+    let server = &node.server;
     let duration = Duration::from_secs_f64(arguments.seconds * 2.0);
     let most = closed(server.port, request, arguments.connections, duration).await;
     let half = open(
@@ -240,7 +243,6 @@ async fn latency(arguments: &Arguments, server: &Server, request: &Request) {
         duration,
     )
     .await;
-    pin(server.id(), "0-1");
     pin(own, "0-1");
     println!(
         "One flag, at most {:.0} requests/s over {} connections, one core each. At half of that: p50 {:?}, p99 {:?}, p99.9 {:?} ({} requests).\n",
