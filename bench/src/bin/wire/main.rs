@@ -105,7 +105,7 @@ async fn measure(arguments: &Arguments) {
         cost(arguments, folder.path(), &plane, &node).await;
     }
     if arguments.wants(Part::Latency) {
-        latency(arguments, &mut node).await;
+        latency(arguments, folder.path(), &mut node).await;
     }
     if arguments.wants(Part::Many) {
         many_flags(&plane, &mut node).await;
@@ -223,36 +223,34 @@ async fn edge_turns(server: &Server) -> Vec<Turn<'_>> {
     ]
 }
 
-/// The latency of one flag at half of what the node and this load generator reach together, each on a core of its
-/// own: where they share one, what is measured is how long the system lets one of them run. The node is started
-/// anew on its core, so that it has as many threads as that carries.
-async fn latency(arguments: &Arguments, node: &mut Node) {
+/// The latency of one flag at half of what a server and this load generator reach together, each on a core of its
+/// own: where they share one, what is measured is how long the system lets one of them run. The servers are started
+/// on their core, so that they have as many threads as it carries.
+async fn latency(arguments: &Arguments, folder: &Path, node: &mut Node) {
     let own = std::process::id();
     pin(own, "0");
     let _ready = node.restart_alone().await;
+    let request = node.request(&format!("/{}", flags::SINGLE));
+    let answer = once(node.server.port, &request).await;
+    let least = world::baseline(folder, &answer).await;
     pin(own, "1");
-    let request = &node.request(&format!("/{}", flags::SINGLE));
-    let server = &node.server;
-    let duration = Duration::from_secs_f64(arguments.seconds * 2.0);
-    let most = closed(server.port, request, arguments.connections, duration).await;
-    let half = open(
-        server.port,
-        request,
-        arguments.connections,
-        most.rate() / 2.0,
-        duration,
-    )
-    .await;
-    pin(own, "0-1");
+    let duration = Duration::from_secs_f64(arguments.seconds);
     println!(
-        "One flag, at most {:.0} requests/s over {} connections, one core each. At half of that: p50 {:?}, p99 {:?}, p99.9 {:?} ({} requests).\n",
-        most.rate(),
-        arguments.connections,
-        half.percentile(0.50),
-        half.percentile(0.99),
-        half.percentile(0.999),
-        half.latencies.len(),
+        "One flag at half of the highest rate, {} connections:\n",
+        arguments.connections
     );
+    println!("| round | server | requests/s | p50 | p99 | p99.9 |\n|---|---|---|---|---|---|");
+    for round in 1..=arguments.rounds {
+        for (who, server) in [("tidegate", &node.server), ("baseline", &least)] {
+            let most = closed(server.port, &request, arguments.connections, duration).await;
+            let rate = most.rate() / 2.0;
+            let half = open(server.port, &request, arguments.connections, rate, duration).await;
+            let [p50, p99, p999] = [0.50, 0.99, 0.999].map(|part| half.percentile(part));
+            println!("| {round} | {who} | {rate:.0} | {p50:.0?} | {p99:.0?} | {p999:.0?} |");
+        }
+    }
+    println!();
+    pin(own, "0-1");
 }
 
 /// Lets all threads of a process run on these cores only.
