@@ -13,6 +13,7 @@ use tidegate_model::key::{PolicyName, Revision};
 use tidegate_model::policy::{BlindAction, Policy};
 
 mod backtest;
+mod check;
 mod lint;
 mod preview;
 mod simulate;
@@ -62,6 +63,12 @@ Exit code 1 if a stage can never be reached")]
 
 Exit code 0 if there was no false alarm and every incident was noticed, 7 if not")]
     Backtest(backtest::Backtest),
+    /// Prove, state by state, that no rollout by a policy can do what it must not
+    #[command(after_help = "Example:
+  tidegate policy check canary.yaml
+
+Exit code 0 if every law was proven, 7 if one is broken, a stage cannot be reached, or not all was visited")]
+    Check(check::Check),
     /// All policies
     #[command(after_help = "Example:\n  tidegate policy list")]
     List,
@@ -96,12 +103,15 @@ pub(crate) async fn run(args: PolicyArgs) -> Result<(), Failure> {
         Verb::Lint { files } => return lint::run(screen, files),
         Verb::Simulate(args) => return simulate::run(screen, args),
         Verb::Preview(args) => return preview::run(screen, args),
+        Verb::Check(args) => return check::run(screen, args),
         Verb::Backtest(replay) => return backtest::run(&args.target, screen, replay).await,
         Verb::List | Verb::Show { .. } | Verb::Apply { .. } => {}
     }
     let client = Client::new(&args.target)?;
     match args.verb {
-        Verb::Lint { .. } | Verb::Simulate(_) | Verb::Preview(_) | Verb::Backtest(_) => Ok(()),
+        Verb::Lint { .. } | Verb::Simulate(_) | Verb::Preview(_) | Verb::Check(_) | Verb::Backtest(_) => {
+            Ok(())
+        }
         Verb::List => {
             let answer = client.get(&client.within("policies")).await?;
             screen.show(&answer.json()?, || Ok(table(screen, &answer.items()?)))

@@ -164,3 +164,33 @@ fn previews_show_the_calendar_and_name_what_is_never_reached() {
     let says = ["never reached: canary, half, everyone", "no window lets it start"];
     check(&["policy", "preview", &shut, "--start", "2026-01-09"], 1, &says);
 }
+
+#[test]
+fn checks_prove_or_tell_a_story() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    // Two stages and one rule: each more multiplies the states.
+    let (head, rest) = POLICY.split_once("    - { name: half").expect("a stage");
+    let (_, rules) = rest.split_once("safety:").expect("rules");
+    let everyone = "    - { name: everyone, percentage: 100, duration: 1h }\n";
+    let small = format!("{head}{everyone}safety:{rules}");
+    let policy = file(folder.path(), "small.yaml", &small);
+    let says = [
+        "no stage is skipped: holds",
+        "every stage and the end can be reached: holds",
+        "all there are",
+    ];
+    check(&["policy", "check", &policy], 0, &says);
+    let trusting = small.replace("threshold: 0.5", "threshold: 0.5\n      unknown: healthy");
+    let trusting = file(folder.path(), "trusting.yaml", &trusting);
+    let says = [
+        "nothing opens on an unknown: BROKEN",
+        "could not be judged (no_series)",
+        "> run 10s errors=no_series",
+    ];
+    check(&["policy", "check", &trusting], 7, &says);
+    check(
+        &["policy", "check", &policy, "--states", "9"],
+        7,
+        &["not all there are", "nothing is proven"],
+    );
+}

@@ -8,6 +8,7 @@ pub mod alarm;
 pub mod answer;
 pub mod backtest;
 pub mod calendar;
+pub mod check;
 pub mod fault;
 pub mod gates;
 pub mod history;

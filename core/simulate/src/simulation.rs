@@ -303,6 +303,13 @@ impl<A: Source> Simulation<A> {
         self.feed(Input::Wake)
     }
 
+    /// Forgets what was told and journalled so far, and nothing that the next step reads.
+    pub(crate) fn forget_the_past(&mut self) {
+        self.taken.clear();
+        self.journal.clear();
+        self.questions.clear();
+    }
+
     /// The state that the journal tells, read from its text.
     ///
     /// # Errors
