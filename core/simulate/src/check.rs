@@ -7,23 +7,21 @@
 
 use crate::answer::{Answer, Script};
 use crate::fault::Fault;
-use crate::gates::Says;
 use crate::setting::Setting;
-use crate::simulation::Simulation;
+use crate::simulation::{Simulation, Taken};
 use crate::telling::Entry;
+use moves::{Look, Move, commands, follow};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
-use tidegate_decide::schedule::{Opening, opening};
 use tidegate_model::Timestamp;
-use tidegate_model::access::Role;
 use tidegate_model::gate::GateVerdict;
 use tidegate_model::key::{RuleName, StageName, TargetName};
-use tidegate_model::policy::{Policy, UnknownMeans, Window, WindowEffect};
-use tidegate_model::rollout::{Ending, PauseOwner, Phase, RolloutCommand};
-use tidegate_model::span::Span;
+use tidegate_model::policy::{Policy, UnknownMeans};
+use tidegate_model::rollout::{Ending, Phase};
 
 mod law;
+mod moves;
 mod scaled;
 mod state;
 
@@ -35,9 +33,6 @@ const ANSWERS_MAX: usize = 64;
 
 /// Most ways in which all gates together may answer: two of them.
 const GATES_MAX: usize = 9;
-
-/// Who commands, besides the one who started.
-const COMMANDER: &str = "carol";
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -81,24 +76,6 @@ impl Findings {
     }
 }
 
-/// Something that happens to a state.
-#[derive(Debug, Clone, PartialEq)]
-enum Move {
-    Look(Look),
-    Command(RolloutCommand, Role),
-    Restart,
-}
-
-/// A look at all rules.
-#[derive(Debug, Clone, PartialEq)]
-struct Look {
-    answers: BTreeMap<RuleName, Answer>,
-    /// Whether it is inside of a window.
-    open: bool,
-    /// What gates say that are asked; nothing, if they are not here.
-    gates: BTreeMap<TargetName, GateVerdict>,
-}
-
 struct Visited {
     /// Where it was come from, and how.
     from: Option<(usize, usize)>,
@@ -129,34 +106,8 @@ pub fn check(policy: &Policy, states_max: usize, mut progress: impl FnMut(usize)
     let scaled::Scaled { plan, alike } = scaled::scale(policy);
     let begin = Timestamp::default();
     let start = Simulation::begin(&Setting::of(&plan)?, &plan, Script::healthy(&plan), begin)?;
-    let (answers, all_answers) = scaled::answers(&plan);
-    // Windows are opened and shut at will, if they open at all.
-    let windows = &policy.schedule.windows;
-    let never = matches!(opening(windows, begin), Opening::Closed { opens: None, .. });
-    let open: &[bool] = match (windows.is_empty(), never) {
-        (true, _) => &[true],
-        (false, true) => &[false],
-        (false, false) => &[true, false],
-    };
-    let looks = answers
-        .iter()
-        .flat_map(|answers| open.iter().map(|open| Look::of(answers.clone(), *open)));
-    let (gates, all_gates) = scaled::gates(&plan);
-    let mut explorer = Explorer {
-        looks: looks.collect(),
-        gates,
-        as_zero: BTreeSet::new(),
-        visited: Vec::new(),
-        known: BTreeMap::new(),
-        queue: VecDeque::new(),
-        ways: Vec::new(),
-        broken: BTreeMap::new(),
-        reached: BTreeSet::from([0]),
-        completes: false,
-        moves: 0,
-    };
+    let (mut explorer, mut complete) = Explorer::of(policy, &plan);
     explorer.visit(start.clone(), None);
-    let mut complete = all_answers && all_gates;
     while let Some((index, world)) = explorer.queue.pop_front() {
         if explorer.visited.len() >= states_max {
             complete = false;
@@ -180,6 +131,35 @@ pub fn check(policy: &Policy, states_max: usize, mut progress: impl FnMut(usize)
 }
 
 impl Explorer {
+    /// One that has seen nothing yet of `plan`, which is `policy` scaled; and whether it tries everything.
+    fn of(policy: &Policy, plan: &Policy) -> (Self, bool) {
+        let (answers, all_answers) = scaled::answers(plan);
+        let (gates, all_gates) = scaled::gates(plan);
+        // Windows are opened and shut at will.
+        let open: &[bool] = if policy.schedule.windows.is_empty() {
+            &[true]
+        } else {
+            &[true, false]
+        };
+        let looks = answers
+            .iter()
+            .flat_map(|answers| open.iter().map(|open| Look::of(answers.clone(), *open)));
+        let explorer = Self {
+            looks: looks.collect(),
+            gates,
+            visited: Vec::new(),
+            known: BTreeMap::new(),
+            queue: VecDeque::new(),
+            ways: Vec::new(),
+            broken: BTreeMap::new(),
+            reached: BTreeSet::from([0]),
+            as_zero: BTreeSet::new(),
+            completes: false,
+            moves: 0,
+        };
+        (explorer, all_answers && all_gates)
+    }
+
     fn visit(&mut self, mut world: Simulation<Script>, from: Option<(usize, usize)>) {
         let key = state::key(&world);
         if self.known.contains_key(&key) {
@@ -205,31 +185,7 @@ impl Explorer {
             }
             self.moves += 1;
             for taken in &after.taken {
-                self.reached.extend(taken.after.stage());
-                self.completes |= matches!(
-                    taken.after.phase,
-                    Phase::Ended {
-                        ending: Ending::Completed,
-                        ..
-                    }
-                );
-                let look = match &way {
-                    Move::Look(look) => Some(look),
-                    Move::Command(..) | Move::Restart => None,
-                };
-                if law::opens(taken) {
-                    let rules = &world.rollout.start.plan.safety.rules;
-                    let zero = rules.iter().filter(|rule| {
-                        let answer = look.and_then(|look| look.answers.get(&rule.name));
-                        matches!(answer, Some(Answer::Unknown(why)) if rule.unknown.means(*why) == UnknownMeans::Zero)
-                    });
-                    self.as_zero.extend(zero.map(|rule| rule.name.clone()));
-                }
-                let answers = look.map(|look| &look.answers);
-                let open = look.is_none_or(|look| look.open);
-                if let Some((law, what)) = law::broken(taken, answers, open) {
-                    self.broken.entry(law).or_insert((what, index, way.clone()));
-                }
+                self.note(taken, index, &way);
             }
             let number = self.ways.len();
             let known = self.visited.len();
@@ -239,6 +195,35 @@ impl Explorer {
             }
         }
         Ok(())
+    }
+
+    /// Notes what a step shows that was taken on the `way` from the state `index`.
+    fn note(&mut self, taken: &Taken, index: usize, way: &Move) {
+        let look = match way {
+            Move::Look(look) => Some(look),
+            Move::Command(..) | Move::Restart => None,
+        };
+        self.reached.extend(taken.after.stage());
+        self.completes |= matches!(
+            taken.after.phase,
+            Phase::Ended {
+                ending: Ending::Completed,
+                ..
+            }
+        );
+        if law::opens(taken) {
+            let rules = &taken.before.start.plan.safety.rules;
+            let zero = rules.iter().filter(|rule| {
+                let answer = look.and_then(|look| look.answers.get(&rule.name));
+                matches!(answer, Some(Answer::Unknown(why)) if rule.unknown.means(*why) == UnknownMeans::Zero)
+            });
+            self.as_zero.extend(zero.map(|rule| rule.name.clone()));
+        }
+        let answers = look.map(|look| &look.answers);
+        let open = look.is_none_or(|look| look.open);
+        if let Some((law, what)) = law::broken(taken, answers, open) {
+            self.broken.entry(law).or_insert((what, index, way.clone()));
+        }
     }
 
     /// Every look that may happen; what gates say only matters while the next stage has some.
@@ -281,99 +266,6 @@ impl Explorer {
     }
 }
 
-/// What people can do in a state, and a restart.
-fn commands(world: &Simulation<Script>) -> Vec<Move> {
-    let reason = || "because".to_owned();
-    let rollout = &world.rollout;
-    let mut commands = vec![Move::Restart];
-    if !matches!(rollout.phase, Phase::Running { .. }) {
-        return commands;
-    }
-    let mut say = |command| commands.push(Move::Command(command, Role::Operator));
-    if !rollout.pauses.contains_key(&PauseOwner::Operator) {
-        say(RolloutCommand::Pause { reason: reason() });
-    }
-    for owner in rollout.pauses.keys() {
-        let (owner, reason) = (owner.clone(), reason());
-        say(RolloutCommand::Resume { owner, reason });
-    }
-    if rollout.proven_stage.is_some() {
-        say(RolloutCommand::Retreat { reason: reason() });
-    }
-    say(RolloutCommand::Rollback { reason: reason() });
-    say(RolloutCommand::Abort { reason: reason() });
-    let next = rollout
-        .next_stage()
-        .and_then(|next| rollout.start.plan.stage(next));
-    if let Some((next, asked)) = next.and_then(|next| Some((next, next.wait_for_approval.as_ref()?))) {
-        let command = RolloutCommand::Approve {
-            stage: next.name.clone(),
-            plan: None,
-        };
-        commands.extend(
-            asked
-                .roles
-                .iter()
-                .take(1)
-                .map(|role| Move::Command(command.clone(), *role)),
-        );
-    }
-    commands
-}
-
-/// Lets it happen. `false`: it was refused.
-fn follow(world: &mut Simulation<Script>, way: &Move) -> Result<bool, Fault> {
-    let outcome = match way {
-        Move::Look(look) => {
-            for (rule, answer) in &look.answers {
-                world.answers.insert(rule.clone(), *answer);
-            }
-            let says = |verdict: &GateVerdict| Says::verdict(*verdict, "because");
-            let gates = look.gates.iter();
-            world.gates = gates
-                .map(|(target, verdict)| (target.clone(), says(verdict)))
-                .collect();
-            world.rollout.start.plan.schedule.windows = if look.open { Vec::new() } else { vec![shut()] };
-            world.run(scaled::TICK)
-        }
-        Move::Command(command, role) => world.command(command.clone(), COMMANDER, *role),
-        Move::Restart => {
-            // The first looks after it come with the next look.
-            for rule in &world.rollout.start.plan.safety.rules {
-                world.answers.insert(rule.name.clone(), Answer::Silence);
-            }
-            world.gates.clear();
-            world.wake_anew()
-        }
-    };
-    match outcome {
-        Ok(()) => Ok(true),
-        Err(Fault::Refused(_)) => Ok(false),
-        Err(fault) => Err(fault),
-    }
-}
-
-impl Look {
-    fn of(answers: BTreeMap<RuleName, Answer>, open: bool) -> Self {
-        Self {
-            answers,
-            open,
-            gates: BTreeMap::new(),
-        }
-    }
-}
-
-/// A window that is always shut.
-fn shut() -> Window {
-    Window {
-        effect: WindowEffect::Deny,
-        cron: "0 0 * * *".to_owned(),
-        length: Span::seconds(48 * 3600),
-        timezone: "UTC".to_owned(),
-        reason: "closed".to_owned(),
-    }
-}
-
 /// What happened, with every decision.
 fn tell(mut world: Simulation<Script>, moves: &[Move]) -> Result<String, Fault> {
     let begin = world.now;
@@ -392,27 +284,4 @@ fn tell(mut world: Simulation<Script>, moves: &[Move]) -> Result<String, Fault> 
         }
     }
     Ok(text)
-}
-
-impl std::fmt::Display for Move {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Look(look) => {
-                write!(f, "run {}", scaled::TICK)?;
-                for (rule, answer) in &look.answers {
-                    write!(f, " {rule}={answer}")?;
-                }
-                f.write_str(if look.open { "" } else { ", windows closed" })
-            }
-            Self::Restart => f.write_str("restart"),
-            Self::Command(command, role) => match command {
-                RolloutCommand::Pause { .. } => write!(f, "pause {COMMANDER} because"),
-                RolloutCommand::Resume { owner, .. } => write!(f, "resume {COMMANDER} {owner} because"),
-                RolloutCommand::Approve { stage, .. } => write!(f, "approve {COMMANDER} {role} {stage}"),
-                RolloutCommand::Retreat { .. } => write!(f, "retreat {COMMANDER} because"),
-                RolloutCommand::Rollback { .. } => write!(f, "rollback {COMMANDER} because"),
-                RolloutCommand::Abort { .. } => write!(f, "abort {COMMANDER} because"),
-            },
-        }
-    }
 }

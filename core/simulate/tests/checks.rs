@@ -123,19 +123,29 @@ fn a_policy_that_takes_unknown_for_healthy_is_found_out() {
 }
 
 #[test]
-fn windows_that_never_open_leave_stages_unreached() {
-    let findings = explore(
-        &format!("{STAGES}  windows: [{{ deny: '0 0 * * *', for: 24h }}]\n"),
-        &rule("errors", ""),
-    );
-    let names: Vec<String> = findings.unreached.iter().map(ToString::to_string).collect();
-    assert_eq!(
-        (names.join(" ").as_str(), findings.completes),
-        ("half everyone", false)
-    );
+fn windows_are_opened_and_shut_at_will() {
     let open = format!("{STAGES}  windows: [{{ allow: '0 9 * * *', for: 8h }}]\n");
     let findings = explore(&open, &rule("errors", ""));
     assert!(findings.holds(), "{findings:#?}");
+    let without = explore(STAGES, &rule("errors", ""));
+    assert!(
+        findings.states > without.states,
+        "{} {}",
+        findings.states,
+        without.states
+    );
+}
+
+#[test]
+fn points_of_no_return_and_monitoring_are_explored() {
+    let stages = STAGES.replace("duration: 2h }", "duration: 2h, pointOfNoReturn: true }");
+    for action in ["rollback", "retreat"] {
+        let findings = explore(
+            &format!("{stages}  monitorAfter: 1h\n"),
+            &rule("errors", &format!(", action: {action}")),
+        );
+        assert!(findings.holds(), "{action}: {findings:#?}");
+    }
 }
 
 #[test]
@@ -152,4 +162,5 @@ fn rules_that_are_alike_are_explored_once_and_bounds_are_told() {
     );
     let few = check(&policy(STAGES, &rule("errors", "")), 20, |_| {}).expect("explored");
     assert!(!few.complete && !few.holds() && few.broken.is_empty());
+    assert_eq!(few.unreached.len(), 1, "{:?}", few.unreached);
 }

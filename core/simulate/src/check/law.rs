@@ -5,10 +5,11 @@ use crate::simulation::Taken;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
+use tidegate_decide::rollout::Input;
 use tidegate_model::gate::{Gate, GateVerdict};
 use tidegate_model::key::RuleName;
 use tidegate_model::policy::{Action, Rule, UnknownMeans};
-use tidegate_model::rollout::{Ending, PauseOwner, Phase};
+use tidegate_model::rollout::{Ending, PauseOwner, Phase, RolloutCommand};
 use tidegate_model::share::Share;
 use tidegate_model::verdict::Verdict;
 
@@ -24,17 +25,20 @@ pub enum Law {
     NeverOnUnknown,
     /// Nothing opens while it is paused, unapproved, outside of its windows, or through a closed gate.
     NeverUnasked,
+    /// Past a point of no return nothing but a person's explicit word leads back.
+    NoReturnIsKept,
     /// Nothing comes back from a rollback, and nothing follows an end.
     RollbackIsFinal,
 }
 
 impl Law {
     /// All laws, in the order of the documentation.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::BreachIsSafe,
         Self::NoStageSkipped,
         Self::NeverOnUnknown,
         Self::NeverUnasked,
+        Self::NoReturnIsKept,
         Self::RollbackIsFinal,
     ];
 }
@@ -48,6 +52,7 @@ impl fmt::Display for Law {
             Self::NeverUnasked => {
                 "nothing opens paused, unapproved, outside of a window or through a closed gate"
             }
+            Self::NoReturnIsKept => "past a point of no return nothing but a person leads back",
             Self::RollbackIsFinal => "a rollback is final",
         })
     }
@@ -93,6 +98,9 @@ pub(super) fn broken(
         if let Some(what) = unasked(taken, to, open) {
             return says(Law::NeverUnasked, what);
         }
+    }
+    if let Some(what) = returned(taken) {
+        return says(Law::NoReturnIsKept, what);
     }
     let tripped = not_acted_upon(taken, opens)?;
     says(Law::BreachIsSafe, format!("{tripped} is tripped"))
@@ -148,6 +156,32 @@ fn unasked(taken: &Taken, to: usize, open: bool) -> Option<String> {
     (!open).then(|| "no window was open".to_owned())
 }
 
+/// What was left behind that nothing leads back from, without anybody who said so.
+fn returned(taken: &Taken) -> Option<String> {
+    let (before, after) = (&taken.before, &taken.after);
+    let limit = before.no_return?;
+    let stays = match after.phase {
+        Phase::Running { stage, .. } => stage >= limit,
+        Phase::RollingBack { .. } => matches!(before.phase, Phase::RollingBack { .. }),
+        Phase::Ended { ending, .. } => ending == Ending::Completed || before.stage().is_none(),
+    };
+    let meant = matches!(
+        &taken.input,
+        Input::Command {
+            command: RolloutCommand::Rollback {
+                past_no_return: true,
+                ..
+            } | RolloutCommand::Abort {
+                past_no_return: true,
+                ..
+            },
+            ..
+        }
+    );
+    let stage = before.start.plan.stage(limit)?;
+    (!stays && !meant).then(|| format!("{} had taken effect", stage.name))
+}
+
 /// Whether the gate's last word was a pass that still counted.
 fn has_passed(taken: &Taken, gate: &Gate) -> bool {
     let state = taken.before.gates.get(&gate.target);
@@ -171,7 +205,10 @@ fn not_acted_upon(taken: &Taken, opens: bool) -> Option<RuleName> {
         let done = match rule.action {
             Action::Alert => !opens,
             Action::Pause => after.pauses.contains_key(&PauseOwner::Rule(rule.name.clone())),
-            Action::Retreat | Action::Rollback => false,
+            // Past a point of no return both lead back no further than that, and pause.
+            Action::Retreat | Action::Rollback => {
+                after.no_return.is_some() && after.pauses.contains_key(&PauseOwner::Rule(rule.name.clone()))
+            }
         };
         tripped && !done
     });
@@ -185,7 +222,6 @@ mod tests {
     use crate::simulation::Simulation;
     use crate::story::moment;
     use tidegate_model::policy::read;
-    use tidegate_model::rollout::RolloutCommand;
     use tidegate_model::span::Span;
 
     const POLICY: &str = r#"
@@ -263,6 +299,15 @@ safety:
             memory.looks.iter_mut().for_each(|look| *look = Verdict::Breached);
         };
         check(bad, good, true, Some(Law::BreachIsSafe));
+        let back = |taken: &mut Taken| {
+            taken.before.no_return = Some(1);
+            taken.after.phase = Phase::Running {
+                stage: 0,
+                since: taken.at,
+                effective: None,
+            };
+        };
+        check(back, good, true, Some(Law::NoReturnIsKept));
         let returns = |taken: &mut Taken| {
             taken.before.phase = Phase::RollingBack {
                 since: taken.at,

@@ -30,10 +30,13 @@ pub(super) fn scale(policy: &Policy) -> Scaled {
     let mut plan = policy.clone();
     // Windows are opened and shut from outside; alerts are not explored.
     plan.schedule.windows.clear();
+    plan.schedule.freezes.clear();
+    plan.schedule.bake_must_fit = false;
     plan.alerts.clear();
     plan.watchdog = None;
     let scale = |span: &mut Span, to: Span| *span = if span.is_zero() { Span::ZERO } else { to };
     scale(&mut plan.schedule.pause_between_stages, TICK);
+    scale(&mut plan.schedule.monitor_after, LONG);
     for stage in &mut plan.schedule.stages {
         scale(&mut stage.duration, LONG);
         for criterion in &mut stage.success_criteria {

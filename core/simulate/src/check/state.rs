@@ -30,7 +30,14 @@ pub(super) fn key(world: &Simulation<Script>) -> String {
     if let Some(approval) = &rollout.approval {
         let _ = write!(key, "a{},{};", approval.stage, age(approval.at));
     }
-    let _ = write!(key, "{:?},{};", rollout.proven_stage, rollout.retreated);
+    let _ = write!(
+        key,
+        "{:?},{},{:?},{:?};",
+        rollout.proven_stage,
+        rollout.retreated,
+        rollout.monitoring.map(age),
+        rollout.no_return
+    );
     for rule in &rollout.start.plan.safety.rules {
         if let Some(memory) = rollout.rules.get(&rule.name) {
             // The age of the newest look that is journalled says when the next one has to be, if a streak
