@@ -18,7 +18,7 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
     ("core/model", &[]),
     ("core/eval", &["model"]),
     ("core/decide", &["model", "interop", "stats"]),
-    ("core/simulate", &["model", "decide"]),
+    ("core/simulate", &["model", "decide", "stats"]),
     ("core/interop", &["model"]),
     ("store", &["model"]),
     ("actors", &["model", "decide", "eval", "interop", "store"]),

@@ -148,8 +148,8 @@ pub(crate) enum Failure {
         /// Which, and what it did instead.
         what: String,
     },
-    /// There is no history to replay.
-    #[error("the history cannot be read; check --prometheus and the queries of the policy")]
+    /// A Prometheus that was to be asked gives no answer.
+    #[error("Prometheus gives no answer; check --prometheus and the queries of the policy")]
     History {
         /// What came back instead.
         #[source]

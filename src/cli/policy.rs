@@ -15,6 +15,7 @@ use tidegate_model::policy::{BlindAction, Policy};
 mod backtest;
 mod check;
 mod lint;
+mod optimise;
 mod preview;
 mod simulate;
 
@@ -32,14 +33,11 @@ enum Verb {
     /// Check policy files, without any control plane; exit code 1 if one has mistakes
     #[command(after_help = "Examples:
   tidegate policy lint policies/
+  tidegate policy lint canary.yaml --prometheus http://127.0.0.1:9090 --argument service=shop
   tidegate policy lint canary.yaml --json
 
 Each finding is one line: FILE:LINE:COLUMN: SEVERITY: WHERE: WHAT; HINT")]
-    Lint {
-        /// Files, folders with *.yaml files, or `-` for standard input
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
+    Lint(lint::Lint),
     /// Tell what a rollout would do, decision by decision, without any control plane
     #[command(after_help = "Examples:
   tidegate policy simulate canary.yaml
@@ -69,6 +67,13 @@ Exit code 0 if there was no false alarm and every incident was noticed, 7 if not
 
 Exit code 0 if every law was proven, 7 if one is broken, a stage cannot be reached, or not all was visited")]
     Check(check::Check),
+    /// Print the schedule that finishes first and keeps what is asked for, ready to paste
+    #[command(after_help = "Example:
+  tidegate policy optimise canary.yaml --start '2026-01-05 09:00' --detect errors=1% \\
+    --users 250000 --exposure 2000000
+
+The policy says with `traffic` what the service is used to; its windows, freezes, approvals and gates are kept")]
+    Optimise(optimise::Optimise),
     /// All policies
     #[command(after_help = "Example:\n  tidegate policy list")]
     List,
@@ -100,18 +105,22 @@ struct Shown {
 pub(crate) async fn run(args: PolicyArgs) -> Result<(), Failure> {
     let screen = Screen::of(&args.target);
     match &args.verb {
-        Verb::Lint { files } => return lint::run(screen, files),
+        Verb::Lint(asked) => return lint::run(&args.target, screen, asked).await,
         Verb::Simulate(args) => return simulate::run(screen, args),
         Verb::Preview(args) => return preview::run(screen, args),
         Verb::Check(args) => return check::run(screen, args),
+        Verb::Optimise(args) => return optimise::run(screen, args),
         Verb::Backtest(replay) => return backtest::run(&args.target, screen, replay).await,
         Verb::List | Verb::Show { .. } | Verb::Apply { .. } => {}
     }
     let client = Client::new(&args.target)?;
     match args.verb {
-        Verb::Lint { .. } | Verb::Simulate(_) | Verb::Preview(_) | Verb::Check(_) | Verb::Backtest(_) => {
-            Ok(())
-        }
+        Verb::Lint(_)
+        | Verb::Simulate(_)
+        | Verb::Preview(_)
+        | Verb::Check(_)
+        | Verb::Optimise(_)
+        | Verb::Backtest(_) => Ok(()),
         Verb::List => {
             let answer = client.get(&client.within("policies")).await?;
             screen.show(&answer.json()?, || Ok(table(screen, &answer.items()?)))

@@ -42,6 +42,9 @@ fn lines_that_are_understood() {
         "tidegate rollout resume a",
         "tidegate rollout rollback a",
         "tidegate policy lint a.yaml b.yaml --json",
+        "tidegate policy lint a.yaml --at 2026-01-05 --prometheus http://p:9090 -a service=shop",
+        "tidegate policy check a.yaml --states 9",
+        "tidegate policy optimise a.yaml --start 2026-01-05 --detect errors=1% --users 9 --exposure 7 --shares 1,10",
         "tidegate policy list",
         "tidegate policy show canary",
         "tidegate policy apply policies",
@@ -97,6 +100,11 @@ fn lines_that_are_refused_say_why() {
     );
     check("tidegate rollout pause a", "--reason");
     check("tidegate policy lint", "<FILES>");
+    check("tidegate policy optimise a.yaml", "--start");
+    check(
+        "tidegate policy optimise a.yaml --start 2026-01-05 --first 0",
+        "for nobody",
+    );
     check("tidegate token create ci --role king", "viewer, editor");
     check("tidegate token create ci --role viewer --expires-in soon", "15m");
     check("tidegate audit --limit 0", "0 is not in 1..");

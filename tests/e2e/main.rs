@@ -17,6 +17,7 @@ mod commands;
 mod demo;
 mod exporter;
 mod flagd;
+mod lints;
 mod lists;
 mod plane;
 mod policies;

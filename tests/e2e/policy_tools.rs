@@ -158,7 +158,7 @@ fn previews_show_the_calendar_and_name_what_is_never_reached() {
     assert_eq!(json["calendar"]["best"]["finish"], "2026-01-12T09:00:10Z");
     let shut = POLICY.replace(
         "windows:\n",
-        "windows:\n    - { deny: \"0 0 * * *\", for: 24h }\n",
+        "freezes: [{ from: 2026-01-01, to: 2027-12-31, reason: for good }]\n  windows:\n",
     );
     let shut = file(folder.path(), "shut.yaml", &shut);
     let says = ["never reached: canary, half, everyone", "no window lets it start"];
@@ -168,7 +168,7 @@ fn previews_show_the_calendar_and_name_what_is_never_reached() {
 #[test]
 fn checks_prove_or_tell_a_story() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
-    // Two stages and one rule: each more multiplies the states.
+    // Two stages, one rule and no windows: each more multiplies the states.
     let (head, rest) = POLICY.split_once("    - { name: half").expect("a stage");
     let (_, rules) = rest.split_once("safety:").expect("rules");
     let everyone = "    - { name: everyone, percentage: 100, duration: 1h }\n";
@@ -192,5 +192,113 @@ fn checks_prove_or_tell_a_story() {
         &["policy", "check", &policy, "--states", "9"],
         7,
         &["not all there are", "nothing is proven"],
+    );
+}
+
+/// A policy whose stages see little, with windows that an approval does not outlast.
+const TIGHT: &str = r#"
+apiVersion: tidegate/v1
+kind: RolloutPolicy
+name: tight
+traffic: { perMinute: 600, baseline: { errors: 0.2% } }
+schedule:
+  type: custom
+  stages:
+    - { name: canary, percentage: 1, duration: 15m }
+    - { name: everyone, percentage: 100, duration: 1h, waitForApproval: { expires: 8h } }
+  windows:
+    - { allow: "0 9 * * Mon-Fri", for: 8h, timezone: Europe/Paris }
+safety:
+  rules:
+    - name: errors
+      query: |
+        sum(rate(http_requests_total{flag="{{flag}}", variation="{{variation}}", code=~"5.."}[{{window}}]))
+          / sum(rate(http_requests_total{flag="{{flag}}", variation="{{variation}}"}[{{window}}]))
+      threshold: 2%
+"#;
+
+#[test]
+fn lint_says_what_stages_see_and_what_expires() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let policy = file(folder.path(), "tight.yaml", TIGHT);
+    let lint = ["policy", "lint", policy.as_str(), "--at", "2026-01-05"];
+    let says = [
+        "tight.yaml:9:7: warning: schedule.stages[0]: a healthy candidate trips errors in canary",
+        "tight.yaml:10:75: warning: schedule.stages[1].waitForApproval: an approval counts for 8h",
+        "tight is valid",
+        "SEES FROM",
+    ];
+    check(&lint, 0, &says);
+    let json = check(&[&lint[..], &["--json"]].concat(), 0, &[]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["items"][0]["sight"][0]["requests"], 30.0);
+    let empty = file(
+        folder.path(),
+        "empty.yaml",
+        &TIGHT.replace("duration: 15m", "duration: 0s"),
+    );
+    check(
+        &["policy", "lint", &empty],
+        1,
+        &["empty.yaml:9:49: error", "a stage of no length"],
+    );
+    let never = TIGHT.replace(
+        "  windows:\n",
+        "  windows:\n    - { deny: \"0 0 * * *\", for: 24h }\n",
+    );
+    let never = file(folder.path(), "never.yaml", &never);
+    check(
+        &["policy", "lint", &never],
+        1,
+        &["error: schedule.windows: these windows never let any stage open"],
+    );
+}
+
+#[test]
+fn the_fastest_schedule_can_be_pasted() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let rich = TIGHT.replace("perMinute: 600,", "perMinute: 60000,");
+    let policy = file(folder.path(), "rich.yaml", &rich);
+    let optimise = [
+        "policy",
+        "optimise",
+        policy.as_str(),
+        "--start",
+        "2026-01-05 08:00",
+    ];
+    let with = |more: &[&str], exit: i32, says: &[&str]| check(&[&optimise[..], more].concat(), exit, says);
+    let printed = with(
+        &["--users", "1000"],
+        0,
+        &["schedule:", "percentage: 100", "waitForApproval", "timezone"],
+    );
+    let (before, rest) = rich.split_once("schedule:").expect("a schedule");
+    let (_, after) = rest.split_once("safety:").expect("rules");
+    let pasted = file(
+        folder.path(),
+        "pasted.yaml",
+        &format!("{before}{printed}safety:{after}"),
+    );
+    check(
+        &["policy", "lint", &pasted, "--at", "2026-01-05"],
+        0,
+        &["rich is valid"],
+    );
+    with(&["--detect", "errors=0.3%"], 1, &["lets errors see 0.3 %"]);
+    with(
+        &["--users", "1000", "--exposure", "1"],
+        1,
+        &["the least exposed has"],
+    );
+    with(
+        &["--detect", "latency=1%"],
+        1,
+        &["latency has no baseline", "known: errors"],
+    );
+    let silent = file(folder.path(), "silent.yaml", POLICY);
+    check(
+        &["policy", "optimise", &silent, "--start", "2026-01-05"],
+        1,
+        &["add 'traffic:"],
     );
 }

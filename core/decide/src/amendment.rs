@@ -241,6 +241,9 @@ impl Found {
         if before.notify != after.notify {
             self.note("others are told of it", false);
         }
+        if before.traffic != after.traffic {
+            self.note("other traffic is declared, which decides nothing", false);
+        }
     }
 }
 

@@ -24,10 +24,13 @@ mod query;
 pub mod read;
 mod score;
 mod slo;
+mod traffic;
 
 pub use comparison::{Counters, Ranks, Sequential, Sides, SidesBy};
+pub use query::promql::{is_share, metrics as metrics_of};
 pub use score::{Score, ScorePart};
 pub use slo::{BudgetLeft, BurnRate, ErrorRatio, Slo};
+pub use traffic::Traffic;
 
 /// How a feature is opened, watched and shut.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -56,6 +59,9 @@ pub struct Policy {
     /// Who is told of what.
     #[serde(default)]
     pub notify: Vec<NotifyRule>,
+    /// What the service is used to, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
 }
 
 impl Policy {

@@ -12,6 +12,8 @@ pub mod check;
 pub mod fault;
 pub mod gates;
 pub mod history;
+pub mod lint;
+pub mod optimise;
 pub mod setting;
 pub mod simulation;
 pub mod story;

@@ -115,7 +115,7 @@ fn clocks_that_change_are_followed() {
 fn stages_behind_windows_that_never_open_are_named() {
     let stages = "  stages:\n    - { name: a, percentage: 1, duration: 1h }\n    - { name: b, percentage: 50, \
                   duration: 1h }\n    - { name: c, percentage: 100, duration: 1h }\n";
-    let shut = "  windows: [{ deny: '0 0 * * *', for: 24h, reason: closed }]\n";
+    let shut = "  freezes: [{ from: 2026-01-01, to: 2028-01-01, reason: closed }]\n";
     let never = Calendar::of(
         &policy(&format!("{stages}{shut}"), &rule("errors", 300, 60)),
         at("2026-01-05"),

@@ -98,8 +98,7 @@ impl RateRatioTest {
         let ln = |(ln_bet, bet): (&f64, Bet)| ln_bet + bet.weight.ln();
         let largest = weighed().map(ln).fold(f64::NEG_INFINITY, f64::max);
         let sum: f64 = weighed().map(|one| (ln(one) - largest).exp()).sum();
-        let weights: f64 = bets().map(|bet| bet.weight).sum();
-        largest + sum.ln() - weights.ln()
+        largest + sum.ln() - weights().ln()
     }
 
     /// The always-valid p-value: the hypothesis is rejected at the first look at which this is at most
@@ -111,12 +110,17 @@ impl RateRatioTest {
 }
 
 /// One bet: that the rate is `times` the hypothesis', with this much of the stake.
-struct Bet {
-    times: f64,
-    weight: f64,
+pub(crate) struct Bet {
+    pub(crate) times: f64,
+    pub(crate) weight: f64,
 }
 
-fn bets() -> impl Iterator<Item = Bet> {
+/// All weights together.
+pub(crate) fn weights() -> f64 {
+    bets().map(|bet| bet.weight).sum()
+}
+
+pub(crate) fn bets() -> impl Iterator<Item = Bet> {
     (1..=BETS).map(|step| {
         let doublings = f64::from(step) / BETS_PER_DOUBLING;
         let off = (doublings - EXPECTED) / SPREAD;

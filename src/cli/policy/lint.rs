@@ -1,14 +1,38 @@
 //! Checking policy files without any control plane.
+//!
+//! What the text says is checked wherever a policy is read; what its calendar and its traffic make of it is
+//! checked by `lint` alone, because it depends on the day, and on a Prometheus if one is given.
 
 use crate::cli::failure::Failure;
+use crate::cli::instant;
 use crate::cli::read_text;
 use crate::cli::screen::{self, Screen};
+use crate::cli::target::Target;
+use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use tidegate_model::Timestamp;
+use tidegate_model::because::Figure;
 use tidegate_model::policy::Policy;
 use tidegate_model::policy::diagnostic::{Diagnostic, Severity};
-use tidegate_model::policy::read::read;
+use tidegate_model::policy::read::{locate, read};
+use tidegate_simulate::lint::sight::{Percent, Sight};
+use tidegate_simulate::lint::{Concern, lint};
+
+mod measured;
+
+#[derive(Debug, Args)]
+pub(super) struct Lint {
+    /// Files, folders with *.yaml files, or `-` for standard input
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// The day on which windows and freezes are looked at [default: now]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    at: Option<Timestamp>,
+    #[command(flatten)]
+    asked: measured::Asked,
+}
 
 /// A file and what is wrong with it.
 #[derive(Serialize)]
@@ -17,6 +41,12 @@ pub(super) struct Checked {
     #[serde(rename = "valid", serialize_with = "is_some")]
     pub(super) policy: Option<Policy>,
     diagnostics: Vec<Diagnostic>,
+    /// What each stage can see.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sight: Vec<Sight>,
+    /// What was measured of its traffic.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    measured: Vec<String>,
     #[serde(skip)]
     pub(super) text: String,
 }
@@ -26,14 +56,92 @@ fn is_some<S: serde::Serializer>(policy: &Option<Policy>, serializer: S) -> Resu
 }
 
 /// Checks the files and shows everything that is wrong with them.
-pub(super) fn run(screen: Screen, files: &[PathBuf]) -> Result<(), Failure> {
-    let checked = check(files)?;
+pub(super) async fn run(target: &Target, screen: Screen, args: &Lint) -> Result<(), Failure> {
+    let source = args.asked.source()?;
+    let now = args.at.unwrap_or_else(chrono::Utc::now);
+    let mut checked = check(&args.files)?;
+    for file in &mut checked {
+        let Some(policy) = &mut file.policy else {
+            continue;
+        };
+        let mut concerns = Vec::new();
+        if let Some(source) = &source {
+            let found = measured::measure(source, &args.asked, &target.environment, policy, now).await?;
+            concerns = found.concerns;
+            policy.traffic = found.traffic;
+            file.measured = found.notes;
+        }
+        let linted = lint(policy, now);
+        concerns.extend(linted.concerns);
+        file.sight = linted.sight;
+        let warnings = concerns.into_iter().map(|concern| warning(&file.text, concern));
+        file.diagnostics.extend(warnings);
+        file.diagnostics.sort_by_key(|one| (one.line, one.column));
+    }
     let findings = json!({ "items": checked });
-    screen.show(&findings, || Ok(findings_as_text(&checked)))?;
+    screen.show(&findings, || Ok(shown(screen, &checked)))?;
     match mistakes(&checked) {
         0 => Ok(()),
         errors => Err(Failure::Mistakes { errors }),
     }
+}
+
+fn warning(text: &str, concern: Concern) -> Diagnostic {
+    let (line, column) = locate(text, &concern.path);
+    Diagnostic {
+        severity: Severity::Warning,
+        line,
+        column,
+        path: concern.path,
+        message: concern.message,
+        hint: concern.hint,
+    }
+}
+
+/// All findings, and below what stages see.
+fn shown(screen: Screen, checked: &[Checked]) -> String {
+    let mut text = findings_as_text(checked);
+    for file in checked {
+        for note in &file.measured {
+            text.push_str(&format!("{}: measured: {note}\n", file.file));
+        }
+        if !file.sight.is_empty() {
+            text.push('\n');
+            text.push_str(&seen(screen, &file.sight));
+        }
+    }
+    text
+}
+
+fn seen(screen: Screen, sight: &[Sight]) -> String {
+    let row = |sight: &Sight| {
+        let smallest = sight
+            .smallest
+            .map_or_else(|| "nothing".to_owned(), |share| Percent(share).to_string());
+        vec![
+            screen::cell(&sight.stage),
+            screen::cell(&sight.rule),
+            screen::cell(Figure(sight.requests.floor())),
+            screen::cell(Percent(sight.usual)),
+            screen::cell(smallest),
+            screen::cell(
+                sight
+                    .named
+                    .map_or_else(String::new, |named| Percent(named).to_string()),
+            ),
+            screen::cell(Percent(sight.false_alarm)),
+        ]
+    };
+    let header = [
+        "stage",
+        "rule",
+        "requests",
+        "usually bad",
+        "sees from",
+        "bad from",
+        "false alarm",
+    ];
+    screen.table(&header, sight.iter().map(row).collect(), "")
 }
 
 /// Shows everything that is wrong with the files, if anything makes one unusable.
@@ -61,6 +169,8 @@ pub(super) fn check(files: &[PathBuf]) -> Result<Vec<Checked>, Failure> {
                 file,
                 policy,
                 diagnostics,
+                sight: Vec::new(),
+                measured: Vec::new(),
                 text,
             });
         }
@@ -163,6 +273,8 @@ mod tests {
             file: "p/canary.yaml".to_owned(),
             policy: None,
             diagnostics: vec![diagnostic(Severity::Error, 12), diagnostic(Severity::Warning, 3)],
+            sight: Vec::new(),
+            measured: Vec::new(),
             text: String::new(),
         }];
         assert_eq!(

@@ -91,6 +91,7 @@ fn empty() -> Policy {
         alerts: Vec::new(),
         watchdog: None,
         notify: Vec::new(),
+        traffic: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Filling in what a policy leaves open.
 
 use super::query::{BUILT_IN, Placeholder, Setting, Template, promql, refusal};
-use super::{Argument, Policy, Source};
+use super::{Argument, Policy, Rule, Source};
 use crate::invalid::{Invalid, Violation, nearest};
 use crate::key::{EnvironmentKey, FlagKey, VariationKey};
 use crate::span::Span;
@@ -152,6 +152,18 @@ impl Source {
         (queries.into_iter())
             .map(|(field, query)| (field, query, window))
             .collect()
+    }
+}
+
+impl Rule {
+    /// Its queries, each with where it stands below the rule in the file.
+    #[must_use]
+    pub fn queries(&self) -> Vec<(&'static str, String)> {
+        let mut source = self.source.clone();
+        let own = source.queries_mut(self.window).into_iter();
+        let own = own.map(|(field, query, _window)| (field, query.clone()));
+        let minimum = self.minimum.as_ref().and_then(|minimum| minimum.query.clone());
+        own.chain(minimum.map(|query| ("minimum.query", query))).collect()
     }
 }
 

@@ -19,15 +19,18 @@ mod findings;
 mod freeze;
 mod gate;
 pub mod keys;
+mod locate;
 mod notify;
 mod rule;
 mod schedule;
 mod settle;
 mod stage;
 mod targets;
+mod traffic;
 mod window;
 mod yaml;
 
+pub use locate::locate;
 pub use targets::targets;
 
 /// What `apiVersion` says in the files that are read here.
@@ -78,6 +81,9 @@ fn policy(root: &Cursor<'_>) -> Option<Policy> {
     if let (Some(at), Some(schedule), Some(rules)) = (top.get("schedule"), &schedule, rules) {
         settle::criteria(at, schedule, rules);
     }
+    let traffic = top.or("traffic", None, |at| {
+        traffic::read(at, rule_names.as_deref()).map(Some)
+    });
     let blind = blind(top.get("blind"), rules);
     let rollback = rollback(top.get("rollback"), rules);
     Some(Policy {
@@ -91,6 +97,7 @@ fn policy(root: &Cursor<'_>) -> Option<Policy> {
         alerts: alerts?,
         watchdog: watchdog?,
         notify: notify?,
+        traffic: traffic?,
     })
 }
 

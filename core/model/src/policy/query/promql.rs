@@ -1,8 +1,10 @@
 //! What can be said of a PromQL expression without asking any Prometheus.
 
-use promql_parser::parser::token::{T_BOTTOMK, T_COUNT_VALUES, T_TOPK};
+use promql_parser::label::{MatchOp, Matcher};
+use promql_parser::parser::token::{T_BOTTOMK, T_COUNT_VALUES, T_DIV, T_TOPK};
 use promql_parser::parser::value::ValueType;
-use promql_parser::parser::{AggregateExpr, BinaryExpr, Call, Expr, LabelModifier};
+use promql_parser::parser::{AggregateExpr, BinaryExpr, Call, Expr, LabelModifier, VectorSelector};
+use std::collections::BTreeSet;
 
 /// Longest query, in bytes. Also keeps the parser's tree shallow enough to be walked by recursion.
 pub(crate) const QUERY_BYTES_MAX: usize = 8192;
@@ -137,6 +139,71 @@ fn bracket(message: String, offset: usize) -> Unusable {
         hint: "count the brackets and quotes around it",
         offset: Some(offset),
     }
+}
+
+/// The names of the metrics that a query asks for, as far as its text tells.
+#[must_use]
+pub fn metrics(query: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    if query.len() <= QUERY_BYTES_MAX
+        && let Ok(expression) = promql_parser::parser::parse(query)
+    {
+        gather(&expression, &mut names);
+    }
+    names
+}
+
+/// Whether a query divides what was counted of a metric by all that was counted of it, and so yields a share.
+#[must_use]
+pub fn is_share(query: &str) -> bool {
+    fn shares(expression: &Expr) -> bool {
+        match expression {
+            Expr::Paren(inner) => shares(&inner.expr),
+            Expr::Binary(binary) if binary.op.id() == T_DIV => {
+                let (mut part, mut whole) = (BTreeSet::new(), BTreeSet::new());
+                gather(&binary.lhs, &mut part);
+                gather(&binary.rhs, &mut whole);
+                part == whole && whole.len() == 1
+            }
+            _ => false,
+        }
+    }
+    query.len() <= QUERY_BYTES_MAX
+        && promql_parser::parser::parse(query).is_ok_and(|expression| shares(&expression))
+}
+
+fn gather(expression: &Expr, names: &mut BTreeSet<String>) {
+    match expression {
+        Expr::Paren(inner) => gather(&inner.expr, names),
+        Expr::Unary(inner) => gather(&inner.expr, names),
+        Expr::Subquery(inner) => gather(&inner.expr, names),
+        Expr::Aggregate(aggregate) => {
+            gather(&aggregate.expr, names);
+            if let Some(parameter) = &aggregate.param {
+                gather(parameter, names);
+            }
+        }
+        Expr::Call(call) => {
+            for argument in &call.args.args {
+                gather(argument, names);
+            }
+        }
+        Expr::Binary(binary) => {
+            gather(&binary.lhs, names);
+            gather(&binary.rhs, names);
+        }
+        Expr::VectorSelector(selector) => names.extend(name_of(selector)),
+        Expr::MatrixSelector(matrix) => names.extend(name_of(&matrix.vs)),
+        Expr::NumberLiteral(_) | Expr::StringLiteral(_) | Expr::Extension(_) => {}
+    }
+}
+
+/// The metric that is selected, if it is named.
+fn name_of(selector: &VectorSelector) -> Option<String> {
+    let mut matchers = selector.matchers.matchers.iter();
+    let is_name = |matcher: &&Matcher| matcher.name == "__name__" && matcher.op == MatchOp::Equal;
+    let by_label = || matchers.find(is_name).map(|matcher| matcher.value.clone());
+    selector.name.clone().or_else(by_label)
 }
 
 fn series(expression: &Expr) -> Series {
@@ -281,6 +348,49 @@ mod tests {
             "x{",
         ] {
             assert!(check_selector(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn metrics_are_found_wherever_they_stand() {
+        let found = |query: &str| metrics(query).into_iter().collect::<Vec<_>>().join(" ");
+        for (query, expected) in [
+            ("1 + time()", ""),
+            (
+                "sum(rate(errors[5m])) / sum(rate(requests[5m]))",
+                "errors requests",
+            ),
+            ("-(a or vector(0)) > bool b", "a b"),
+            ("max_over_time(sum(a)[5m:1m])", "a"),
+            ("topk(scalar(n), a)", "a n"),
+            ("{__name__=\"a\"}", "a"),
+            ("{job=\"a\"}", ""),
+            (
+                "histogram_quantile(0.9, sum by (le) (rate(a_bucket[5m])))",
+                "a_bucket",
+            ),
+            ("not promql (", ""),
+        ] {
+            assert_eq!(found(query), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn shares_are_told_from_other_quotients() {
+        for share in [
+            "sum(rate(x{code=~\"5..\"}[5m])) / sum(rate(x[5m]))",
+            "((sum(rate(x{a=\"b\"}[5m])) or vector(0)) / sum(rate(x[5m])))",
+        ] {
+            assert!(is_share(share), "{share}");
+        }
+        for other in [
+            "sum(x)",
+            "sum(x_sum) / sum(x_count)",
+            "sum(x) / 2",
+            "sum(x) * sum(x)",
+            "x /",
+        ] {
+            assert!(!is_share(other), "{other}");
         }
     }
 

@@ -37,6 +37,7 @@ pub const POLICY: Level = Level {
         "alerts",
         "watchdog",
         "notify",
+        "traffic",
     ],
 };
 /// `arguments.<name>`
@@ -270,6 +271,12 @@ pub const NOTIFY: Level = Level {
     required: &["to"],
     optional: &["on"],
 };
+/// `traffic`
+pub const TRAFFIC: Level = Level {
+    name: "traffic",
+    required: &["perMinute"],
+    optional: &["baseline"],
+};
 
 /// Every level there is.
 pub const LEVELS: &[&Level] = &[
@@ -303,6 +310,7 @@ pub const LEVELS: &[&Level] = &[
     &WATCHDOG,
     &GATE,
     &NOTIFY,
+    &TRAFFIC,
 ];
 
 /// How a schedule is written.

@@ -67,7 +67,7 @@ fn check_windows(at: &Cursor<'_>, stages: &[Stage], windows: &[Window], fit: boo
     let bakes = stages.iter().map(|stage| stage.duration);
     let longest_bake = bakes.max().unwrap_or_default();
     let Some(longest) = longest_opening(windows, from, longest_bake) else {
-        place.warning(
+        place.error(
             "these windows never let any stage open",
             "there is no moment inside an 'allow' and outside of every 'deny'",
         );
@@ -152,7 +152,7 @@ struct Ramp {
 
 fn ramp(schedule: &Mapping<'_>) -> Option<Ramp> {
     let from = schedule.get("from").and_then(stage::open_share);
-    let duration = schedule.get("duration").and_then(Cursor::span);
+    let duration = schedule.get("duration").and_then(stage::lasting);
     Some(Ramp {
         from: from?,
         duration: duration?,

@@ -6,6 +6,7 @@ use super::{LIST_MAX, gate, keys, unique_names};
 use crate::access::{Permission, Role};
 use crate::policy::{Approval, Stage, SuccessCriterion};
 use crate::share::Share;
+use crate::span::Span;
 use std::collections::BTreeSet;
 
 /// A share of somebody at least.
@@ -19,6 +20,11 @@ pub(super) fn open_share(at: &Cursor<'_>) -> Option<Share> {
         return None;
     }
     Some(share)
+}
+
+/// How long a stage lasts.
+pub(super) fn lasting(at: &Cursor<'_>) -> Option<Span> {
+    at.positive_span("a stage of no length shows nothing before the next opens")
 }
 
 pub(super) fn read(at: &Cursor<'_>, rules: Option<&[&str]>) -> Option<Vec<Stage>> {
@@ -65,7 +71,7 @@ fn stage(at: &Cursor<'_>, rules: Option<&[&str]>, largest: &mut Option<Share>) -
         Some(at) => at.name(),
         None => percentage.and_then(name_of),
     };
-    let duration = stage.get("duration").and_then(Cursor::span);
+    let duration = stage.get("duration").and_then(lasting);
     let approval = stage.or("waitForApproval", None, approval);
     let criteria = stage.or("successCriteria", Vec::new(), |at| {
         let criteria: Vec<_> = at.list()?.iter().map(|item| criterion(item, rules)).collect();
