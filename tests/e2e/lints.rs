@@ -53,13 +53,13 @@ async fn a_prometheus_is_asked_what_is_there_and_what_is_usual() {
     let url = prometheus.url();
     let lint = ["policy", "lint", &policy, "--prometheus", &url];
     let says = [
-        "measured.yaml:22:14: warning: safety.rules[1].query: this Prometheus has had no http_request_total for a day; did \
+        "measured.yaml:21:14: warning: safety.rules[1].query: this Prometheus has had no http_request_total for a day; did \
          you mean 'http_requests_total'?",
         "warning: safety.rules[2].query: brings 2 series now",
         "measured: errors was 0.1 % in the last day",
         "requests a minute in the last day",
         // 150 requests a minute on average of the day, and 1 % of them is the candidate's.
-        "errors asks for 100 samples, and 5m bring 7.5 at 1 %",
+        "errors asks for 100 samples, and 5m bring 7.5",
         "measured is valid",
     ];
     let said = check(&lint, 0, &says);

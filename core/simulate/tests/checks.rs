@@ -129,10 +129,10 @@ fn windows_are_opened_and_shut_at_will() {
     assert!(findings.holds(), "{findings:#?}");
     let without = explore(STAGES, &rule("errors", ""));
     assert!(
-        findings.states > without.states,
+        findings.moves > without.moves,
         "{} {}",
-        findings.states,
-        without.states
+        findings.moves,
+        without.moves
     );
 }
 

@@ -125,11 +125,14 @@ fn approvals_that_expire_before_they_can_be_used_are_named() {
         policy("", &stages, "")
     };
     let path = "schedule.stages[1].waitForApproval";
-    // From Friday at five to Monday at nine, in the winter and an hour less or more when clocks change.
-    check(&asking("8h", OFFICE), path, "nothing opens for 2days 17h");
+    let night = "  windows: [{ allow: '0 3 * * *', for: 30m, timezone: Europe/Paris }]\n";
+    // Half past two to three is one hour shorter when clocks go forward.
+    check(&asking("15m", night), path, "within the same 45m");
+    check(&asking("15m", night), path, "shut for 22h 30m at least");
     check(&asking("5s", ""), path, "only moves at a look, every 10s");
-    assert_eq!(found(&asking("66h", OFFICE)), []);
-    assert_eq!(found(&asking("8h", "")), []);
+    assert_eq!(found(&asking("1d", night)), [], "until the next window");
+    assert_eq!(found(&asking("8h", OFFICE)), [], "there is a whole day for it");
+    assert_eq!(found(&asking("15m", "")), []);
 }
 
 #[test]
@@ -154,7 +157,7 @@ fn what_stages_cannot_see_is_named() {
         "schedule.stages[0]",
         "a healthy candidate trips errors in canary",
     );
-    let asks = "      minimum: { query: sum(increase(x[{{window}}])), atLeast: 200 }\n";
+    let asks = "      minimum: { query: 'sum(increase(x[{{window}}]))', atLeast: 200 }\n";
     check(
         &policy(&traffic(600), "", asks),
         "schedule.stages[0]",

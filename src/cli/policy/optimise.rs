@@ -27,7 +27,7 @@ pub(super) struct Optimise {
     /// When somebody wants to start the rollout, for example 2026-01-05T09:00:00Z
     #[arg(long, value_name = "TIME", value_parser = instant)]
     start: Timestamp,
-    /// What every stage must be able to see, as a share of bad requests [default: each rule's threshold]
+    /// What every stage must be able to see, as a share of bad requests [default: twice as far from the usual as each rule's threshold]
     #[arg(long, value_name = "RULE=SHARE", value_parser = crate::cli::pair)]
     detect: Vec<(String, String)>,
     /// What stages may open, in per cent
@@ -79,7 +79,7 @@ pub(super) fn run(screen: Screen, args: &Optimise) -> Result<(), Failure> {
         Failure::input(
             &policy.name,
             unable,
-            "ask for less: a larger --first, --longest or --exposure, or a smaller --detect",
+            "ask for less: a larger --first, --longest or --exposure, or let it see only a larger regression with --detect",
         )
     })?;
     let calendar = Calendar::of(&policy, wish.starts, None);
@@ -121,6 +121,21 @@ fn wish(args: &Optimise, policy: &Policy, traffic: &Traffic) -> Result<Wish, Fai
             "give a longer step, or a shorter --longest",
         ));
     }
+    Ok(Wish {
+        starts: args.start,
+        shares,
+        first: args.first,
+        growth: args.growth,
+        step: args.step,
+        longest: args.longest,
+        detect: detect(args, policy, traffic)?,
+        users: args.users,
+        exposure: args.exposure,
+    })
+}
+
+/// What each rule is to see.
+fn detect(args: &Optimise, policy: &Policy, traffic: &Traffic) -> Result<BTreeMap<RuleName, f64>, Failure> {
     let mut detect: BTreeMap<RuleName, f64> = (traffic.baseline.iter())
         .filter_map(|(name, usual)| Some((name.clone(), threshold(policy, name, *usual)?)))
         .collect();
@@ -157,17 +172,7 @@ fn wish(args: &Optimise, policy: &Policy, traffic: &Traffic) -> Result<Wish, Fai
             "name it, for example --detect errors=1%",
         ));
     }
-    Ok(Wish {
-        starts: args.start,
-        shares,
-        first: args.first,
-        growth: args.growth,
-        step: args.step,
-        longest: args.longest,
-        detect,
-        users: args.users,
-        exposure: args.exposure,
-    })
+    Ok(detect)
 }
 
 /// What a rule is to see unless somebody says otherwise: twice as far from the usual as its threshold, where

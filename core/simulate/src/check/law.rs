@@ -301,6 +301,7 @@ safety:
         check(bad, good, true, Some(Law::BreachIsSafe));
         let back = |taken: &mut Taken| {
             taken.before.no_return = Some(1);
+            taken.after.share = taken.before.share;
             taken.after.phase = Phase::Running {
                 stage: 0,
                 since: taken.at,

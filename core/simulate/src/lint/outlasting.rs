@@ -3,10 +3,12 @@
 use super::Concern;
 use crate::calendar::Calendar;
 use tidegate_model::Timestamp;
-use tidegate_model::calendar::{Opening, closing, opening};
+use tidegate_model::calendar::{Opening, closing, longest_opening, opening};
 use tidegate_model::policy::{Policy, Schedule};
 use tidegate_model::span::Span;
 
+/// Less than this is too little time for somebody who is asked to say yes.
+const ANSWERING: Span = Span::seconds(2 * 3600);
 /// How far ahead closed stretches are looked at: a year and a bit, so that yearly ones are found.
 const HORIZON: Span = Span::seconds(400 * 24 * 3600);
 /// Most stretches that are looked at.
@@ -30,31 +32,34 @@ pub(super) fn of(policy: &Policy, calendar: &Calendar) -> Vec<Concern> {
             ));
             continue;
         }
-        let closed = calendar
-            .starts
-            .and_then(|starts| longest_closed(&policy.schedule, stage.duration, starts));
-        if let Some((closes, opens)) =
-            closed.filter(|(closes, opens)| Span::between(*closes, *opens) > expires)
-        {
+        let schedule = &policy.schedule;
+        let Some(starts) = calendar.starts else {
+            continue;
+        };
+        let shut = shortest_closed(schedule, stage.duration, starts).filter(|shut| *shut > expires);
+        let open = longest_opening(&schedule.windows, starts, ANSWERING);
+        let (Some(shut), Some(open)) = (shut, open) else {
+            continue;
+        };
+        let counts = open.plus(expires);
+        if counts < ANSWERING {
             concerns.push(Concern::new(
                 path,
                 format!(
-                    "an approval counts for {expires}, and nothing opens for {} from {} on: one that is given when it is asked for then has expired before it can be used",
-                    Span::between(closes, opens),
-                    calendar.shown(closes),
+                    "an approval counts for {expires}, and windows are open for {open} at most and shut for {shut} at least: whoever does not approve within the same {counts} has approved in vain"
                 ),
-                "let it count for longer, or leave 'expires' out",
+                "let it count for longer, leave 'expires' out, or widen the windows",
             ));
         }
     }
     concerns
 }
 
-/// The longest stretch from `from` on in which no stage that lasts `bake` may open, between two in which
+/// The shortest stretch from `from` on in which no stage that lasts `bake` may open, between two in which
 /// one may.
-fn longest_closed(schedule: &Schedule, bake: Span, from: Timestamp) -> Option<(Timestamp, Timestamp)> {
+fn shortest_closed(schedule: &Schedule, bake: Span, from: Timestamp) -> Option<Span> {
     let horizon = HORIZON.after(from);
-    let mut longest: Option<(Timestamp, Timestamp)> = None;
+    let mut shortest: Option<Span> = None;
     let mut at = from;
     for _ in 0..STRETCHES_MAX {
         let Some(closes) = closing(schedule, at).filter(|closes| *closes < horizon) else {
@@ -68,14 +73,9 @@ fn longest_closed(schedule: &Schedule, bake: Span, from: Timestamp) -> Option<(T
         let Some(opens) = opens else {
             break;
         };
-        let length = |stretch: &(Timestamp, Timestamp)| Span::between(stretch.0, stretch.1);
-        if longest
-            .as_ref()
-            .is_none_or(|known| length(known) < length(&(closes, opens)))
-        {
-            longest = Some((closes, opens));
-        }
+        let length = Span::between(closes, opens);
+        shortest = Some(shortest.map_or(length, |known| known.min(length)));
         at = opens;
     }
-    longest
+    shortest
 }

@@ -46,7 +46,7 @@ pub struct Sight {
 
 /// What every rule sees in every stage, and where that is not enough. Nothing without declared traffic.
 pub(super) fn of(policy: &Policy) -> (Vec<Sight>, Vec<Concern>) {
-    let mut concerns = without_baseline(policy);
+    let mut concerns: Vec<Concern> = without_baseline(policy).into_iter().collect();
     let mut sights = Vec::new();
     let Some(traffic) = &policy.traffic else {
         return (sights, concerns);
@@ -106,11 +106,7 @@ impl<'a> Eye<'a> {
             stage,
             rule,
             per_minute: traffic.per_minute,
-            usual: if rule.comparison == Comparison::LessThan {
-                1.0 - usual
-            } else {
-                usual
-            },
+            usual: if counts_good(rule) { 1.0 - usual } else { usual },
             lasts: stage.duration.max(policy.longest_window()),
         })
     }
@@ -187,7 +183,7 @@ impl<'a> Eye<'a> {
 
     /// A level of the rule, as a share of what is bad.
     fn bound(&self, level: f64) -> f64 {
-        if self.rule.comparison == Comparison::LessThan {
+        if counts_good(self.rule) {
             1.0 - level
         } else {
             level
@@ -303,12 +299,23 @@ impl<'a> Eye<'a> {
     }
 }
 
+/// Whether the rule counts what is good: then what is bad is the rest.
+fn counts_good(rule: &Rule) -> bool {
+    let counts = matches!(
+        rule.source,
+        Source::Query(_) | Source::Events(_) | Source::Sides(_)
+    );
+    counts && rule.comparison == Comparison::LessThan
+}
+
 /// A share in per cent.
 #[derive(Debug, Clone, Copy)]
 pub struct Percent(pub f64);
 
 impl fmt::Display for Percent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{} %", Figure(self.0 * 100.0)))
+        // Less than one in a million is as good as nothing to whoever reads it.
+        let percent = if self.0.abs() < 1e-6 { 0.0 } else { self.0 * 100.0 };
+        f.pad(&format!("{} %", Figure(percent)))
     }
 }
