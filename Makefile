@@ -34,6 +34,11 @@ bench: ## Measure evaluation, requests over HTTP, changes on their way; docs/ben
 	$(TARGET)/release/propagation --nodes 20 --streams 5000 --changes 20
 	$(TARGET)/release/time_to_safe
 
+.PHONY: bench-rollouts
+bench-rollouts: ## Measure a control plane with 10,000 live rollouts, beside a real Prometheus: minutes
+	$(CARGO) build --release --locked -p tidegate -p tidegate-bench
+	$(TARGET)/release/rollouts
+
 .PHONY: bench-engines
 bench-engines: ## Measure evaluation beside the engines of others, which are built for it: minutes
 	cd bench/engines && $(CARGO) build --release --locked --bins && $(CARGO) run --release --locked

@@ -1,7 +1,9 @@
 //! Which nodes there are and what each of them serves: intended and observed, kept apart.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod issued;
+
+use issued::Issued;
+use std::collections::{BTreeMap, BTreeSet};
 use tidegate_decide::rollout::Fleet;
 use tidegate_model::Timestamp;
 use tidegate_model::fleet::{NODE_LEASE_SECONDS, NodeHealth, NodeReport, NodeView};
@@ -9,27 +11,22 @@ use tidegate_model::key::{NodeName, Revision, RolloutId};
 use tidegate_model::snapshot::Version;
 use tidegate_model::span::Span;
 
-/// How many published versions are remembered. A node that serves an older one has confirmed
-/// nothing that is still asked about.
-const VERSIONS_KEPT: usize = 1024;
-
-/// The split revision of every running rollout inside one published version.
-pub(crate) type Splits = Arc<BTreeMap<RolloutId, Revision>>;
-
 /// The nodes of one environment.
 #[derive(Debug)]
 pub(crate) struct Nodes {
     /// Since when nodes are being listened to: one that has been silent since may still be out there.
     listening_since: Timestamp,
     seen: BTreeMap<NodeName, Seen>,
-    published: BTreeMap<Version, Issued>,
+    issued: Issued,
 }
 
-/// A version that was published.
-#[derive(Debug)]
-struct Issued {
-    at: Timestamp,
-    splits: Splits,
+/// The rollouts of which nodes serve something else than before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Concerned {
+    /// At most these.
+    These(BTreeSet<RolloutId>),
+    /// Possibly all.
+    All,
 }
 
 #[derive(Debug, Clone)]
@@ -45,20 +42,27 @@ impl Nodes {
         Self {
             listening_since: now,
             seen: BTreeMap::new(),
-            published: BTreeMap::new(),
+            issued: Issued::default(),
         }
     }
 
     /// A version was published with these splits.
-    pub(crate) fn publish(&mut self, version: Version, splits: Splits, at: Timestamp) {
-        self.published.insert(version, Issued { at, splits });
-        while self.published.len() > VERSIONS_KEPT {
-            self.published.pop_first();
+    pub(crate) fn publish(
+        &mut self,
+        version: Version,
+        splits: &BTreeMap<RolloutId, Revision>,
+        at: Timestamp,
+    ) -> Concerned {
+        let (moved, forgotten) = self.issued.publish(version, splits, at);
+        let serves_forgotten = |seen: &Seen| seen.serving.is_some() && seen.serving == forgotten;
+        match self.seen.values().any(serves_forgotten) {
+            true => Concerned::All,
+            false => Concerned::These(moved),
         }
     }
 
-    /// A node said something of itself. Says whether anything but its lease changed.
-    pub(crate) fn hear(&mut self, report: &NodeReport, now: Timestamp) -> bool {
+    /// A node said something of itself.
+    pub(crate) fn hear(&mut self, report: &NodeReport, now: Timestamp) -> Concerned {
         let seen = Seen {
             serving: report.serving,
             health: report.health,
@@ -66,7 +70,22 @@ impl Nodes {
             last: now,
         };
         let before = self.seen.insert(report.node.clone(), seen);
-        before.is_none_or(|before| before.serving != report.serving || !is_live(&before, now))
+        let Some(before) = before.filter(|before| is_live(before, now)) else {
+            return Concerned::All;
+        };
+        if before.serving == report.serving {
+            return Concerned::These(BTreeSet::new());
+        }
+        let moved = before.serving.zip(report.serving);
+        let moved = moved.and_then(|(before, serving)| self.issued.between(before, serving));
+        moved.map_or(Concerned::All, Concerned::These)
+    }
+
+    /// Whether a lease that ran at `since` has ended at `now`.
+    pub(crate) fn has_ended(&self, since: Timestamp, now: Timestamp) -> bool {
+        let last = self.seen.values().map(|seen| seen.last);
+        let mut ends = last.chain([self.listening_since]).map(|last| lease().after(last));
+        ends.any(|end| since < end && end <= now)
     }
 
     /// When the next lease ends, if any runs.
@@ -82,27 +101,14 @@ impl Nodes {
 
     /// What the nodes serve of one rollout, which began at `started`.
     pub(crate) fn fleet(&self, rollout: &RolloutId, started: Timestamp, now: Timestamp) -> Fleet {
-        let revision_in = |version: &Version| {
-            self.published
-                .get(version)
-                .and_then(|issued| issued.splits.get(rollout))
-                .copied()
-                .unwrap_or(Revision::ABSENT)
+        let serves = |seen: &Seen| match seen.serving {
+            Some(version) => self.issued.revision(rollout, version),
+            None => Revision::ABSENT,
         };
         let live = self.seen.iter().filter(|(_name, seen)| is_live(seen, now));
         Fleet {
-            published: self
-                .published
-                .last_key_value()
-                .map_or(Revision::ABSENT, |(version, _issued)| revision_in(version)),
-            live: live
-                .map(|(name, seen)| {
-                    (
-                        name.clone(),
-                        seen.serving.as_ref().map_or(Revision::ABSENT, revision_in),
-                    )
-                })
-                .collect(),
+            published: self.issued.newest(rollout),
+            live: live.map(|(name, seen)| (name.clone(), serves(seen))).collect(),
             // Who began to serve the rollout after that has been heard of: a node reports before it
             // pulls.
             all_heard: started >= self.listening_since || now >= lease().after(self.listening_since),
@@ -133,14 +139,10 @@ impl Nodes {
     /// Since when something is published that who serves this version does not serve, in
     /// milliseconds.
     fn behind(&self, serving: Option<Version>, now: Timestamp) -> Option<i64> {
-        let missed = self
-            .published
-            .iter()
-            .find(|(version, _)| Some(**version) > serving);
-        let remembered = serving.is_some_and(|version| self.published.contains_key(&version));
-        match missed {
+        let remembered = serving.is_some_and(|version| self.issued.remembers(version));
+        match self.issued.missed_since(serving) {
             None => Some(0),
-            Some((_, issued)) if remembered => Some((now - issued.at).num_milliseconds()),
+            Some(at) if remembered => Some((now - at).num_milliseconds()),
             Some(_) => None,
         }
     }
@@ -197,18 +199,28 @@ mod tests {
         let mut nodes = Nodes::listening_since(at(0));
         nodes.publish(
             version(4),
-            Arc::new(BTreeMap::from([(rollout.clone(), Revision(2))])),
+            &BTreeMap::from([(rollout.clone(), Revision(2))]),
             at(0),
         );
         nodes.publish(
             version(7),
-            Arc::new(BTreeMap::from([(rollout.clone(), Revision(5))])),
+            &BTreeMap::from([(rollout.clone(), Revision(5))]),
             at(0),
         );
-        assert!(nodes.hear(&report("a", Some(7)), at(1)));
-        assert!(!nodes.hear(&report("a", Some(7)), at(2)), "a mere sign of life");
-        assert!(nodes.hear(&report("b", Some(4)), at(3)));
-        assert!(nodes.hear(&report("c", None), at(3)));
+        let moved = |moved: &[&RolloutId]| Concerned::These(moved.iter().copied().cloned().collect());
+        assert_eq!(
+            nodes.hear(&report("a", Some(7)), at(1)),
+            Concerned::All,
+            "a new one"
+        );
+        assert_eq!(
+            nodes.hear(&report("a", Some(7)), at(2)),
+            moved(&[]),
+            "a mere sign of life"
+        );
+        assert_eq!(nodes.hear(&report("b", Some(7)), at(3)), Concerned::All);
+        assert_eq!(nodes.hear(&report("b", Some(4)), at(3)), moved(&[&rollout]));
+        assert_eq!(nodes.hear(&report("c", None), at(3)), Concerned::All);
         let revisions = |fleet: Fleet| {
             fleet
                 .live
@@ -229,7 +241,13 @@ mod tests {
         );
         assert_eq!(revisions(fleet), [5]);
         assert_eq!(nodes.next_lease_end(at(63)), Some(at(90)));
-        assert!(nodes.hear(&report("b", Some(4)), at(64)), "back from the dead");
+        assert!(nodes.has_ended(at(62), at(63)), "the one of b");
+        assert!(!nodes.has_ended(at(63), at(64)));
+        assert_eq!(
+            nodes.hear(&report("b", Some(4)), at(64)),
+            Concerned::All,
+            "back from the dead"
+        );
         assert_eq!(nodes.live(at(64)), 2);
     }
 
@@ -237,7 +255,7 @@ mod tests {
     fn how_far_each_node_and_each_hop_is_behind_is_known() {
         let mut nodes = Nodes::listening_since(at(0));
         for (number, seconds) in [(4, 10), (7, 20), (9, 30)] {
-            nodes.publish(version(number), Splits::default(), at(seconds));
+            nodes.publish(version(number), &BTreeMap::new(), at(seconds));
         }
         let mut hear = |name: &str, serving: Option<u64>, via: &[&str], took: Option<i64>| {
             let health = took.map(|took| NodeHealth {

@@ -20,10 +20,10 @@ pub struct Measures {
     pub(crate) share: GaugeVec,
     /// From the decision to roll back to the last live node's confirmation.
     pub(crate) time_to_safe: Histogram,
-    /// Queries to Prometheus by outcome.
-    pub(crate) queries: IntCounterVec,
-    /// Queries that were answered by one already under way.
-    pub(crate) coalesced: IntCounter,
+    /// How much later than planned rollouts wake up.
+    pub(crate) wake_lag: Histogram,
+    /// What Prometheus was asked.
+    pub(crate) asked: Asked,
     /// Actors built anew after they failed, by kind.
     pub(crate) restarts: IntCounterVec,
     /// Things whose actors are kept apart.
@@ -77,6 +77,31 @@ pub(crate) struct Others {
     pub(crate) notices: IntCounterVec,
     /// Answers of gates by target and what they said.
     pub(crate) gates: IntCounterVec,
+}
+
+/// What Prometheus was asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    /// Queries by outcome.
+    pub(crate) queries: IntCounterVec,
+    /// Queries that another one answered.
+    pub(crate) coalesced: IntCounter,
+}
+
+impl Asked {
+    fn new(new: &Make<'_>) -> prometheus::Result<Self> {
+        Ok(Self {
+            queries: new.counters(
+                "tidegate_prometheus_queries_total",
+                "Queries to Prometheus",
+                &["outcome"],
+            )?,
+            coalesced: new.counter(
+                "tidegate_prometheus_queries_coalesced_total",
+                "Queries answered by another one",
+            )?,
+        })
+    }
 }
 
 impl Others {
@@ -146,15 +171,12 @@ impl Measures {
                     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0,
                 ],
             )?,
-            queries: new.counters(
-                "tidegate_prometheus_queries_total",
-                "Queries to Prometheus",
-                &["outcome"],
+            wake_lag: new.histogram(
+                "tidegate_rollout_wake_lag_seconds",
+                "How much later than planned rollouts wake up",
+                vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0],
             )?,
-            coalesced: new.counter(
-                "tidegate_prometheus_queries_coalesced_total",
-                "Queries answered by another one",
-            )?,
+            asked: Asked::new(&new)?,
             restarts: new.counters(
                 "tidegate_actor_restarts_total",
                 "Actors built anew after they failed",

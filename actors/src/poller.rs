@@ -183,7 +183,7 @@ impl Poller {
             let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
             match under_way.get(&question) {
                 Some(answer) => {
-                    self.measures.coalesced.inc();
+                    self.measures.asked.coalesced.inc();
                     answer.clone()
                 }
                 None => {
@@ -215,7 +215,7 @@ impl Poller {
                 Answer::Samples(samples) => samples.values.as_ref().err().copied(),
             };
             let outcome = unknown.map_or("value", UnknownReason::name);
-            measures.queries.with_label_values(&[outcome]).inc();
+            measures.asked.queries.with_label_values(&[outcome]).inc();
             answer
         }
         .boxed()

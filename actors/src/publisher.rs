@@ -1,7 +1,7 @@
 //! The only writer of an environment's snapshots.
 
 use crate::control::Published;
-use crate::fleet::Nodes;
+use crate::fleet::{Concerned, Nodes};
 use crate::shell::{Environment, Shell};
 use crate::waiting::Waiting;
 use actix::prelude::*;
@@ -89,6 +89,17 @@ struct Attached {
     started: Timestamp,
     recipient: Recipient<FleetMoved>,
     told: Option<Fleet>,
+}
+
+impl Attached {
+    /// Tells what the nodes serve of the rollout, if that is not what was told last.
+    fn tell(&mut self, id: &RolloutId, nodes: &Nodes, now: Timestamp) {
+        let fleet = nodes.fleet(id, self.started, now);
+        if self.told.as_ref() != Some(&fleet) {
+            self.recipient.do_send(FleetMoved(fleet.clone()));
+            self.told = Some(fleet);
+        }
+    }
 }
 
 impl Publisher {
@@ -199,8 +210,7 @@ impl Publisher {
         let splits = splits
             .map(|split| (split.rollout.clone(), split.revision))
             .collect();
-        self.nodes
-            .publish(version, Arc::new(splits), self.shell.clock.now());
+        let concerned = self.nodes.publish(version, &splits, self.shell.clock.now());
         let measures = &self.shell.measures;
         measures
             .publishes
@@ -214,7 +224,7 @@ impl Publisher {
         if let Some(home) = self.home() {
             home.published.send_replace(Some(Arc::new(published)));
         }
-        self.tell_rollouts(ctx);
+        self.tell_rollouts(&concerned, ctx);
     }
 
     fn refused(&self, why: &str) {
@@ -240,17 +250,24 @@ impl Publisher {
         }
     }
 
-    /// Tells each rollout what the nodes serve of it, if that has changed; and again when the next
-    /// lease ends.
-    fn tell_rollouts(&mut self, ctx: &mut Context<Self>) {
+    /// Tells the rollouts that are concerned what the nodes serve of them, if that has changed; and all again when
+    /// the next lease ends.
+    fn tell_rollouts(&mut self, concerned: &Concerned, ctx: &mut Context<Self>) {
         let now = self.shell.clock.now();
-        self.attached
-            .retain(|_id, attached| attached.recipient.connected());
-        for (id, attached) in &mut self.attached {
-            let fleet = self.nodes.fleet(id, attached.started, now);
-            if attached.told.as_ref() != Some(&fleet) {
-                attached.recipient.do_send(FleetMoved(fleet.clone()));
-                attached.told = Some(fleet);
+        match concerned {
+            Concerned::All => {
+                self.attached
+                    .retain(|_id, attached| attached.recipient.connected());
+                for (id, attached) in &mut self.attached {
+                    attached.tell(id, &self.nodes, now);
+                }
+            }
+            Concerned::These(rollouts) => {
+                for id in rollouts {
+                    if let Some(attached) = self.attached.get_mut(id) {
+                        attached.tell(id, &self.nodes, now);
+                    }
+                }
             }
         }
         let live = i64::try_from(self.nodes.live(now)).unwrap_or(i64::MAX);
@@ -259,12 +276,23 @@ impl Publisher {
             .live_nodes
             .with_label_values(&[self.environment.as_str()])
             .set(live);
+        self.await_lease_end(now, ctx);
+    }
+
+    /// When the next lease ends, the rollouts are told, unless the lease was made longer meanwhile.
+    fn await_lease_end(&mut self, since: Timestamp, ctx: &mut Context<Self>) {
         if let Some(timer) = self.lease_timer.take() {
             ctx.cancel_future(timer);
         }
-        self.lease_timer = self.nodes.next_lease_end(now).map(|end| {
-            let wait = Span::between(now, end).duration();
-            ctx.run_later(wait, |publisher, ctx| publisher.tell_rollouts(ctx))
+        self.lease_timer = self.nodes.next_lease_end(since).map(|end| {
+            let wait = Span::between(since, end).duration();
+            ctx.run_later(wait, move |publisher, ctx| {
+                let now = publisher.shell.clock.now();
+                match publisher.nodes.has_ended(since, now) {
+                    true => publisher.tell_rollouts(&Concerned::All, ctx),
+                    false => publisher.await_lease_end(now, ctx),
+                }
+            })
         });
     }
 
@@ -296,6 +324,7 @@ impl Actor for Publisher {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.publish(ctx);
+        self.await_lease_end(self.shell.clock.now(), ctx);
         self.sweep(ctx);
     }
 }
@@ -328,8 +357,9 @@ impl Handler<Heard> for Publisher {
         if let Some(home) = self.home() {
             home.ingest.fold(&report, now, &self.shell.measures);
         }
-        if self.nodes.hear(&report, now) {
-            self.tell_rollouts(ctx);
+        let concerned = self.nodes.hear(&report, now);
+        if concerned != Concerned::These(BTreeSet::new()) {
+            self.tell_rollouts(&concerned, ctx);
         }
         MessageResult(Receipt {
             newest: self.last().map(|published| published.header.version),
@@ -360,20 +390,22 @@ impl Handler<ListNodes> for Publisher {
 impl Handler<Attach> for Publisher {
     type Result = ();
 
-    fn handle(&mut self, attach: Attach, ctx: &mut Self::Context) {
+    fn handle(&mut self, attach: Attach, _ctx: &mut Self::Context) {
         let Attach {
             rollout,
             started,
             recipient,
         } = attach;
-        self.attached.insert(
-            rollout,
-            Attached {
-                started,
-                recipient,
-                told: None,
-            },
-        );
-        self.tell_rollouts(ctx);
+        let known = self.attached.get(&rollout);
+        if known.is_some_and(|attached| attached.recipient == recipient) {
+            return;
+        }
+        let mut attached = Attached {
+            started,
+            recipient,
+            told: None,
+        };
+        attached.tell(&rollout, &self.nodes, self.shell.clock.now());
+        self.attached.insert(rollout, attached);
     }
 }

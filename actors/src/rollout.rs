@@ -377,6 +377,10 @@ impl Handler<Wake> for RolloutActor {
     type Result = Reply<()>;
 
     fn handle(&mut self, _wake: Wake, ctx: &mut Self::Context) -> Self::Result {
+        if let Some((_armed, planned)) = self.wake {
+            let lag = Span::between(planned, self.shell.clock.now());
+            self.shell.measures.wake_lag.observe(lag.as_seconds());
+        }
         AtomicResponse::new(Box::pin(
             self.drive(Input::Wake, ctx)
                 .map(|_told_in_the_log, _actor, _ctx| ()),

@@ -25,6 +25,7 @@ use tidegate_store::{Expect, MemoryStore, Store};
 mod alerts;
 mod approvals;
 mod freezes;
+mod races;
 mod tests;
 
 /// What the scripted Prometheus answers.
@@ -46,6 +47,7 @@ struct World {
     control: ControlPlane,
     store: Arc<dyn Store>,
     script: Arc<Script>,
+    measures: Measures,
     environment: EnvironmentKey,
     node: NodeName,
 }
@@ -85,12 +87,13 @@ impl World {
         let environment = EnvironmentKey::new("production").unwrap();
         let script = Arc::new(Script(Mutex::new(Ok(0.0))));
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(Timestamp::default()));
+        let measures = Measures::new().unwrap();
         let parts = Parts {
             store: store.clone(),
             clock,
             source: Some(script.clone()),
             environments: vec![environment.clone()],
-            measures: Measures::new().unwrap(),
+            measures: measures.clone(),
             targets: Targets::default(),
             cursors: Cursors::in_memory(),
             keys: KeyBook::in_memory(Timestamp::default()).unwrap(),
@@ -103,6 +106,7 @@ impl World {
             control,
             store,
             script,
+            measures,
             environment,
             node: NodeName::new("n1").unwrap(),
         }
@@ -211,6 +215,11 @@ impl World {
         let published = self.control.published(&self.environment)?;
         let snapshot: Snapshot = serde_json::from_slice(&published.bytes).unwrap();
         Some(snapshot.open(&self.environment).unwrap())
+    }
+
+    /// How many alerts went out.
+    fn alerts_told(&self) -> u64 {
+        self.measures.others.alerts.get()
     }
 
     async fn records(&self) -> Vec<Record> {

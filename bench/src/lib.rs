@@ -6,5 +6,7 @@
 )]
 
 pub mod load;
+pub mod nodes;
 pub mod plane;
 pub mod process;
+pub mod prometheus;

@@ -55,6 +55,13 @@ impl Plane {
         self.call(reqwest::Method::POST, path, body).await;
     }
 
+    /// What it measures of itself, in Prometheus' text format.
+    pub async fn metrics(&self) -> String {
+        let url = format!("{}/metrics", self.url());
+        let answer = self.client.get(url).bearer_auth(&self.secret).send().await;
+        answer.expect("an answer").text().await.expect("a body")
+    }
+
     /// Saves a policy, given as YAML.
     pub async fn put_policy(&self, name: &str, text: &str) {
         let url = format!("{}/api/v1/production/policies/{name}", self.url());

@@ -24,6 +24,9 @@ struct Envelope {
     data: Option<Payload>,
     #[serde(default)]
     warnings: Vec<String>,
+    /// VictoriaMetrics says so when some of its storages did not answer.
+    #[serde(default, rename = "isPartial")]
+    partial: bool,
     #[serde(default)]
     error: String,
     #[serde(default, rename = "errorType")]
@@ -116,6 +119,9 @@ fn payload(status: u16, body: &[u8]) -> Result<Payload, Measurement> {
     let harmless = |warning: &String| HARMLESS_WARNINGS.iter().any(|known| warning.starts_with(known));
     if let Some(warning) = answer.warnings.iter().find(|warning| !harmless(warning)) {
         return Err(unknown(UnknownReason::Partial, warning.clone()));
+    }
+    if answer.partial {
+        return Err(unknown(UnknownReason::Partial, "the answer says that it is partial"));
     }
     (answer.data).ok_or_else(|| unknown(UnknownReason::ProviderError, "success without data"))
 }

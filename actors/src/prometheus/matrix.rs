@@ -71,7 +71,8 @@ fn rise(series: &Series, since: f64, until: f64) -> f64 {
     for (at, value) in series.iter().copied().filter(|(at, _)| *at <= until) {
         if at > since {
             risen += match before {
-                None => 0.0,
+                None if value.is_finite() => 0.0,
+                None => value,
                 Some(before) if value < before => value,
                 Some(before) => value - before,
             };
@@ -167,6 +168,7 @@ mod tests {
             true,
             Err(UnknownReason::Inf),
         );
+        check(&[vec![(150.0, f64::NAN)]], true, Err(UnknownReason::Nan));
     }
 
     #[test]

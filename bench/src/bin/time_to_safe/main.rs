@@ -7,17 +7,15 @@
 #![expect(clippy::print_stdout, reason = "this is what the program answers")]
 
 mod histogram;
-mod nodes;
-mod prometheus;
 
 use clap::Parser;
 use histogram::tell;
-use nodes::Nodes;
-use prometheus::{Gauge, Prometheus};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use tidegate_bench::nodes::Nodes;
 use tidegate_bench::plane::{Plane, program};
+use tidegate_bench::prometheus::{Gauge, Prometheus};
 
 /// How many flags take turns: by the next turn the cooldown of the rollout before is over.
 const FLAGS: usize = 100;
@@ -55,7 +53,7 @@ fn main() {
 async fn measure(arguments: &Arguments) {
     let folder = tempfile::tempdir().expect("a folder");
     let gauge = Gauge::start();
-    let prometheus = Prometheus::start(folder.path(), gauge.port()).await;
+    let prometheus = Prometheus::start(folder.path(), gauge.port(), Duration::from_millis(100)).await;
     let plane = Plane::start_with(
         &program(arguments.tidegate.as_ref()),
         folder.path(),
@@ -84,20 +82,29 @@ async fn measure(arguments: &Arguments) {
     let mut times = Vec::new();
     for run in 0..arguments.breaches {
         let flag = format!("breached-{}", run % FLAGS);
-        gauge.say(&flag, 0);
-        prometheus.wait_for(&flag, "0").await;
+        gauge.say(sample(&flag, 0));
+        prometheus.wait_for(&query(&flag), "0").await;
         open(&plane, &mut nodes, &flag).await;
         // The looks of the rule and the scrapes must not keep step.
         let pause = u64::try_from(run * 37 % 500).unwrap_or_default();
         tokio::time::sleep(Duration::from_millis(pause)).await;
-        gauge.say(&flag, 1);
-        prometheus.wait_for(&flag, "1").await;
+        gauge.say(sample(&flag, 1));
+        prometheus.wait_for(&query(&flag), "1").await;
         let queryable = Instant::now();
         let safe = nodes.wait_for(&flag, false).await;
         // The control plane may have asked before this program did.
         times.push(safe.saturating_duration_since(queryable));
     }
     tell("breach queryable to safe on every node", times);
+}
+
+/// What is scraped: whether a flag is bad.
+fn sample(flag: &str, bad: u8) -> String {
+    format!("bench_bad{{flag=\"{flag}\"}} {bad}\n")
+}
+
+fn query(flag: &str) -> String {
+    format!("max(bench_bad{{flag=\"{flag}\"}})")
 }
 
 /// Opens a new flag to everybody, and waits until every node serves it.

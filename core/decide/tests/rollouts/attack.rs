@@ -142,7 +142,7 @@ fn answers() -> impl Strategy<Value = Vec<Answer>> {
     ]
 }
 
-pub(crate) fn events() -> impl Strategy<Value = Vec<Event>> {
+pub(crate) fn event() -> impl Strategy<Value = Event> {
     let word = || prop::sample::select(vec!["", "because"]).prop_map(str::to_owned);
     let owner = prop::sample::select(vec![
         "operator",
@@ -167,7 +167,7 @@ pub(crate) fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => word().prop_map(|reason| RolloutCommand::Rollback { reason, past_no_return: false }),
         1 => word().prop_map(|reason| RolloutCommand::Abort { reason, past_no_return: false }),
     ];
-    let event = prop_oneof![
+    prop_oneof![
         20 => (1u64..180, answers()).prop_map(|(seconds, answers)| Event::Run(seconds, answers)),
         2 => (1u64..2000, answers()).prop_map(|(seconds, answers)| Event::Down(seconds, answers)),
         3 => Just(Event::Again),
@@ -185,8 +185,7 @@ pub(crate) fn events() -> impl Strategy<Value = Vec<Event>> {
         2 => (0..AMENDMENTS.len()).prop_map(Event::Amend),
         2 => Just(Event::ApprovePlan),
         8 => (command, any::<bool>()).prop_map(|(command, other)| Event::Command(command, other)),
-    ];
-    prop::collection::vec(event, 1..60)
+    ]
 }
 
 pub(crate) fn happen(world: &mut Simulation, event: &Event) {

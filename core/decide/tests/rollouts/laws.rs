@@ -1,14 +1,15 @@
 //! What always holds, whatever the policy, the numbers, the nodes and the people do.
 
-use crate::attack::{events, happen, policies};
+use crate::attack::{Event, event, happen, policies};
 use crate::simulation::{Simulation, Taken, monday};
 use proptest::prelude::*;
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 use std::collections::BTreeSet;
 use tidegate_decide::rollout::{Input, step};
 use tidegate_decide::step::Effect;
 use tidegate_model::change::Change;
 use tidegate_model::gate::GateVerdict;
-use tidegate_model::policy::Action;
+use tidegate_model::policy::{Action, Policy};
 use tidegate_model::rollout::{Ending, PauseOwner, Phase, RolloutChange, RolloutCommand};
 use tidegate_model::share::Share;
 use tidegate_model::span::Span;
@@ -323,24 +324,67 @@ fn check_story(world: &Simulation) {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 2000, ..ProptestConfig::default() })]
+/// What happens to a rollout by some policy. Whatever happens may always happen next: nothing of a model is needed
+/// to say what may follow.
+#[derive(Debug)]
+struct Attack;
+
+impl ReferenceStateMachine for Attack {
+    type State = Policy;
+    type Transition = Event;
+
+    fn init_state() -> BoxedStrategy<Policy> {
+        policies().boxed()
+    }
+
+    fn transitions(_policy: &Policy) -> BoxedStrategy<Event> {
+        event().boxed()
+    }
+
+    fn apply(policy: Policy, _event: &Event) -> Policy {
+        policy
+    }
+}
+
+/// A rollout under attack.
+struct Attacked {
+    world: Simulation,
+    /// How many of its steps hold what must hold.
+    checked: usize,
+}
+
+impl StateMachineTest for Attacked {
+    type SystemUnderTest = Self;
+    type Reference = Attack;
+
+    fn init_test(policy: &Policy) -> Self {
+        let world = Simulation::start(policy, monday()).unwrap();
+        // The first step is the start itself.
+        Self { world, checked: 1 }
+    }
+
+    fn apply(mut attacked: Self, _policy: &Policy, event: Event) -> Self {
+        let world = &mut attacked.world;
+        happen(world, &event);
+        for taken in &world.taken[attacked.checked..] {
+            check(taken);
+        }
+        attacked.checked = world.taken.len();
+        // A step is a function: the same again gives the same again.
+        let once = step(&world.rollout, &world.observed, &Input::Wake, world.now).unwrap();
+        let again = step(&world.rollout, &world.observed, &Input::Wake, world.now).unwrap();
+        assert_eq!(once, again);
+        attacked
+    }
+
+    fn teardown(attacked: Self, _policy: Policy) {
+        check_story(&attacked.world);
+    }
+}
+
+prop_state_machine! {
+    #![proptest_config(ProptestConfig { cases: 20_000, max_shrink_iters: 5000, ..ProptestConfig::default() })]
 
     #[test]
-    fn laws_hold_under_random_attack(policy in policies(), events in events()) {
-        let mut world = Simulation::start(&policy, monday()).unwrap();
-        // The first step is the start itself.
-        let mut checked = 1;
-        for event in &events {
-            happen(&mut world, event);
-            for taken in &world.taken[checked..] {
-                check(taken);
-            }
-            checked = world.taken.len();
-            // A step is a function: the same again gives the same again.
-            let once = step(&world.rollout, &world.observed, &Input::Wake, world.now).unwrap();
-            prop_assert_eq!(&once, &step(&world.rollout, &world.observed, &Input::Wake, world.now).unwrap());
-        }
-        check_story(&world);
-    }
+    fn laws_hold_under_random_attack(sequential 1..60 => Attacked);
 }

@@ -14,14 +14,14 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The nodes.
-pub(crate) struct Nodes {
+pub struct Nodes {
     replicas: Vec<Replica>,
     _running: JoinSet<()>,
 }
 
 impl Nodes {
     /// Starts `count` replicas of the environment that the control plane at `url` publishes.
-    pub(crate) fn start(count: usize, url: &str, token: &str) -> Self {
+    pub fn start(count: usize, url: &str, token: &str) -> Self {
         let mut running = JoinSet::new();
         let mut replicas = Vec::new();
         for place in 0..count {
@@ -44,7 +44,7 @@ impl Nodes {
     }
 
     /// Waits until every node serves this value of the flag; when the last one did.
-    pub(crate) async fn wait_for(&mut self, flag: &str, value: bool) -> Instant {
+    pub async fn wait_for(&mut self, flag: &str, value: bool) -> Instant {
         let mut waiting = JoinSet::new();
         for (place, replica) in self.replicas.iter().enumerate() {
             let (replica, flag) = (replica.clone(), flag.to_owned());

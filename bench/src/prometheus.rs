@@ -1,25 +1,25 @@
-//! A real Prometheus that scrapes one gauge ten times a second.
+//! A real Prometheus, and what it scrapes.
 
+use crate::process::{Server, free_port};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tidegate_bench::process::{Server, free_port};
 
 /// How often Prometheus is asked whether it has a sample.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// What is scraped: whether a flag is bad.
-pub(crate) struct Gauge {
+/// What is scraped.
+pub struct Gauge {
     port: u16,
     text: Arc<Mutex<String>>,
 }
 
 impl Gauge {
     /// Serves it on a free port for as long as the process lives.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let text = Arc::new(Mutex::new(String::new()));
@@ -41,29 +41,30 @@ impl Gauge {
     }
 
     /// Where it is scraped.
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// From now on this is what is said, and nothing of other flags.
-    pub(crate) fn say(&self, flag: &str, bad: u8) {
-        let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
-        *text = format!("bench_bad{{flag=\"{flag}\"}} {bad}\n");
+    /// From now on this is what is said.
+    pub fn say(&self, text: String) {
+        *self.text.lock().unwrap_or_else(PoisonError::into_inner) = text;
     }
 }
 
 /// The Prometheus; killed when dropped.
-pub(crate) struct Prometheus {
-    server: Server,
+pub struct Prometheus {
+    /// Its process.
+    pub server: Server,
     client: reqwest::Client,
 }
 
 impl Prometheus {
-    /// Starts it, and waits until it is ready.
-    pub(crate) async fn start(folder: &Path, target: u16) -> Self {
+    /// Starts it, and waits until it is ready. It scrapes as often as that.
+    pub async fn start(folder: &Path, target: u16, every: Duration) -> Self {
         let config = folder.join("prometheus.yml");
+        let every = every.as_millis();
         let text = format!(
-            "global: {{ scrape_interval: 100ms, scrape_timeout: 100ms }}\n\
+            "global: {{ scrape_interval: {every}ms, scrape_timeout: {every}ms }}\n\
              scrape_configs:\n  - job_name: bench\n    static_configs: [ {{ targets: ['127.0.0.1:{target}'] }} ]\n"
         );
         std::fs::write(&config, text).expect("the configuration can be written");
@@ -82,16 +83,16 @@ impl Prometheus {
         }
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Where it is asked.
+    pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.server.port)
     }
 
-    /// Waits until this is what it answers of the flag.
-    pub(crate) async fn wait_for(&self, flag: &str, value: &str) {
+    /// Waits until this is what it answers.
+    pub async fn wait_for(&self, query: &str, value: &str) {
         let url = format!("{}/api/v1/query", self.url());
-        let query = format!("max(bench_bad{{flag=\"{flag}\"}})");
         loop {
-            let answer = self.client.post(&url).form(&[("query", &query)]).send().await;
+            let answer = self.client.post(&url).form(&[("query", query)]).send().await;
             let answer: serde_json::Value = answer
                 .expect("Prometheus answers")
                 .json()
