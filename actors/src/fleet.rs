@@ -6,7 +6,7 @@ use issued::Issued;
 use std::collections::{BTreeMap, BTreeSet};
 use tidegate_decide::rollout::Fleet;
 use tidegate_model::Timestamp;
-use tidegate_model::fleet::{NODE_LEASE_SECONDS, NodeHealth, NodeReport, NodeView};
+use tidegate_model::fleet::{CLOCK_OFF_MAX_MS, NODE_LEASE_SECONDS, NodeHealth, NodeReport, NodeView};
 use tidegate_model::key::{NodeName, Revision, RolloutId};
 use tidegate_model::snapshot::Version;
 use tidegate_model::span::Span;
@@ -115,6 +115,15 @@ impl Nodes {
         }
     }
 
+    /// Live nodes whose clock is wrong.
+    pub(crate) fn wrong_clocks(&self, now: Timestamp) -> impl Iterator<Item = &NodeName> {
+        let wrong = move |seen: &Seen| is_live(seen, now) && clock_off(seen).is_some_and(is_wrong);
+        self.seen
+            .iter()
+            .filter(move |(_, seen)| wrong(seen))
+            .map(|(name, _)| name)
+    }
+
     /// How many are live.
     pub(crate) fn live(&self, now: Timestamp) -> usize {
         self.seen.values().filter(|seen| is_live(seen, now)).count()
@@ -129,6 +138,7 @@ impl Nodes {
             behind_ms: self.behind(seen.serving, now),
             health: seen.health,
             hop_lag_ms: self.hop_lag(seen),
+            clock_off_ms: clock_off(seen),
             via: seen.via.clone(),
             last_seen: seen.last,
             live: is_live(seen, now),
@@ -157,6 +167,16 @@ impl Nodes {
         (upstream.serving == seen.serving).then_some(())?;
         Some(took(seen)? - took(upstream)?)
     }
+}
+
+/// How far a node's clock was before ours when it was last heard of, in milliseconds.
+fn clock_off(seen: &Seen) -> Option<i64> {
+    let clock = seen.health?.clock?;
+    Some((clock - seen.last).num_milliseconds())
+}
+
+fn is_wrong(off: i64) -> bool {
+    off.abs() > CLOCK_OFF_MAX_MS
 }
 
 fn lease() -> Span {
@@ -263,6 +283,7 @@ mod tests {
                 breaker: BreakerState::Closed,
                 evaluations_per_second: 1.5,
                 propagation_ms: Some(took),
+                clock: None,
             });
             let via = via.iter().map(|name| NodeName::new(name).unwrap()).collect();
             let said = NodeReport {
@@ -300,5 +321,39 @@ mod tests {
                 ("e", None, None, 1),
             ]
         );
+    }
+
+    #[test]
+    fn f39_a_clock_that_is_wrong_is_seen_and_decides_nothing() {
+        let mut nodes = Nodes::listening_since(at(0));
+        let mut hear = |name: &str, clock: Timestamp| {
+            let health = NodeHealth {
+                state: NodeState::Current,
+                breaker: BreakerState::Closed,
+                evaluations_per_second: 1.0,
+                propagation_ms: None,
+                clock: Some(clock),
+            };
+            let said = NodeReport {
+                health: Some(health),
+                ..report(name, Some(1))
+            };
+            nodes.hear(&said, at(100));
+        };
+        hear("ahead", at(131));
+        hear("behind", at(69));
+        hear("late", at(71));
+        hear("right", at(100));
+        let wrong: Vec<&str> = nodes.wrong_clocks(at(101)).map(NodeName::as_str).collect();
+        assert_eq!(wrong, ["ahead", "behind"]);
+        let off: Vec<Option<i64>> = nodes
+            .views(None, at(101))
+            .iter()
+            .map(|view| view.clock_off_ms)
+            .collect();
+        assert_eq!(off, [Some(31_000), Some(-31_000), Some(-29_000), Some(0)]);
+        assert_eq!(nodes.live(at(159)), 4, "leases run by the clock of who hears");
+        assert_eq!(nodes.live(at(160)), 0);
+        assert_eq!(nodes.wrong_clocks(at(160)).count(), 0);
     }
 }

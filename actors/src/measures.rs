@@ -42,6 +42,8 @@ pub struct Measures {
     pub(crate) flagd: FlagdGauges,
     /// Live nodes by environment.
     pub(crate) live_nodes: IntGaugeVec,
+    /// Live nodes whose clock is wrong, by environment.
+    pub(crate) wrong_clocks: IntGaugeVec,
     /// Commits that lost a race.
     pub(crate) conflicts: IntCounter,
     pub(crate) repeated_batches: IntCounter,
@@ -209,6 +211,11 @@ impl Measures {
             others: Others::new(&new)?,
             flagd: FlagdGauges::new(&new)?,
             live_nodes: new.int_gauges("tidegate_live_nodes", "Nodes whose lease runs", &["environment"])?,
+            wrong_clocks: new.int_gauges(
+                "tidegate_nodes_with_wrong_clock",
+                "Live nodes whose clock is more than 30 s off",
+                &["environment"],
+            )?,
             conflicts: new.counter("tidegate_commit_conflicts_total", "Commits that lost a race")?,
             repeated_batches: new
                 .counter("tidegate_repeated_batches_total", "Event batches that came again")?,

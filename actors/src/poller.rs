@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn identical_questions_are_asked_once_and_all_are_bounded() {
+    async fn f43_identical_questions_are_asked_once_and_all_are_bounded() {
         let gate = Arc::new(Gate::default());
         let poller = Poller::new(Some(gate.clone()), Measures::new().unwrap());
         let questions: Vec<String> = (0..200).map(|i| format!("metric{}", i % 50)).collect();

@@ -11,7 +11,7 @@ use tidegate_decide::rollout::Fleet;
 use tidegate_model::Timestamp;
 use tidegate_model::change::Kind;
 use tidegate_model::fleet::{NodeReport, NodeView, Receipt};
-use tidegate_model::key::{EnvironmentKey, FlagKey, RolloutId};
+use tidegate_model::key::{EnvironmentKey, FlagKey, NodeName, RolloutId};
 use tidegate_model::snapshot::{Snapshot, SnapshotContent, Version};
 use tidegate_model::span::Span;
 use tokio::task::spawn_blocking;
@@ -81,6 +81,8 @@ pub(crate) struct Publisher {
     sign_again: bool,
     waiting: Waiting,
     nodes: Nodes,
+    /// Nodes whose clock is wrong, as was told last.
+    wrong_clocks: BTreeSet<NodeName>,
     attached: BTreeMap<RolloutId, Attached>,
     lease_timer: Option<SpawnHandle>,
 }
@@ -114,6 +116,7 @@ impl Publisher {
             sign_again: false,
             waiting: Waiting::default(),
             nodes,
+            wrong_clocks: BTreeSet::new(),
             attached: BTreeMap::new(),
             lease_timer: None,
         }
@@ -296,6 +299,23 @@ impl Publisher {
         });
     }
 
+    /// Says whose clock is wrong, once (faults.md F39).
+    fn tell_wrong_clocks(&mut self, now: Timestamp) {
+        let wrong: BTreeSet<NodeName> = self.nodes.wrong_clocks(now).cloned().collect();
+        if wrong == self.wrong_clocks {
+            return;
+        }
+        for node in wrong.difference(&self.wrong_clocks) {
+            tracing::warn!(environment = %self.environment, %node, "a node's clock is more than 30 s off");
+        }
+        self.shell
+            .measures
+            .wrong_clocks
+            .with_label_values(&[self.environment.as_str()])
+            .set(i64::try_from(wrong.len()).unwrap_or(i64::MAX));
+        self.wrong_clocks = wrong;
+    }
+
     fn sign_again(&self) {
         let (Some(home), Some(published), Some(key)) = (self.home(), self.last(), self.shell.keys.signing())
         else {
@@ -358,6 +378,7 @@ impl Handler<Heard> for Publisher {
             home.ingest.fold(&report, now, &self.shell.measures);
         }
         let concerned = self.nodes.hear(&report, now);
+        self.tell_wrong_clocks(now);
         if concerned != Concerned::These(BTreeSet::new()) {
             self.tell_rollouts(&concerned, ctx);
         }

@@ -141,8 +141,10 @@ impl Recorded {
             // Until the other side gives up.
             Then::Hang => while matches!(stream.read(&mut part), Ok(1..)) {},
             Then::Drip => {
+                // Nothing comes to be read: that is the pause between two bytes.
+                let _pause = stream.set_read_timeout(Some(Duration::from_millis(100)));
                 while stream.write_all(&chunk(b" ")).is_ok() {
-                    thread::sleep(Duration::from_millis(100));
+                    let _nothing = stream.read(&mut part);
                 }
             }
             Then::Endless => {

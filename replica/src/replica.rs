@@ -256,6 +256,7 @@ impl Replica {
             breaker: self.parts.breaker.state(),
             evaluations_per_second,
             propagation_ms: (propagation != NEVER).then_some(propagation),
+            clock: Some(chrono::Utc::now()),
         }
     }
 

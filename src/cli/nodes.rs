@@ -6,7 +6,7 @@ use super::screen::{Screen, Tone, cell, moment, toned};
 use super::target::Target;
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use tidegate_model::fleet::{BreakerState, NodeState, NodeView};
+use tidegate_model::fleet::{BreakerState, CLOCK_OFF_MAX_MS, NodeState, NodeView};
 use tidegate_model::key::{FlagKey, NodeName};
 
 /// Whose nodes.
@@ -68,7 +68,7 @@ fn table(screen: Screen, nodes: &[NodeView]) -> String {
             state,
             cell(serving),
             cell(behind),
-            cell(health.map_or("-", |health| own_word(health.state))),
+            cell(own_words(node)),
             cell(health.map_or("-", |health| breaker_word(health.breaker))),
             cell(via),
             cell(
@@ -118,6 +118,16 @@ fn seconds(milliseconds: i64) -> String {
     format!("{:.1} s", milliseconds as f64 / 1000.0)
 }
 
+/// What a node says of itself, and what is wrong with the clock by which it says so.
+fn own_words(node: &NodeView) -> String {
+    let word = node.health.as_ref().map_or("-", |health| own_word(health.state));
+    match node.clock_off_ms {
+        Some(off) if off > CLOCK_OFF_MAX_MS => format!("{word}, clock {} ahead", seconds(off)),
+        Some(off) if off < -CLOCK_OFF_MAX_MS => format!("{word}, clock {} behind", seconds(-off)),
+        _ => word.to_owned(),
+    }
+}
+
 fn own_word(state: NodeState) -> &'static str {
     match state {
         NodeState::Blind => "blind",
@@ -149,14 +159,17 @@ mod tests {
         far["via"] = json!(["fra-1", "hub"]);
         far["hopLagMs"] = json!(17);
         far["health"] = json!({"state": "stale", "breaker": "half_open", "evaluationsPerSecond": 1200.4});
-        let nodes = json!([node("n1", true, true), far, node("n3", false, false)]);
+        let mut late = node("n3", false, false);
+        late["health"] = json!({"state": "current", "breaker": "closed", "evaluationsPerSecond": 0});
+        late["clockOffMs"] = json!(-31_000);
+        let nodes = json!([node("n1", true, true), far, late]);
         let nodes: Vec<NodeView> = serde_json::from_value(nodes).unwrap();
         assert_eq!(
             table(Screen::PIPE, &nodes),
-            "NODE  STATE       SERVES  BEHIND  SAYS   BREAKER    VIA          HOP    EVAL/S  LAST SEEN
-n1    up to date  1.42    -       -      -          -            -      -       2026-11-22 09:00:00 UTC
-n2    behind      1.42    1.2 s   stale  half-open  fra-1 < hub  17 ms  1200    2026-11-22 09:00:00 UTC
-n3    silent      1.42    1.2 s   -      -          -            -      -       2026-11-22 09:00:00 UTC
+            "NODE  STATE       SERVES  BEHIND  SAYS                          BREAKER    VIA          HOP    EVAL/S  LAST SEEN
+n1    up to date  1.42    -       -                             -          -            -      -       2026-11-22 09:00:00 UTC
+n2    behind      1.42    1.2 s   stale                         half-open  fra-1 < hub  17 ms  1200    2026-11-22 09:00:00 UTC
+n3    silent      1.42    1.2 s   current, clock 31.0 s behind  closed     -            -      0       2026-11-22 09:00:00 UTC
 "
         );
         assert!(table(Screen::PIPE, &[]).starts_with("no node has been heard of"));

@@ -121,7 +121,10 @@ fn payload(status: u16, body: &[u8]) -> Result<Payload, Measurement> {
         return Err(unknown(UnknownReason::Partial, warning.clone()));
     }
     if answer.partial {
-        return Err(unknown(UnknownReason::Partial, "the answer says that it is partial"));
+        return Err(unknown(
+            UnknownReason::Partial,
+            "the answer says that it is partial",
+        ));
     }
     (answer.data).ok_or_else(|| unknown(UnknownReason::ProviderError, "success without data"))
 }

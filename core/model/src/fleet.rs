@@ -43,6 +43,9 @@ pub struct Receipt {
     pub newest: Option<Version>,
 }
 
+/// From here on a node's clock is wrong: 30 seconds, in milliseconds (faults.md F39).
+pub const CLOCK_OFF_MAX_MS: i64 = 30_000;
+
 /// How a node is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -57,6 +60,9 @@ pub struct NodeHealth {
     /// two clocks; `None` when it was found on disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub propagation_ms: Option<i64>,
+    /// What its clock showed when it said this. It decides nothing: nodes never ask their clock what is in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<DateTime<Utc>>,
 }
 
 /// How what a node serves stands to what is published.
@@ -125,6 +131,10 @@ pub struct NodeView {
     /// clocks; `None` when they serve different ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hop_lag_ms: Option<i64>,
+    /// How far its clock is before the control plane's, in milliseconds, less what its word took to arrive; negative
+    /// if it is behind; `None` when it did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_off_ms: Option<i64>,
     /// When it was last heard of.
     pub last_seen: DateTime<Utc>,
     /// Whether its lease still runs.

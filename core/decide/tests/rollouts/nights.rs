@@ -24,6 +24,25 @@ fn f30_after_a_night_without_a_control_plane_one_stage_is_left_not_three() {
 }
 
 #[test]
+fn f38_a_clock_that_leaps_over_a_restart_leaves_one_stage_and_only_with_a_fresh_look() {
+    let stages = "stage a 1 for 1h\nstage b 10 for 1h\nstage c 100 for 1h";
+    for silent in [false, true] {
+        let mut world = world(&format!(
+            "{stages}\nblind 48h hold\nrule r > 1 window 30s every 10s"
+        ));
+        run(&mut world, 600);
+        if silent {
+            say(&mut world, "r", Answer::Silence);
+        }
+        world.now = Span::seconds(30 * 24 * 3600).after(world.now);
+        world.restart().unwrap();
+        run(&mut world, 120);
+        let shares: &[f64] = if silent { &[1.0] } else { &[1.0, 10.0] };
+        assert_eq!(world.shares(), shares, "the leap itself proves nothing");
+    }
+}
+
+#[test]
 fn f36_silence_counts_towards_blindness() {
     let mut world = world(&format!("{TWO_STAGES}\nrule r > 1 window 10s every 10s"));
     run(&mut world, 60);
