@@ -40,10 +40,8 @@ pub struct Measures {
     pub(crate) version: IntGaugeVec,
     /// What flagd's clients get, where flagd is a target.
     pub(crate) flagd: FlagdGauges,
-    /// Live nodes by environment.
-    pub(crate) live_nodes: IntGaugeVec,
-    /// Live nodes whose clock is wrong, by environment.
-    pub(crate) wrong_clocks: IntGaugeVec,
+    /// What is known of nodes.
+    pub(crate) nodes: NodeGauges,
     /// Commits that lost a race.
     pub(crate) conflicts: IntCounter,
     pub(crate) repeated_batches: IntCounter,
@@ -79,6 +77,28 @@ pub(crate) struct Others {
     pub(crate) notices: IntCounterVec,
     /// Answers of gates by target and what they said.
     pub(crate) gates: IntCounterVec,
+}
+
+/// What is known of nodes, by environment.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeGauges {
+    /// Those whose lease runs.
+    pub(crate) live: IntGaugeVec,
+    /// Those of them whose clock is wrong.
+    pub(crate) wrong_clocks: IntGaugeVec,
+}
+
+impl NodeGauges {
+    fn new(new: &Make<'_>) -> prometheus::Result<Self> {
+        Ok(Self {
+            live: new.int_gauges("tidegate_live_nodes", "Nodes whose lease runs", &["environment"])?,
+            wrong_clocks: new.int_gauges(
+                "tidegate_nodes_with_wrong_clock",
+                "Live nodes whose clock is more than 30 s off",
+                &["environment"],
+            )?,
+        })
+    }
 }
 
 /// What Prometheus was asked.
@@ -210,12 +230,7 @@ impl Measures {
             )?,
             others: Others::new(&new)?,
             flagd: FlagdGauges::new(&new)?,
-            live_nodes: new.int_gauges("tidegate_live_nodes", "Nodes whose lease runs", &["environment"])?,
-            wrong_clocks: new.int_gauges(
-                "tidegate_nodes_with_wrong_clock",
-                "Live nodes whose clock is more than 30 s off",
-                &["environment"],
-            )?,
+            nodes: NodeGauges::new(&new)?,
             conflicts: new.counter("tidegate_commit_conflicts_total", "Commits that lost a race")?,
             repeated_batches: new
                 .counter("tidegate_repeated_batches_total", "Event batches that came again")?,

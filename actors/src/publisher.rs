@@ -276,7 +276,8 @@ impl Publisher {
         let live = i64::try_from(self.nodes.live(now)).unwrap_or(i64::MAX);
         self.shell
             .measures
-            .live_nodes
+            .nodes
+            .live
             .with_label_values(&[self.environment.as_str()])
             .set(live);
         self.await_lease_end(now, ctx);
@@ -310,6 +311,7 @@ impl Publisher {
         }
         self.shell
             .measures
+            .nodes
             .wrong_clocks
             .with_label_values(&[self.environment.as_str()])
             .set(i64::try_from(wrong.len()).unwrap_or(i64::MAX));
