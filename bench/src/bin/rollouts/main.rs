@@ -79,13 +79,13 @@ async fn measure(arguments: &Arguments) {
             .put_policy(&name, &policy(&name, &of_service(service), &arguments.interval))
             .await;
     }
-    let token = plane.token("bench", "node").await;
-    let mut nodes = Nodes::start(arguments.nodes, &plane.url(), &token);
-
     let began = Instant::now();
     stream::iter(0..arguments.rollouts)
         .for_each_concurrent(AT_ONCE, |number| open(&plane, arguments, number))
         .await;
+    // Not before: they would compile every version on the way, on the cores of the control plane.
+    let token = plane.token("bench", "node").await;
+    let mut nodes = Nodes::start(arguments.nodes, &plane.url(), &token);
     let _all = nodes.wait_for(&flag(arguments.rollouts - 1), true).await;
     println!(
         "{} rollouts are live on {} nodes after {:.1?}; {} of them ask the questions of {} services.",
