@@ -22,6 +22,22 @@ const IMPOSSIBLE: [(u32, &str); 3] = [
     ),
 ];
 
+/// Faults that nothing is built against yet.
+const OPEN: [(u32, &str); 3] = [
+    (
+        29,
+        "a request that is repeated is judged anew; revisions and names keep it from doing something twice",
+    ),
+    (
+        42,
+        "windows are read with the time-zone data of the day, but a change of that data is not told",
+    ),
+    (
+        47,
+        "a flag's definition may change under a rollout, and the evidence goes on",
+    ),
+];
+
 /// Names of tests by the numbers of the faults that they begin with: `f02_f03_…` is of two.
 fn tests() -> BTreeMap<u32, Vec<String>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -56,13 +72,16 @@ fn tests() -> BTreeMap<u32, Vec<String>> {
 }
 
 #[test]
-fn every_fault_has_a_named_test_or_cannot_happen() {
+fn every_fault_has_a_named_test_or_is_said_to_have_none() {
     let tests = tests();
-    let impossible: BTreeMap<u32, &str> = IMPOSSIBLE.into();
+    let excused: BTreeMap<u32, &str> = IMPOSSIBLE.into_iter().chain(OPEN).collect();
     let missing: Vec<u32> = FAULTS
-        .filter(|number| !tests.contains_key(number) && !impossible.contains_key(number))
+        .filter(|number| !tests.contains_key(number) && !excused.contains_key(number))
         .collect();
     assert!(missing.is_empty(), "faults without a test: {missing:?}");
-    let both: Vec<_> = impossible.keys().filter_map(|number| tests.get(number)).collect();
-    assert!(both.is_empty(), "faults that cannot happen are tested: {both:?}");
+    let both: Vec<_> = excused.keys().filter_map(|number| tests.get(number)).collect();
+    assert!(
+        both.is_empty(),
+        "faults said to have no test are tested: {both:?}"
+    );
 }
