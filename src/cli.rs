@@ -19,6 +19,7 @@ pub(crate) mod node;
 mod nodes;
 mod policy;
 mod problem;
+mod replay;
 mod rollout;
 mod screen;
 mod segment;
@@ -83,6 +84,8 @@ enum Command {
     Eval(eval::EvalArgs),
     /// See who changed what, when and why
     Audit(audit::AuditArgs),
+    /// Take every decision of rollouts anew from what the journal keeps, and say whether it comes out the same
+    Replay(replay::ReplayArgs),
     /// Create, see and revoke access tokens
     Token(token::TokenArgs),
     /// Write completions for a shell
@@ -124,6 +127,7 @@ impl Command {
             Self::Key(args) => wait_for(key::run(args)),
             Self::Eval(args) => wait_for(eval::run(args)),
             Self::Audit(args) => wait_for(audit::run(args)),
+            Self::Replay(args) => replay::run(&args),
             Self::Token(args) => wait_for(token::run(args)),
             Self::Completions(args) => completions::run(&args),
         }
@@ -143,6 +147,7 @@ impl Command {
             Self::Key(args) => args.target.json,
             Self::Eval(args) => args.target.json,
             Self::Audit(args) => args.target.json,
+            Self::Replay(args) => args.json,
             Self::Token(args) => args.target.json,
         }
     }

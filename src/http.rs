@@ -13,6 +13,7 @@ mod environments;
 mod flags;
 mod freezes;
 mod health;
+mod histories;
 mod keys;
 mod listed;
 mod lists;

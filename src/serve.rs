@@ -182,7 +182,8 @@ fn tell_of_store(folder: &Path, report: &OpenReport) {
     }
 }
 
-fn refuse_store(folder: &Path, error: StoreError) -> Failure {
+/// Why a data folder cannot be used.
+pub(crate) fn refuse_store(folder: &Path, error: StoreError) -> Failure {
     match error {
         StoreError::InUse { holder, .. } => Failure::DataFolderInUse {
             folder: folder.to_owned(),

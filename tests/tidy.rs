@@ -13,15 +13,19 @@ const NAMELESS: [&str; 11] = [
 ];
 
 /// Which of our own crates each crate may know. Everything points towards the model.
-const MAY_KNOW: [(&str, &[&str]); 15] = [
+const MAY_KNOW: [(&str, &[&str]); 16] = [
     ("core/stats", &[]),
     ("core/model", &[]),
     ("core/eval", &["model"]),
     ("core/decide", &["model", "interop", "stats"]),
     ("core/simulate", &["model", "decide", "stats"]),
     ("core/interop", &["model"]),
+    ("core/trail", &["model", "decide"]),
     ("store", &["model"]),
-    ("actors", &["model", "decide", "eval", "interop", "store"]),
+    (
+        "actors",
+        &["model", "decide", "eval", "interop", "store", "trail"],
+    ),
     // Replicas and nodes never need the control plane to evaluate: they do not even link it.
     ("replica", &["model", "eval"]),
     ("node", &["model", "eval", "interop", "replica"]),
@@ -32,7 +36,7 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
     (
         ".",
         &[
-            "model", "eval", "decide", "simulate", "interop", "store", "actors", "replica", "node",
+            "model", "eval", "decide", "simulate", "interop", "trail", "store", "actors", "replica", "node",
         ],
     ),
 ];

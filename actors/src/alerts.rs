@@ -133,6 +133,7 @@ impl AlertDesk {
                 at: now,
                 by,
                 because: None,
+                basis: None,
                 writes,
             };
             let record = shell.commit(proposal).await?;

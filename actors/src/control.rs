@@ -18,7 +18,7 @@ use tidegate_model::fleet::{NodeReport, NodeView, Receipt};
 use tidegate_model::key::EnvironmentKey;
 use tidegate_model::snapshot::{SnapshotHeader, Version};
 use tidegate_store::{Store, StoreError};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 mod alerts;
 mod definitions;
@@ -30,6 +30,7 @@ mod lists;
 mod losses;
 mod rollouts;
 mod tokens;
+mod trail;
 
 pub use error::ControlError;
 pub(crate) use error::check_expected;
@@ -114,6 +115,7 @@ impl ControlPlane {
             keys: Arc::new(parts.keys),
             tokens: RwLock::default(),
             keeper: OnceLock::new(),
+            readers: Semaphore::new(trail::READERS_MAX),
             storage_failure: OnceLock::new(),
         });
         for environment in shell.environments.values() {

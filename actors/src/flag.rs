@@ -2,7 +2,7 @@
 
 use crate::control::ControlError;
 use crate::notices::Target;
-use crate::shell::Shell;
+use crate::shell::{Shell, incident};
 use crate::view::Revised;
 use actix::prelude::*;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use tidegate_model::key::{EnvironmentKey, FlagKey, PolicyName, Revision, Rollout
 use tidegate_model::policy::{Policy, Source};
 use tidegate_model::rollout::{Rollout, RolloutChange, RolloutStart};
 use tidegate_store::{Expect, Proposal, Store, Write};
+use tidegate_trail::cause::Cause;
 
 /// Give the flag this definition.
 #[derive(Message)]
@@ -119,12 +120,13 @@ async fn save_flag(
                 at: shell.clock.now(),
                 by: save.by,
                 because,
+                basis: None,
                 writes: vec![write],
             })
             .await?;
     }
     let after = load_flag(shell, &entity).await?;
-    after.ok_or_else(|| crate::shell::incident(&format!("{entity} is gone right after it was saved")))
+    after.ok_or_else(|| incident(&format!("{entity} is gone right after it was saved")))
 }
 
 async fn start_rollout(
@@ -138,8 +140,11 @@ async fn start_rollout(
     let flag = load_flag(shell, &entity)
         .await?
         .ok_or_else(|| not_found(format!("flag {key}")))?;
-    let PolicyState {
-        policy, by: editor, ..
+    let Revised {
+        value: PolicyState {
+            policy, by: editor, ..
+        },
+        revision: version,
     } = load_policy(shell, environment, &request.policy).await?;
     check_source(shell, &policy)?;
     if let Some(frozen) = shell.environment(environment)?.switch.current() {
@@ -182,12 +187,15 @@ async fn start_rollout(
         }
     };
     let writes = step.changes.into_iter().map(write).collect();
+    let basis = Cause::Started { policy: version }.alone();
+    let basis = basis.map_err(|error| incident(&format!("a start cannot be written down: {error}")))?;
     let _still = home.switch.pass().await?;
     shell
         .commit(Proposal {
             at: now,
             by,
             because: Some(step.because),
+            basis: Some(basis),
             writes,
         })
         .await?;
@@ -198,11 +206,14 @@ pub(crate) async fn load_policy(
     shell: &Shell,
     environment: &EnvironmentKey,
     name: &PolicyName,
-) -> Result<PolicyState, ControlError> {
+) -> Result<Revised<PolicyState>, ControlError> {
     let entity = EntityRef::Policy(environment.clone(), name.clone());
     let stored = shell.store.load(&entity).await.map_err(ControlError::Store)?;
-    match stored.map(|stored| stored.state) {
-        Some(EntityState::Policy(policy)) => Ok(*policy),
+    match stored.map(|stored| (stored.state, stored.revision)) {
+        Some((EntityState::Policy(policy), revision)) => Ok(Revised {
+            value: *policy,
+            revision,
+        }),
         _ => Err(ControlError::NotFound {
             what: format!("policy {name}"),
         }),

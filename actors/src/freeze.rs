@@ -97,6 +97,7 @@ impl FreezeSwitch {
                 at: now,
                 by,
                 because: Some(because),
+                basis: None,
                 writes: vec![write],
             };
             shell.commit(proposal).await?;

@@ -9,7 +9,7 @@ use crate::control::ControlError;
 use crate::flag::FlagActor;
 use crate::publisher::{Content, Publisher};
 use crate::rollout::{self, RolloutActor, Sweep};
-use crate::shell::{Shell, describe};
+use crate::shell::{Shell, describe, incident};
 use actix::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
@@ -23,6 +23,7 @@ use tidegate_model::key::{EnvironmentKey, FlagKey, Revision};
 use tidegate_model::rollout::{Rollout, RolloutCommand};
 use tidegate_model::span::Span;
 use tidegate_store::{Expect, Proposal, Write};
+use tidegate_trail::cause::Cause;
 
 mod failures;
 
@@ -265,7 +266,7 @@ impl Keeper {
                 return Ok(());
             };
             match quarantine::blind_action(&rollout) {
-                Some(step) => commit(&shell, &entity, revision, step, Author::Tidegate).await,
+                Some(step) => commit(&shell, &entity, revision, step, &Cause::Blind, Author::Tidegate).await,
                 None => Ok(()),
             }
         };
@@ -341,8 +342,14 @@ async fn commit(
     entity: &EntityRef,
     revision: Revision,
     step: Step,
+    cause: &Cause,
     by: Author,
 ) -> Result<(), ControlError> {
+    let basis = cause.alone().map_err(|error| {
+        incident(&format!(
+            "what {entity} decides on cannot be written down: {error}"
+        ))
+    })?;
     let changes = step
         .changes
         .into_iter()
@@ -361,6 +368,7 @@ async fn commit(
             at: shell.clock.now(),
             by,
             because,
+            basis: Some(basis),
             writes: vec![write],
         })
         .await
@@ -442,7 +450,7 @@ impl Handler<CommandQuarantined> for Keeper {
                 });
             };
             let step = quarantine::command(&rollout, &command, &by).map_err(ControlError::Refused)?;
-            commit(&shell, &entity, revision, step, by).await
+            commit(&shell, &entity, revision, step, &Cause::Apart(command), by).await
         })
     }
 }

@@ -1,28 +1,22 @@
 //! Asks the sources of safety rules: identical questions once, and never too many at a time.
 
-use crate::ingest::Ingest;
 use crate::measures::Measures;
-use crate::question::{Answer, MetricSource, Question};
-use futures_util::future::{BoxFuture, Shared, join_all};
-use futures_util::{FutureExt as _, join};
+use crate::question::{Answer, MetricSource, Question, Reply};
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tidegate_model::Timestamp;
-use tidegate_model::evidence::{Counted, Evidence, Found, Samples};
-use tidegate_model::policy::{Counters, Rule, Sequential, Slo, Source};
-use tidegate_model::rollout::RolloutStart;
-use tidegate_model::span::Span;
-use tidegate_model::verdict::{Measurement, SequentialTest, UnknownReason};
+use tidegate_model::verdict::{Measurement, UnknownReason};
 use tokio::sync::Semaphore;
+
+mod asking;
+
+pub(crate) use asking::{Measured, measure};
 
 /// Queries under way at once. A Prometheus that is slow must not be buried under more.
 const CONCURRENT_QUERIES_MAX: usize = 32;
 
-/// How far back counters are read at once. After a long outage of Prometheus or of the control plane the
-/// samples of many series would not fit into one answer.
-const COUNTED_BACK_MAX: Span = Span::seconds(3600);
-
-type Pending = Shared<BoxFuture<'static, Answer>>;
+type Pending = Shared<BoxFuture<'static, Reply>>;
 
 /// Asks the sources of safety rules.
 #[derive(Clone)]
@@ -48,152 +42,33 @@ impl Poller {
         self.source.is_some()
     }
 
-    /// What `rule` of the rollout `start` measures at `now`. A sequential test goes on from `before`.
-    pub(crate) async fn measure(
-        &self,
-        start: &RolloutStart,
-        rule: &Rule,
-        ingest: &Ingest,
-        before: Option<SequentialTest>,
-        now: Timestamp,
-    ) -> Evidence {
-        let found = async {
-            match &rule.source {
-                Source::Events(source) => {
-                    let span = (rule.window, rule.minimum.as_ref());
-                    return ingest
-                        .measure(&start.flag, &start.candidate, source, span, now)
-                        .into();
-                }
-                Source::Query(promql) => Found::Number(self.number(promql).await),
-                Source::Sides(sides) => {
-                    let (candidate, baseline) =
-                        join!(self.number(&sides.candidate), self.number(&sides.baseline));
-                    Found::Sides { candidate, baseline }
-                }
-                Source::Ranks(ranks) => {
-                    let (window, step) = (rule.window, ranks.step);
-                    let (candidate, baseline) = join!(
-                        self.samples(&ranks.candidate, window, step, now),
-                        self.samples(&ranks.baseline, window, step, now)
-                    );
-                    Found::Samples { candidate, baseline }
-                }
-                Source::Sequential(source) => self.counts(source, before, now).await,
-                Source::Slo(slo) => self.burns(slo).await,
-                // Made of what other rules say, without any source.
-                Source::Score(_) => Found::Number(Measurement::unknown(UnknownReason::NoSeries, "")),
-            }
-            .into()
-        };
-        let counting = async {
-            let minimum = rule.minimum.as_ref();
-            match minimum.and_then(|minimum| minimum.query.as_deref()) {
-                Some(query) => Some(self.number(query).await),
-                None => None,
-            }
-        };
-        let (found, counted): (Evidence, _) = join!(found, counting);
-        match counted {
-            Some(samples) => Evidence {
-                samples: samples.value.map(Some),
-                ..found
-            },
-            None => found,
-        }
-    }
-
-    async fn counts(&self, source: &Sequential, before: Option<SequentialTest>, now: Timestamp) -> Found {
-        let nothing = || Measurement::unknown(UnknownReason::WindowOverlapsStage, "");
-        let since = before.as_ref().map(|before| before.until);
-        let side = |counters: &Counters| {
-            let counters = counters.clone();
-            async move {
-                let Some(since) = since else {
-                    return Counted {
-                        errors: nothing(),
-                        requests: nothing(),
-                    };
-                };
-                let (errors, requests) = join!(
-                    self.increase(&counters.errors, since, now, false),
-                    self.increase(&counters.requests, since, now, true)
-                );
-                Counted { errors, requests }
-            }
-        };
-        let (candidate, baseline) = join!(side(&source.candidate), side(&source.baseline));
-        Found::Counts {
-            before,
-            candidate,
-            baseline,
-        }
-    }
-
-    /// How fast the budget of `slo` burns, and what is left of it.
-    async fn burns(&self, slo: &Slo) -> Found {
-        let rates = slo.burn_rates.iter().map(|burn| async {
-            let (long, short) = join!(self.number(&burn.long.query), self.number(&burn.short.query));
-            (long, short)
-        });
-        let period = async {
-            match &slo.budget {
-                Some(budget) => Some(self.number(&budget.period.query).await),
-                None => None,
-            }
-        };
-        let (rates, period) = join!(join_all(rates), period);
-        Found::Burns { rates, period }
-    }
-
     /// The value of an expression now.
     pub(crate) async fn number(&self, promql: &str) -> Measurement {
         let promql = promql.to_owned();
-        self.answer(Question::Number { promql }).await.number()
-    }
-
-    async fn samples(&self, promql: &str, window: Span, step: Span, now: Timestamp) -> Samples {
-        let question = Question::Samples {
-            promql: promql.to_owned(),
-            from: window.before(now),
-            to: now,
-            step,
-        };
-        self.answer(question).await.samples()
-    }
-
-    async fn increase(&self, selector: &str, since: Timestamp, until: Timestamp, alive: bool) -> Measurement {
-        let question = Question::Increase {
-            selector: selector.to_owned(),
-            // What happened longer ago than that stays uncounted: evidence is lost, and none invented.
-            since: since.max(COUNTED_BACK_MAX.before(until)),
-            until,
-            alive,
-        };
-        self.answer(question).await.number()
+        self.reply(Question::Number { promql }).await.answer.number()
     }
 
     /// The answer to a question; one that is already under way is not asked again.
-    async fn answer(&self, question: Question) -> Answer {
+    async fn reply(&self, question: Question) -> Reply {
         let Some(source) = self.source.clone() else {
             let why = "no prometheus is configured; start with --prometheus URL";
-            return Answer::Number(Measurement::unknown(UnknownReason::ProviderError, why));
+            return Answer::Number(Measurement::unknown(UnknownReason::ProviderError, why)).into();
         };
-        let answer = {
+        let reply = {
             let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
             match under_way.get(&question) {
-                Some(answer) => {
+                Some(reply) => {
                     self.measures.asked.coalesced.inc();
-                    answer.clone()
+                    reply.clone()
                 }
                 None => {
-                    let answer = self.ask(source, question.clone());
-                    under_way.insert(question, answer.clone());
-                    answer
+                    let reply = self.ask(source, question.clone());
+                    under_way.insert(question, reply.clone());
+                    reply
                 }
             }
         };
-        answer.await
+        reply.await
     }
 
     fn ask(&self, source: Arc<dyn MetricSource>, question: Question) -> Pending {
@@ -205,18 +80,18 @@ impl Poller {
         async move {
             // The semaphore is never closed; without a permit the query simply goes out unbounded.
             let _permit = permits.acquire().await.ok();
-            let answer = source.ask(&question).await;
+            let reply = source.ask(&question).await;
             under_way
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .remove(&question);
-            let unknown = match &answer {
+            let unknown = match &reply.answer {
                 Answer::Number(measurement) => measurement.value.err(),
                 Answer::Samples(samples) => samples.values.as_ref().err().copied(),
             };
             let outcome = unknown.map_or("value", UnknownReason::name);
             measures.asked.queries.with_label_values(&[outcome]).inc();
-            answer
+            reply
         }
         .boxed()
         .shared()
@@ -226,6 +101,7 @@ impl Poller {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::future::join_all;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::sync::Notify;
 
@@ -237,10 +113,10 @@ mod tests {
 
     #[async_trait::async_trait]
     impl MetricSource for Gate {
-        async fn ask(&self, _question: &Question) -> Answer {
+        async fn ask(&self, _question: &Question) -> Reply {
             self.asked.fetch_add(1, Ordering::SeqCst);
             self.open.notified().await;
-            Answer::Number(Measurement::of(1.0))
+            Answer::Number(Measurement::of(1.0)).into()
         }
     }
 

@@ -1,6 +1,6 @@
 //! A real Prometheus as a source of measurements.
 
-use crate::question::{Answer, MetricSource, Question};
+use crate::question::{Answer, MetricSource, Question, Reply};
 use async_trait::async_trait;
 use reqwest::{Client, Url, header};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tidegate_model::Timestamp;
 use tidegate_model::breaker::Breaker;
 use tidegate_model::evidence::Samples;
+use tidegate_model::snapshot::Digest;
 use tidegate_model::span::Span;
 use tidegate_model::verdict::{Measurement, UnknownReason};
 
@@ -147,7 +148,7 @@ impl PrometheusSource {
 
     /// The value of a PromQL expression now.
     pub async fn query(&self, promql: &str) -> Measurement {
-        self.number(promql).await.unwrap_or_else(|failed| failed)
+        self.number(promql).await.0
     }
 
     /// Sends a form to `path` and reads what comes back, up to a limit. What fails quickly is tried once more.
@@ -255,13 +256,18 @@ impl PrometheusSource {
         Ok((status, body))
     }
 
-    async fn number(&self, promql: &str) -> Result<Measurement, Measurement> {
+    async fn number(&self, promql: &str) -> (Measurement, Option<Digest>) {
         let timeout = timeout();
         let form = [("query", promql), ("timeout", &timeout)];
-        let (status, body) = self.send(QUERY, &form).await?;
-        // Measured against the machine's clock on purpose: whether the provider's clock agrees with
-        // ours is the question.
-        Ok(answer::read(status, &body, chrono::Utc::now()))
+        match self.send(QUERY, &form).await {
+            // Measured against the machine's clock on purpose: whether the provider's clock agrees with
+            // ours is the question.
+            Ok((status, body)) => (
+                answer::read(status, &body, chrono::Utc::now()),
+                Some(Digest::of(&body)),
+            ),
+            Err(failed) => (failed, None),
+        }
     }
 
     async fn samples(
@@ -269,7 +275,7 @@ impl PrometheusSource {
         promql: &str,
         (from, to): (Timestamp, Timestamp),
         step: Span,
-    ) -> Result<Samples, Measurement> {
+    ) -> (Samples, Option<Digest>) {
         let (timeout, start, end) = (timeout(), seconds(from), seconds(to));
         let step_text = step.as_seconds().to_string();
         let form = [
@@ -279,9 +285,18 @@ impl PrometheusSource {
             ("end", &end),
             ("step", &step_text),
         ];
-        let (status, body) = self.send(QUERY_RANGE, &form).await?;
-        let series = answer::matrix(status, &body)?;
-        Ok(matrix::samples(&series, to, step))
+        let unknown = |failed: Measurement| {
+            let reason = failed.value.err().unwrap_or(UnknownReason::ProviderError);
+            Samples::unknown(reason, failed.detail)
+        };
+        match self.send(QUERY_RANGE, &form).await {
+            Ok((status, body)) => {
+                let series = answer::matrix(status, &body);
+                let samples = series.map(|series| matrix::samples(&series, to, step));
+                (samples.unwrap_or_else(unknown), Some(Digest::of(&body)))
+            }
+            Err(failed) => (unknown(failed), None),
+        }
     }
 
     async fn increase(
@@ -289,16 +304,21 @@ impl PrometheusSource {
         selector: &str,
         (since, until): (Timestamp, Timestamp),
         alive: bool,
-    ) -> Result<Measurement, Measurement> {
+    ) -> (Measurement, Option<Digest>) {
         // The scraped samples themselves: `increase` would guess what happened between them, and a guess
         // is no count.
         let range = Span::between(since, until).plus(BASE_AGE_MAX);
         let promql = format!("{}\n[{}]", selector.trim(), range.promql());
         let (timeout, time) = (timeout(), seconds(until));
         let form = [("query", promql.as_str()), ("timeout", &timeout), ("time", &time)];
-        let (status, body) = self.send(QUERY, &form).await?;
-        let series = answer::matrix(status, &body)?;
-        Ok(matrix::increase(&series, since, until, alive))
+        match self.send(QUERY, &form).await {
+            Ok((status, body)) => {
+                let series = answer::matrix(status, &body);
+                let risen = series.map(|series| matrix::increase(&series, since, until, alive));
+                (risen.unwrap_or_else(|failed| failed), Some(Digest::of(&body)))
+            }
+            Err(failed) => (failed, None),
+        }
     }
 }
 
@@ -319,31 +339,32 @@ fn seconds(at: Timestamp) -> String {
 
 #[async_trait]
 impl MetricSource for PrometheusSource {
-    async fn ask(&self, question: &Question) -> Answer {
-        match question {
-            Question::Number { promql } => Answer::Number(self.query(promql).await),
+    async fn ask(&self, question: &Question) -> Reply {
+        let (answer, digest) = match question {
+            Question::Number { promql } => {
+                let (number, digest) = self.number(promql).await;
+                (Answer::Number(number), digest)
+            }
             Question::Samples {
                 promql,
                 from,
                 to,
                 step,
-            } => Answer::Samples(match self.samples(promql, (*from, *to), *step).await {
-                Ok(samples) => samples,
-                Err(failed) => Samples::unknown(
-                    failed.value.err().unwrap_or(UnknownReason::ProviderError),
-                    failed.detail,
-                ),
-            }),
+            } => {
+                let (samples, digest) = self.samples(promql, (*from, *to), *step).await;
+                (Answer::Samples(samples), digest)
+            }
             Question::Increase {
                 selector,
                 since,
                 until,
                 alive,
             } => {
-                let increase = self.increase(selector, (*since, *until), *alive).await;
-                Answer::Number(increase.unwrap_or_else(|failed| failed))
+                let (risen, digest) = self.increase(selector, (*since, *until), *alive).await;
+                (Answer::Number(risen), digest)
             }
-        }
+        };
+        Reply { answer, digest }
     }
 }
 

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use tidegate_model::Timestamp;
 use tidegate_model::evidence::Samples;
+use tidegate_model::snapshot::Digest;
 use tidegate_model::span::Span;
 use tidegate_model::verdict::Measurement;
 
@@ -47,11 +48,26 @@ pub enum Answer {
     Samples(Samples),
 }
 
+/// An answer, and what stands for the body that it was read from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// The answer.
+    pub answer: Answer,
+    /// Digest of the body; `None` when none came back.
+    pub digest: Option<Digest>,
+}
+
 /// Something that answers questions about metrics.
 #[async_trait]
 pub trait MetricSource: Send + Sync + 'static {
     /// The answer, or why there is none.
-    async fn ask(&self, question: &Question) -> Answer;
+    async fn ask(&self, question: &Question) -> Reply;
+}
+
+impl From<Answer> for Reply {
+    fn from(answer: Answer) -> Self {
+        Self { answer, digest: None }
+    }
 }
 
 impl Answer {

@@ -10,20 +10,21 @@ use actix::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tidegate_decide::freeze;
-use tidegate_decide::judge::{judge, scores, test_before};
 use tidegate_decide::rollout::{Answer, Input, Observed, Question};
 use tidegate_decide::step::{Effect, Step};
 use tidegate_model::Timestamp;
 use tidegate_model::access::{Author, Role};
+use tidegate_model::basis::Basis;
 use tidegate_model::because::{Because, Decision};
 use tidegate_model::change::{Change, EntityRef, EntityState, Record};
-use tidegate_model::evidence::Evidence;
-use tidegate_model::key::{Revision, RuleName};
-use tidegate_model::policy::{Policy, Rule};
+use tidegate_model::key::Revision;
+use tidegate_model::policy::Policy;
 use tidegate_model::rollout::{Phase, Rollout, RolloutCommand};
 use tidegate_model::span::Span;
-use tidegate_model::verdict::Look;
 use tidegate_store::{Expect, Proposal, Write};
+use tidegate_trail::ledger::Ledger;
+
+mod looking;
 
 /// How late a wake-up may be before the sweep repairs it (faults.md F35).
 const WAKE_OVERDUE: Span = Span::seconds(60);
@@ -63,11 +64,6 @@ pub(crate) struct Sweep;
 #[rtype(result = "()")]
 struct Wake;
 
-/// Sources answered.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Looked(Vec<Look>);
-
 /// A gate answered.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -80,6 +76,7 @@ pub(crate) struct RolloutActor {
     rollout: Rollout,
     revision: Revision,
     observed: Observed,
+    ledger: Ledger,
     because: Option<Because>,
     wake: Option<(SpawnHandle, Timestamp)>,
 }
@@ -95,6 +92,7 @@ impl RolloutActor {
             rollout,
             revision,
             observed: Observed::default(),
+            ledger: Ledger::default(),
             because: None,
             wake: None,
         }
@@ -157,11 +155,18 @@ impl RolloutActor {
             self.act(step, now, ctx);
             return ready(self, Ok(()));
         }
+        let basis = match self.ledger.basis(&self.observed, &input) {
+            Ok(basis) => basis,
+            Err(error) => {
+                let what = format!("what {} decides on cannot be written down: {error}", self.entity);
+                return ready(self, Err(incident(&what)));
+            }
+        };
         let by = match input {
             Input::Command { by, .. } | Input::Amend { by, .. } => by,
             _ => Author::Tidegate,
         };
-        let proposal = self.proposal(&step, by, now);
+        let proposal = self.proposal(&step, by, basis, now);
         let shell = self.shell.clone();
         let environment = self.rollout.start.environment.clone();
         let opens = step.changes.iter().any(|(_, change)| freeze::is_held(change));
@@ -179,7 +184,7 @@ impl RolloutActor {
         )
     }
 
-    fn proposal(&self, step: &Step, by: Author, now: Timestamp) -> Proposal {
+    fn proposal(&self, step: &Step, by: Author, basis: Box<Basis>, now: Timestamp) -> Proposal {
         let mut writes: Vec<Write> = Vec::new();
         for (entity, change) in &step.changes {
             match writes.iter_mut().find(|write| write.entity == *entity) {
@@ -205,6 +210,7 @@ impl RolloutActor {
             at: now,
             by,
             because: Some(step.because.clone()),
+            basis: Some(basis),
             writes,
         }
     }
@@ -235,6 +241,7 @@ impl RolloutActor {
     }
 
     fn fold(&mut self, record: &Record) -> Result<(), ControlError> {
+        self.ledger.stored(&self.observed, record.sequence);
         for entry in record.entries.iter().filter(|entry| entry.entity == self.entity) {
             let Change::Rollout(change) = &entry.change else {
                 continue;
@@ -293,33 +300,6 @@ impl RolloutActor {
         });
     }
 
-    /// Asks the sources of these rules, each on its own: a slow one does not delay a quick one.
-    fn measure(&self, rules: &[RuleName], now: Timestamp, ctx: &mut Context<Self>) {
-        for name in rules {
-            let Some(rule) = self.rollout.start.plan.rule(name) else {
-                continue;
-            };
-            let before = test_before(&self.rollout, &self.observed, rule);
-            let (shell, start, rule) = (self.shell.clone(), self.rollout.start.clone(), rule.clone());
-            let measuring = async move {
-                let home = shell.environments.get(&start.environment);
-                match home {
-                    Some(home) => {
-                        let ingest = &home.ingest;
-                        Some(shell.poller.measure(&start, &rule, ingest, before, now).await)
-                    }
-                    None => None,
-                }
-                .map(|evidence| (rule, evidence))
-            };
-            ctx.spawn(measuring.into_actor(self).map(move |measured, actor, ctx| {
-                if let Some((rule, evidence)) = measured {
-                    ctx.notify(Looked(actor.judged(&rule, &evidence, now)));
-                }
-            }));
-        }
-    }
-
     /// Asks these gates, each on its own.
     fn ask(&self, questions: Vec<Question>, now: Timestamp, ctx: &mut Context<Self>) {
         let ready = questions
@@ -341,18 +321,6 @@ impl RolloutActor {
                 ctx.notify(Answered(question, answer));
             }));
         }
-    }
-
-    /// What was seen of a rule, and what the scores make of it that weigh the rule.
-    fn judged(&self, rule: &Rule, evidence: &Evidence, asked: Timestamp) -> Vec<Look> {
-        let look = judge(&self.rollout, rule, evidence, asked);
-        let scored = scores(&self.rollout, &self.observed, &look, asked);
-        let looks: Vec<Look> = [look].into_iter().chain(scored).collect();
-        for look in &looks {
-            let verdict = look.verdict.name();
-            self.shell.measures.looks.with_label_values(&[verdict]).inc();
-        }
-        looks
     }
 }
 
@@ -383,17 +351,6 @@ impl Handler<Wake> for RolloutActor {
         }
         AtomicResponse::new(Box::pin(
             self.drive(Input::Wake, ctx)
-                .map(|_told_in_the_log, _actor, _ctx| ()),
-        ))
-    }
-}
-
-impl Handler<Looked> for RolloutActor {
-    type Result = Reply<()>;
-
-    fn handle(&mut self, Looked(looks): Looked, ctx: &mut Self::Context) -> Self::Result {
-        AtomicResponse::new(Box::pin(
-            self.drive(Input::Looked(looks), ctx)
                 .map(|_told_in_the_log, _actor, _ctx| ()),
         ))
     }

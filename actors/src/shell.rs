@@ -25,7 +25,7 @@ use tidegate_model::key::{EnvironmentKey, FlagKey};
 use tidegate_model::rollout::Rollout;
 use tidegate_model::snapshot::Digest;
 use tidegate_store::{CommitError, Proposal, Store};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 
 /// How long a commit may take before its caller is told that nothing can be stored (F54).
 const COMMIT_DEADLINE: Duration = Duration::from_secs(10);
@@ -52,6 +52,8 @@ pub(crate) struct Shell {
     pub(crate) keys: Arc<KeyBook>,
     pub(crate) tokens: RwLock<BTreeMap<Digest, Token>>,
     pub(crate) keeper: OnceLock<Addr<Keeper>>,
+    /// Who may read a history at the moment.
+    pub(crate) readers: Semaphore,
     /// Why nothing can be stored any more; set once.
     pub(crate) storage_failure: OnceLock<String>,
 }

@@ -6,6 +6,7 @@ use tidegate_decide::refusal::Refusal;
 use tidegate_decide::rollout::Observed;
 use tidegate_model::Timestamp;
 use tidegate_model::because::{Because, Decision};
+use tidegate_model::evidence::Trace;
 use tidegate_model::gate::GateState;
 use tidegate_model::key::{
     EnvironmentKey, FlagKey, NodeName, PolicyName, Revision, RolloutId, RuleName, TargetName, VariationKey,
@@ -105,6 +106,53 @@ pub struct ProposalView {
     pub at: Timestamp,
     /// What it changes, one thing each.
     pub differences: Vec<String>,
+}
+
+/// Where a rollout stood at a moment, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExplanationView {
+    /// The moment.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// The last decision until then: it stood.
+    pub decided: DecisionView,
+    /// Its reasons, one each, most important first.
+    pub reasons: Vec<String>,
+    /// The rollout as it was then, without what only its actor knew: which nodes served it.
+    pub rollout: RolloutView,
+    /// The newest look at each rule that the decision knew of, and what it was judged from.
+    pub looks: Vec<KeptLookView>,
+    /// The decisions before, oldest first, at most 50.
+    pub before: Vec<DecisionView>,
+}
+
+/// A decision, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DecisionView {
+    /// Its record in the journal.
+    pub record: u64,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Whose.
+    pub by: String,
+    /// What, and why, in one line.
+    pub because: String,
+}
+
+/// A look, with what it was judged from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptLookView {
+    /// The record of the journal that keeps it.
+    pub record: u64,
+    /// The look.
+    pub look: Look,
+    /// What was asked, what came back, and where the rollout stood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
 }
 
 /// A stage, as it is shown.

@@ -6,7 +6,7 @@ use crate::control::{ControlError, ControlPlane, Parts};
 use crate::keys::KeyBook;
 use crate::measures::Measures;
 use crate::notices::{Cursors, Targets};
-use crate::question::{Answer, MetricSource, Question};
+use crate::question::{Answer, MetricSource, Question, Reply};
 use crate::shell::StepFn;
 use crate::view::RolloutView;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ use tidegate_model::change::Record;
 use tidegate_model::fleet::NodeReport;
 use tidegate_model::key::{EnvironmentKey, FlagKey, NodeName, PolicyName, RolloutId, TokenName};
 use tidegate_model::rollout::RolloutCommand;
-use tidegate_model::snapshot::{Snapshot, SnapshotContent};
+use tidegate_model::snapshot::{Digest, Snapshot, SnapshotContent};
 use tidegate_model::verdict::{Measurement, UnknownReason};
 use tidegate_store::{Expect, MemoryStore, Store};
 
@@ -26,6 +26,8 @@ mod alerts;
 mod approvals;
 mod freezes;
 mod races;
+mod replaying;
+mod reporting;
 mod tests;
 
 /// What the scripted Prometheus answers.
@@ -34,11 +36,16 @@ struct Script(Mutex<Result<f64, UnknownReason>>);
 
 #[async_trait::async_trait]
 impl MetricSource for Script {
-    async fn ask(&self, _question: &Question) -> Answer {
-        Answer::Number(match *self.0.lock().unwrap() {
+    async fn ask(&self, _question: &Question) -> Reply {
+        let said = *self.0.lock().unwrap();
+        let answer = Answer::Number(match said {
             Ok(value) => Measurement::of(value),
             Err(reason) => Measurement::unknown(reason, "scripted"),
-        })
+        });
+        Reply {
+            answer,
+            digest: Some(Digest::of(format!("{said:?}").as_bytes())),
+        }
     }
 }
 

@@ -180,6 +180,11 @@ impl Answer {
         Ok(self.read::<Items<T>>()?.items)
     }
 
+    /// The body as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
     /// The body as JSON, with all that it says; null when it is empty.
     pub(crate) fn json(&self) -> Result<Value, Failure> {
         if self.body.is_empty() {

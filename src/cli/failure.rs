@@ -27,7 +27,7 @@ pub(crate) enum Exit {
     Incomplete = 5,
     /// A simulated rollout had not ended.
     StillOpen = 6,
-    /// A policy did not do what it should, where it was tried or checked.
+    /// A policy did not do what it should, where it was tried or checked; or a decision what it did, when replayed.
     Failed = 7,
     /// The data folder is damaged (`EX_DATAERR`).
     DataDamaged = 65,
@@ -57,7 +57,7 @@ impl Exit {
         (Self::StillOpen, "a simulated rollout was still open at the end"),
         (
             Self::Failed,
-            "a policy raised false alarms, missed an incident, or broke a law",
+            "a policy raised false alarms, missed an incident, or broke a law; or a decision comes out differently when it is replayed",
         ),
         (
             Self::DataDamaged,
@@ -142,7 +142,7 @@ pub(crate) enum Failure {
         /// Which.
         what: String,
     },
-    /// A policy did not do what it should.
+    /// A policy, or a decision that is replayed, did not do what it should.
     #[error("{what}")]
     Failed {
         /// Which, and what it did instead.

@@ -5,12 +5,16 @@ use super::failure::Failure;
 use super::screen::{self, Screen, cell, toned};
 use super::target::Target;
 use clap::{Args, Subcommand};
+use history::Format;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use tidegate_actors::view::RolloutView;
+use tidegate_model::Timestamp;
 use tidegate_model::key::{FlagKey, PolicyName, StageName, VariationKey};
 use tidegate_model::rollout::{PauseOwner, Phase, RolloutCommand};
 
+mod history;
 mod show;
 mod watch;
 
@@ -41,6 +45,31 @@ enum Verb {
     Status {
         /// A flag, for its newest rollout, or a rollout's id
         rollout: String,
+    },
+    /// Where a rollout stood at a moment, why, on what evidence, and who did what before
+    #[command(after_help = "Examples:
+  tidegate rollout explain new-checkout --at 2026-11-22T03:14:00Z
+  tidegate rollout explain new-checkout.3 --json | jq '.looks[].trace'")]
+    Explain {
+        /// A flag, for its newest rollout, or a rollout's id
+        rollout: String,
+        /// The moment, in UTC [default: now]
+        #[arg(long, value_name = "TIME", value_parser = super::instant)]
+        at: Option<Timestamp>,
+    },
+    /// How a rollout went, or goes so far: stages, people, metrics, safety, and what the result rests on
+    #[command(after_help = "Examples:
+  tidegate rollout report new-checkout
+  tidegate rollout report new-checkout.3 --format html --output report.html")]
+    Report {
+        /// A flag, for its newest rollout, or a rollout's id
+        rollout: String,
+        /// How to write it [default: markdown, with --json json]
+        #[arg(long, value_enum)]
+        format: Option<Format>,
+        /// The file to write it to [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
     },
     /// Follow rollouts until they end; exit code 0 if all completed, 3 if one was shut
     #[command(after_help = "Examples:
@@ -171,6 +200,12 @@ pub(crate) async fn run(args: RolloutArgs) -> Result<(), Failure> {
             let answer = newest(&client, &rollout).await?;
             show(screen, &answer)
         }
+        Verb::Explain { rollout, at } => history::explain(&client, screen, &rollout, at).await,
+        Verb::Report {
+            rollout,
+            format,
+            output,
+        } => history::report(&client, screen, &rollout, format, output.as_deref()).await,
         Verb::Watch { rollouts } => watch::watch(&client, screen, &rollouts).await,
         Verb::Approve { rollout, stage } => approve(&client, screen, &rollout, stage).await,
         Verb::Amend { rollout, policy } => {

@@ -34,6 +34,8 @@ fn lines_that_are_understood() {
         "tidegate rollout status a.1",
         "tidegate rollout watch",
         "tidegate rollout watch a b.2",
+        "tidegate rollout explain a --at 2026-11-22T03:14:00Z",
+        "tidegate rollout report a.1 --format html --output r.html",
         "tidegate rollout pause a --reason x",
         "tidegate rollout resume a --owner rule:errors --reason fixed",
         "tidegate rollout approve a --stage half",
@@ -50,6 +52,8 @@ fn lines_that_are_understood() {
         "tidegate policy apply policies",
         "tidegate nodes",
         "tidegate audit --after 7 --limit 3",
+        "tidegate replay",
+        "tidegate replay --data backup --json",
         "tidegate eval a --key u --context location.country=FR",
         "tidegate token create ci --role operator --expires-in 30d",
         "tidegate token list",
@@ -99,6 +103,7 @@ fn lines_that_are_refused_say_why() {
         "'operator', 'blind', 'rule:<name>'",
     );
     check("tidegate rollout pause a", "--reason");
+    check("tidegate rollout report a --format pdf", "json, markdown, html");
     check("tidegate policy lint", "<FILES>");
     check("tidegate policy optimise a.yaml", "--start");
     check(

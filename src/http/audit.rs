@@ -132,6 +132,7 @@ mod tests {
 
     fn record(sequence: u64) -> Record {
         Record {
+            basis: None,
             sequence,
             at: Timestamp::default(),
             by: Author::Tidegate,

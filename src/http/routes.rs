@@ -7,8 +7,8 @@ use crate::http::access::{Guard, Who};
 use crate::http::observe::observe;
 use crate::http::problem::{Kind, Problem};
 use crate::http::{
-    access_tokens, alerts, audit, docs, environments, flags, freezes, health, keys, lists, policies,
-    rollouts, segments, snapshots,
+    access_tokens, alerts, audit, docs, environments, flags, freezes, health, histories, keys, lists,
+    policies, rollouts, segments, snapshots,
 };
 use actix_web::dev::ResourceDef;
 use actix_web::guard::fn_guard;
@@ -85,6 +85,8 @@ routes! {
     GET    "/api/v1/{environment}/rollouts" => rollouts::list;
     POST   "/api/v1/{environment}/rollouts" => rollouts::start;
     GET    "/api/v1/{environment}/rollouts/{id}" => rollouts::read;
+    GET    "/api/v1/{environment}/rollouts/{id}/explanation" => histories::explanation;
+    GET    "/api/v1/{environment}/rollouts/{id}/report" => histories::report;
     POST   "/api/v1/{environment}/rollouts/{id}/commands" => rollouts::command;
     POST   "/api/v1/{environment}/rollouts/{id}/plan" => rollouts::amend;
 

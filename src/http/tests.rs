@@ -6,6 +6,7 @@ mod bad_input;
 mod distribution;
 mod document;
 mod freezes;
+mod histories;
 mod lists;
 mod nouns;
 mod rollouts;

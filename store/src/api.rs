@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
+use tidegate_model::basis::Basis;
 use tidegate_model::because::Because;
 use tidegate_model::change::{Change, EntityRef, EntityState, Kind, Record};
 use tidegate_model::key::{EnvironmentKey, Revision};
@@ -53,6 +54,8 @@ pub struct Proposal {
     pub by: Author,
     /// Why.
     pub because: Option<Because>,
+    /// On what: for decisions of rollouts.
+    pub basis: Option<Box<Basis>>,
     /// What. Never empty; each thing at most once.
     pub writes: Vec<Write>,
 }

@@ -48,6 +48,7 @@ impl Draft {
             at: proposal.at,
             by: proposal.by,
             because: proposal.because,
+            basis: proposal.basis,
             entries,
         };
         let text = serde_json::to_vec(&record).map_err(|error| malformed(error.to_string()))?;

@@ -25,4 +25,4 @@ pub use api::{CommitError, Expect, Proposal, Store, StoreError, Stored, Write};
 pub use embedded::{EmbeddedStore, OpenReport, Settings, StoreStats, ViewReport};
 pub use journal::{Chain, Torn};
 pub use memory::MemoryStore;
-pub use verify::{VerifyReport, verify};
+pub use verify::{VerifyReport, read_journal, verify};

@@ -1,4 +1,4 @@
-//! Checking a whole store without changing it.
+//! Reading and checking a whole store without changing it.
 
 use crate::api::StoreError;
 use crate::embedded::fold;
@@ -7,7 +7,9 @@ use crate::journal::{self, Chain, Torn};
 use crate::lists::{self, ListFolder};
 use crate::table::Table;
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::path::Path;
+use tidegate_model::change::Record;
 use tidegate_model::snapshot::Digest;
 use tidegate_model::units::UnitSet;
 
@@ -42,11 +44,7 @@ pub struct VerifyReport {
 pub fn verify(folder: impl AsRef<Path>) -> Result<VerifyReport, StoreError> {
     let root = folder.as_ref();
     if !folder::check_format(root)? {
-        return Err(StoreError::damaged(
-            &root.join("FORMAT"),
-            0,
-            "the file is missing",
-        ));
+        return Err(no_format(root));
     }
     let epoch = folder::read_epoch(root)?;
     let mut table = Table::default();
@@ -85,4 +83,44 @@ fn check_lists(folder: &ListFolder, named: &BTreeSet<Digest>) -> Result<(), Stor
         UnitSet::from_bytes(&bytes).map_err(|refusal| StoreError::damaged(&path, 0, refusal.to_string()))?;
     }
     Ok(())
+}
+
+/// Shows every record of the journal in `folder` to `visit`, oldest first, until it breaks off. Checks checksums, chain and
+/// sequence on the way. Changes nothing, and may run beside a server. Holds one segment in memory.
+///
+/// # Errors
+/// [`StoreError::Damaged`] names the file, offset and number of the first bad record.
+pub fn read_journal<B>(
+    folder: impl AsRef<Path>,
+    mut visit: impl FnMut(Record) -> ControlFlow<B>,
+) -> Result<ControlFlow<B>, StoreError> {
+    let root = folder.as_ref();
+    if !folder::check_format(root)? {
+        return Err(no_format(root));
+    }
+    let mut broken = None;
+    let scanned = journal::scan(&folder::journal(root), |place, text| {
+        let record: Record = serde_json::from_slice(text)
+            .map_err(|error| place.damaged(format!("record {} cannot be read: {error}", place.sequence)))?;
+        if record.sequence != place.sequence {
+            let (found, sequence) = (record.sequence, place.sequence);
+            return Err(place.damaged(format!("record {found} stands where {sequence} should")));
+        }
+        match visit(record) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(with) => {
+                broken = Some(with);
+                Err(StoreError::Stopped("enough was read".to_owned()))
+            }
+        }
+    });
+    match (broken, scanned) {
+        (Some(with), _) => Ok(ControlFlow::Break(with)),
+        (None, Ok(_)) => Ok(ControlFlow::Continue(())),
+        (None, Err(error)) => Err(error),
+    }
+}
+
+fn no_format(root: &Path) -> StoreError {
+    StoreError::damaged(&root.join("FORMAT"), 0, "the file is missing")
 }

@@ -153,7 +153,10 @@ async fn a_retired_key_signs_nothing_and_evaluation_goes_on() {
 }
 
 /// How a command ended, and all that it said.
-fn said_by<'a>(plane: &Plane, arguments: impl IntoIterator<Item = &'a str>) -> (Option<i32>, String) {
+pub(crate) fn said_by<'a>(
+    plane: &Plane,
+    arguments: impl IntoIterator<Item = &'a str>,
+) -> (Option<i32>, String) {
     let output = tidegate()
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))

@@ -26,6 +26,7 @@ mod processes;
 mod prometheus;
 mod rollouts;
 mod targets;
+mod trail;
 mod transfer;
 mod until;
 mod webhook;

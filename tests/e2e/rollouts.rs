@@ -11,7 +11,7 @@ use std::time::Instant;
 const ERROR_RATE: &str = r#"sum(rate(http_requests_total{flag="checkout",variation="on",code=~"5.."}[4s])) / sum(rate(http_requests_total{flag="checkout",variation="on"}[4s]))"#;
 
 /// Four short stages behind an error rate of at most 5 %.
-fn policy(stage: &str, blind: &str) -> String {
+pub(crate) fn policy(stage: &str, blind: &str) -> String {
     format!(
         r#"
 apiVersion: tidegate/v1
@@ -40,18 +40,18 @@ blind: {blind}
     )
 }
 
-const PATIENT: &str = "{ after: 10m, do: hold }";
+pub(crate) const PATIENT: &str = "{ after: 10m, do: hold }";
 
 /// A service, the Prometheus that scrapes it, and the control plane that asks it.
-struct Scene {
-    exporter: Exporter,
+pub(crate) struct Scene {
+    pub(crate) exporter: Exporter,
     prometheus: Prometheus,
-    plane: Plane,
+    pub(crate) plane: Plane,
     _folder: tempfile::TempDir,
 }
 
 impl Scene {
-    async fn set() -> Self {
+    pub(crate) async fn set() -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         let exporter = Exporter::start();
         let prometheus = Prometheus::start(folder.path(), &exporter.target()).await;

@@ -336,6 +336,7 @@ pub(super) async fn save(
             at: shell.clock.now(),
             by,
             because,
+            basis: None,
             writes: vec![write],
         })
         .await

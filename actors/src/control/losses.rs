@@ -59,6 +59,7 @@ impl ControlPlane {
                 at,
                 by,
                 because: None,
+                basis: None,
                 writes,
             };
             shell.commit(proposal).await.map(drop)

@@ -149,7 +149,7 @@ impl ControlPlane {
         let name = policy.unwrap_or_else(|| view.policy.clone());
         let PolicyState {
             policy, by: editor, ..
-        } = load_policy(&self.shell, environment, &name).await?;
+        } = load_policy(&self.shell, environment, &name).await?.value;
         if let Some((rollout, _)) = rollout::load(self.shell.store.as_ref(), &entity).await? {
             let start = RolloutStart {
                 plan: policy.clone(),

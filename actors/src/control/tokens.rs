@@ -59,6 +59,7 @@ impl ControlPlane {
                     at,
                     by,
                     because: None,
+                    basis: None,
                     writes: vec![write],
                 })
                 .await
@@ -109,6 +110,7 @@ impl ControlPlane {
                     at,
                     by,
                     because: None,
+                    basis: None,
                     writes: vec![write],
                 })
                 .await?;

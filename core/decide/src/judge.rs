@@ -1,19 +1,21 @@
 //! From evidence to a verdict.
 
 use tidegate_model::Timestamp;
-use tidegate_model::evidence::{Evidence, Found};
+use tidegate_model::evidence::{Evidence, Found, Standing};
 use tidegate_model::policy::{Action, Comparison, Rule, Source, UnknownMeans};
 use tidegate_model::rollout::{Phase, Rollout};
 use tidegate_model::verdict::{Look, Measurement, SequentialTest, UnknownReason, Verdict};
 
 mod burn;
+mod kept;
 mod ranks;
 mod score;
 mod sequential;
 mod sides;
 
 pub(crate) use burn::remaining;
-pub use score::scores;
+pub use kept::{SAMPLES_KEPT_MAX, kept};
+pub use score::{scored, scores};
 pub use sequential::test_before;
 
 /// How near a value must come to be equal to a threshold, relative to the larger of both. Queries
@@ -26,19 +28,41 @@ const EQUAL_WITHIN: f64 = 1e-9;
 /// force, even if its window reaches back before the stage: waiting for a full window would delay a
 /// rollback. Health counts only if the whole window lies in the stage.
 pub fn judge(rollout: &Rollout, rule: &Rule, evidence: &Evidence, at: Timestamp) -> Look {
-    let said = match &evidence.found {
-        Found::Counts { before, .. } if sequential::is_spent(rollout, rule, before.as_ref()) => {
-            Said::unknown(
-                UnknownReason::WindowOverlapsStage,
-                "what was counted before is spent",
-            )
-        }
-        _ => said(rule, evidence, at),
+    judge_again(&standing(rollout, rule, evidence), rule, evidence, at)
+}
+
+/// Where `rollout` stands, as far as a look at `rule` depends on it.
+pub fn standing(rollout: &Rollout, rule: &Rule, evidence: &Evidence) -> Standing {
+    let (stage, effective) = match rollout.phase {
+        Phase::Running { stage, effective, .. } => (Some(stage), effective),
+        Phase::RollingBack { .. } | Phase::Ended { .. } => (None, None),
+    };
+    let spent = match &evidence.found {
+        Found::Counts { before, .. } => sequential::is_spent(rollout, rule, before.as_ref()),
+        _ => false,
+    };
+    Standing {
+        stage,
+        effective,
+        retreated: rollout.retreated,
+        spent,
+    }
+}
+
+/// As [`judge`], for a rollout that stood there.
+pub fn judge_again(standing: &Standing, rule: &Rule, evidence: &Evidence, at: Timestamp) -> Look {
+    let said = if standing.spent {
+        Said::unknown(
+            UnknownReason::WindowOverlapsStage,
+            "what was counted before is spent",
+        )
+    } else {
+        said(rule, evidence, at)
     };
     let (verdict, detail) = taken_as(rule, &said);
     Look {
         rule: rule.name.clone(),
-        verdict: in_stage(rollout, rule, verdict, at),
+        verdict: in_stage(standing, rule, verdict, at),
         value: said.value.filter(|value| value.is_finite()),
         samples: said.samples.ok().flatten(),
         detail,
@@ -93,8 +117,12 @@ fn said(rule: &Rule, evidence: &Evidence, at: Timestamp) -> Said {
             sides::say(rule, source, candidate, baseline)
         }
         (Source::Ranks(source), Found::Samples { candidate, baseline }) => {
-            ranks::say(rule, source, candidate, baseline)
+            match ranks::rank(rule, candidate, baseline) {
+                Ok(ranked) => ranks::say(rule, source, &ranked),
+                Err(said) => *said,
+            }
         }
+        (Source::Ranks(source), Found::Ranked(ranked)) => ranks::say(rule, source, ranked),
         (
             Source::Sequential(source),
             Found::Counts {
@@ -189,8 +217,14 @@ fn compare(rule: &Rule, value: f64) -> Verdict {
 }
 
 /// What is left of the verdict, given when its window lies.
-fn in_stage(rollout: &Rollout, rule: &Rule, said: Verdict, at: Timestamp) -> Verdict {
-    let Phase::Running { stage, effective, .. } = rollout.phase else {
+fn in_stage(standing: &Standing, rule: &Rule, said: Verdict, at: Timestamp) -> Verdict {
+    let Standing {
+        stage: Some(stage),
+        effective,
+        retreated,
+        ..
+    } = *standing
+    else {
         return said;
     };
     let inside = effective.is_some_and(|effective| rule.window.before(at) >= effective);
@@ -200,8 +234,8 @@ fn in_stage(rollout: &Rollout, rule: &Rule, said: Verdict, at: Timestamp) -> Ver
         || match said {
             Verdict::Unknown(_) => true,
             Verdict::Healthy | Verdict::Undecided => false,
-            Verdict::Breached if stage == 0 && !rollout.retreated => effective.is_some(),
-            Verdict::Breached => !rollout.retreated || rule.action == Action::Rollback,
+            Verdict::Breached if stage == 0 && !retreated => effective.is_some(),
+            Verdict::Breached => !retreated || rule.action == Action::Rollback,
         };
     if counts {
         said

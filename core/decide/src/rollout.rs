@@ -7,6 +7,7 @@
 use crate::refusal::Refusal;
 use crate::rollout::draft::Draft;
 use crate::step::{Effect, Step};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tidegate_model::Timestamp;
 use tidegate_model::access::{Author, Role};
@@ -33,7 +34,8 @@ pub use gates::{Asked, Question};
 pub(crate) use waiting::is_fresh;
 
 /// What an actor knows of the world and may forget: after a restart it is observed anew.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Observed {
     /// Since when it has been observed: since the first time that sources were asked.
     pub since: Option<Timestamp>,
@@ -52,7 +54,8 @@ pub struct Observed {
 }
 
 /// What the nodes serve of one rollout.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Fleet {
     /// The split revision that is published.
     pub published: Revision,
@@ -65,7 +68,8 @@ pub struct Fleet {
 }
 
 /// What comes in.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Input {
     /// Time passed.
     Wake,

@@ -170,7 +170,8 @@ impl Labels {
 }
 
 /// The alerts that concern one rollout, as far as was ever heard.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Firing {
     /// Those that fire, and what each does.
     pub alerts: BTreeMap<Fingerprint, (Alert, Action)>,

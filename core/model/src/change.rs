@@ -3,6 +3,7 @@
 use crate::Timestamp;
 use crate::access::{Author, Token};
 use crate::alert::{Alert, AlertState};
+use crate::basis::Basis;
 use crate::because::Because;
 use crate::environment::EnvironmentSettings;
 use crate::flag::{Flag, FlagState, Pin, Serve};
@@ -311,6 +312,9 @@ pub struct Record {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<Because>,
+    /// On what: for decisions of rollouts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Box<Basis>>,
     /// What. Never empty.
     pub entries: Vec<Entry>,
 }

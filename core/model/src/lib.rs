@@ -33,6 +33,7 @@ pub mod target;
 pub mod verdict;
 
 pub mod access;
+pub mod basis;
 pub mod because;
 pub mod breaker;
 pub mod catalog;

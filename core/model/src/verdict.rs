@@ -108,24 +108,45 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// Longest words of a provider that are kept, in characters.
+const DETAIL_CHARS_MAX: usize = 500;
+
 /// What came back when a rule's source was asked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Measurement {
     /// The value, or why there is none. Finite.
+    #[schema(value_type = Object)]
     pub value: Result<f64, UnknownReason>,
     /// How many samples stand behind it, if the rule asks for a minimum.
+    #[serde(default = "no_samples", skip_serializing_if = "without_samples")]
+    #[schema(value_type = Object)]
     pub samples: Result<Option<f64>, UnknownReason>,
     /// The provider's own words when there is no value: an error text, warnings. Shown to people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
 }
 
+pub(crate) fn no_samples() -> Result<Option<f64>, UnknownReason> {
+    Ok(None)
+}
+
+pub(crate) fn without_samples(samples: &Result<Option<f64>, UnknownReason>) -> bool {
+    *samples == Ok(None)
+}
+
 impl Measurement {
-    /// No value, for this reason.
+    /// No value, for this reason. Of long words the beginning is kept.
     pub fn unknown(reason: UnknownReason, detail: impl Into<String>) -> Self {
+        let mut detail: String = detail.into();
+        if let Some((end, _)) = detail.char_indices().nth(DETAIL_CHARS_MAX) {
+            detail.truncate(end);
+            detail.push('…');
+        }
         Self {
             value: Err(reason),
             samples: Ok(None),
-            detail: detail.into(),
+            detail,
         }
     }
 

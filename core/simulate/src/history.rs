@@ -203,6 +203,8 @@ fn degrade(found: &mut Found, factor: f64) {
                 *value *= factor;
             }
         }
+        // Only what is kept of a look has this, and history is asked anew.
+        Found::Ranked(_) => {}
         Found::Counts { candidate, .. } => {
             let requests = candidate.requests.value.unwrap_or(f64::INFINITY);
             times(&mut candidate.errors, requests);

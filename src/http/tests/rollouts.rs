@@ -33,7 +33,8 @@ blind: { after: 5m, do: pause }
 rollback: { to: safe, cooldown: 2m }
 ";
 
-async fn world() -> World {
+/// A flag, and a policy to open it by.
+pub(super) async fn world() -> World {
     let world = World::new().await;
     world.flag("checkout").await;
     let saved = world.ask("PUT", POLICY).yaml(QUICK).send().await;
@@ -46,7 +47,8 @@ async fn world() -> World {
     world
 }
 
-async fn start(world: &World) -> Answer {
+/// Starts its rollout.
+pub(super) async fn start(world: &World) -> Answer {
     let body = json!({"flag": "checkout", "policy": "quick"}).to_string();
     world
         .ask("POST", ROLLOUTS)

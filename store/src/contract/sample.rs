@@ -90,6 +90,7 @@ pub fn propose(writes: Vec<Write>) -> Proposal {
         at: "2026-01-02T03:04:05.678901234Z".parse().unwrap(),
         by: Author::Tidegate,
         because: None,
+        basis: None,
         writes,
     }
 }

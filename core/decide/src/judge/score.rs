@@ -4,6 +4,7 @@ use super::judge;
 use crate::rollout::{Observed, is_fresh};
 use tidegate_model::Timestamp;
 use tidegate_model::because::Figure;
+use tidegate_model::evidence::Evidence;
 use tidegate_model::key::RuleName;
 use tidegate_model::policy::{Rule, Score, Source};
 use tidegate_model::rollout::Rollout;
@@ -11,6 +12,19 @@ use tidegate_model::verdict::{Look, Measurement, UnknownReason, Verdict};
 
 /// Looks at the scores that weigh the rule of `look`, the newest of what was `observed`.
 pub fn scores(rollout: &Rollout, observed: &Observed, look: &Look, now: Timestamp) -> Vec<Look> {
+    let scored = scored(rollout, observed, look, now).into_iter();
+    scored
+        .map(|(rule, evidence)| judge(rollout, rule, &evidence, now))
+        .collect()
+}
+
+/// The scores that weigh the rule of `look`, the newest of what was `observed`, each with what it is judged from.
+pub fn scored<'r>(
+    rollout: &'r Rollout,
+    observed: &Observed,
+    look: &Look,
+    now: Timestamp,
+) -> Vec<(&'r Rule, Evidence)> {
     let rules = rollout.start.plan.safety.rules.iter();
     let scored = rules.filter_map(|rule| match &rule.source {
         Source::Score(score) if score.of.iter().any(|part| part.rule == look.rule) => Some((rule, score)),
@@ -27,7 +41,7 @@ pub fn scores(rollout: &Rollout, observed: &Observed, look: &Look, now: Timestam
                 let rule = rollout.start.plan.rule(name)?;
                 newest.filter(|look| is_fresh(rule, look, now))
             });
-            judge(rollout, rule, &measurement.into(), now)
+            (rule, measurement.into())
         })
         .collect()
 }

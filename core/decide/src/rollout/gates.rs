@@ -7,6 +7,7 @@
 use super::draft::Draft;
 use super::{Observed, waiting};
 use crate::step::Step;
+use serde::{Deserialize, Serialize};
 use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
 use tidegate_model::because::{Decision, Reason};
@@ -29,7 +30,8 @@ const UNANSWERED: Span = Span::seconds(30);
 const PLAN_CHARS: usize = 12;
 
 /// What a gate is asked. An answer to another question than the last is too late.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Question {
     /// Who is asked.
     pub target: TargetName,
@@ -57,7 +59,8 @@ impl Question {
 }
 
 /// A gate that was asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Asked {
     /// What.
     pub question: Question,

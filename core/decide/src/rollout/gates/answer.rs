@@ -1,6 +1,6 @@
 //! What a gate's answer means.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tidegate_model::gate::{EVERY_MAX, EVERY_MIN, GateVerdict};
 use tidegate_model::span::Span;
 
@@ -12,7 +12,8 @@ const REASON_CHARS_MAX: usize = 500;
 const SHOWN_CHARS: usize = 60;
 
 /// What came back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Answer {
     /// An answer.
     Said {

@@ -1,0 +1,82 @@
+//! What led to a decision.
+
+use serde::{Deserialize, Serialize};
+use tidegate_decide::rollout::{Input, Observed};
+use tidegate_model::access::Author;
+use tidegate_model::basis::{Basis, Text};
+use tidegate_model::key::{Revision, RuleName};
+use tidegate_model::rollout::RolloutCommand;
+
+/// What led to a decision. What the world that was known then tells already is not told twice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum Cause {
+    /// A person started it, by the policy at this revision.
+    Started {
+        /// The policy's.
+        policy: Revision,
+    },
+    /// These rules were looked at.
+    Looked(Vec<RuleName>),
+    /// What the nodes serve has changed.
+    Fleet,
+    /// The alerts that concern it have changed.
+    Alerts,
+    /// Anything else that its actor takes in.
+    Input(Box<Input>),
+    /// Its actor failed too often, and nobody could see for it any more.
+    Blind,
+    /// A person wanted this while its actor was kept apart.
+    Apart(RolloutCommand),
+}
+
+impl Cause {
+    /// What `input` is, beside what is known of the world with it.
+    pub fn of(input: &Input) -> Self {
+        match input {
+            Input::Looked(looks) => Self::Looked(looks.iter().map(|look| look.rule.clone()).collect()),
+            Input::Fleet(_) => Self::Fleet,
+            Input::Alerts(_) => Self::Alerts,
+            other => Self::Input(Box::new(other.clone())),
+        }
+    }
+
+    /// The input again, given what was known of the world with it; `None` for what no actor took in, or when the
+    /// world lacks a look.
+    pub(crate) fn input(&self, observed: &Observed) -> Option<Input> {
+        match self {
+            Self::Looked(rules) => {
+                let looks = rules.iter().map(|rule| observed.looks.get(rule).cloned());
+                looks.collect::<Option<_>>().map(Input::Looked)
+            }
+            Self::Fleet => Some(Input::Fleet(observed.fleet.clone())),
+            Self::Alerts => Some(Input::Alerts(observed.firing.clone())),
+            Self::Input(input) => Some(Input::clone(input)),
+            Self::Started { .. } | Self::Blind | Self::Apart(_) => None,
+        }
+    }
+
+    /// Whose record it led to; `None` when it does not say.
+    pub(crate) fn author(&self) -> Option<&Author> {
+        match self {
+            Self::Input(input) => match input.as_ref() {
+                Input::Command { by, .. } | Input::Amend { by, .. } => Some(by),
+                _ => Some(&Author::Tidegate),
+            },
+            Self::Looked(_) | Self::Fleet | Self::Alerts | Self::Blind => Some(&Author::Tidegate),
+            Self::Started { .. } | Self::Apart(_) => None,
+        }
+    }
+
+    /// What a decision rests on for which nothing of the world was looked at.
+    ///
+    /// # Errors
+    /// When JSON cannot carry it.
+    pub fn alone(&self) -> Result<Box<Basis>, serde_json::Error> {
+        Ok(Box::new(Basis {
+            input: Text::of(self)?,
+            world: None,
+            looks: std::collections::BTreeMap::new(),
+        }))
+    }
+}
