@@ -125,7 +125,7 @@ async fn every_look_keeps_what_it_was_judged_from() {
     let errors = of("errors");
     assert_eq!(
         errors.asked[0].text,
-        r#"sum(rate(errors_total{flag="checkout", variation="on"}[5m]))"#
+        r#"sum(rate(errors_total{flag="checkout", variation="on"}[300s]))"#
     );
     assert!(errors.asked[0].answer.is_some() && errors.window == tidegate_model::span::Span::seconds(300));
     assert!(matches!(&errors.evidence.found, Found::Number(number) if number.value == Ok(0.001)));

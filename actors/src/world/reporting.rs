@@ -1,10 +1,6 @@
-//! What the journal tells of a rollout: explanations of any moment, and reports.
-//!
-//! The reports that are compared are in `tests/reports`. `TIDEGATE_BLESS=1` writes what is said now; read the difference
-//! like code.
+//! What the journal tells of a rollout of the real control plane: explanations of any moment, and reports.
 
 use super::*;
-use std::path::Path;
 use tidegate_model::rollout::PauseOwner;
 
 const SCRIPT: &str = "<script>alert(\"x\")</script> | **bold** [a](b)";
@@ -66,31 +62,6 @@ async fn told() -> (World, RolloutId) {
     world.advance(minutes(5)).await;
     assert_eq!(world.view(&id).await.status, "rolled_back");
     (world, id)
-}
-
-fn compare(name: &str, text: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/reports")
-        .join(name);
-    if std::env::var("TIDEGATE_BLESS").is_ok() {
-        std::fs::write(&file, text).unwrap();
-    }
-    let known = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(known == text, "{} says something else:\n{text}", file.display());
-}
-
-#[actix_rt::test]
-async fn reports_read_as_they_did() {
-    let (world, id) = told().await;
-    let report = world
-        .control
-        .report_rollout(&world.environment, &id)
-        .await
-        .unwrap();
-    let json = serde_json::to_string_pretty(&report).unwrap();
-    compare("rolled-back.json", &format!("{json}\n"));
-    compare("rolled-back.md", &report.markdown());
-    compare("rolled-back.html", &report.html());
 }
 
 #[actix_rt::test]
@@ -181,7 +152,7 @@ async fn any_moment_is_explained_from_the_journal() {
     let trace = errors.trace.as_ref().unwrap();
     assert!(trace.asked[0].text.contains("errors_total"), "{trace:?}");
     assert!(errors.look.at <= paused.at, "nothing from after the moment");
-    let half = explain(80).await.unwrap();
+    let half = explain(70).await.unwrap();
     assert_eq!(half.rollout.stage.as_deref(), Some("half"));
     assert!(
         half.before

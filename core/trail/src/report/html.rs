@@ -7,8 +7,8 @@ const STYLE: &str = "
 :root { color-scheme: light dark; --line: #8884; --bad: #c62828; --good: #2e7d32; --wait: #b26a00; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2rem; } h3 { font-size: 1rem; margin-bottom: 0; }
-table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .25rem .6rem .25rem 0; vertical-align: top; }
-th { font-weight: 600; } tr { border-bottom: 1px solid var(--line); } td { overflow-wrap: anywhere; }
+table { border-collapse: collapse; display: block; overflow-x: auto; } th, td { text-align: left; padding: .25rem .6rem .25rem 0; vertical-align: top; }
+th { font-weight: 600; } tr { border-bottom: 1px solid var(--line); } td:not(:last-child) { white-space: nowrap; } td:last-child { overflow-wrap: anywhere; min-width: 12rem; }
 code { display: block; white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem; opacity: .8; }
 svg { width: 100%; height: auto; font-size: 10px; }
 svg text { fill: currentColor; } svg .value { text-anchor: end; dominant-baseline: middle; }

@@ -236,7 +236,7 @@ impl Reporter {
             record: record.sequence,
             at: record.at,
             by: record.by.to_string(),
-            what: because.to_string(),
+            what: gist(because),
         };
         if record.by != Author::Tidegate && self.people.len() < TOLD_MAX {
             self.people.push(done());
@@ -284,5 +284,15 @@ fn result(rollout: &Rollout, plan: &Policy) -> String {
             Some(took) => format!("{ending}, safe after {}", took.rounded()),
             None => ending.to_string(),
         },
+    }
+}
+
+/// A decision and what called for it: the person's words, or the first of the reasons.
+fn gist(because: &Because) -> String {
+    match because.reasons.first() {
+        Some(Reason::Command { reason, .. }) if reason.is_empty() => because.decision.to_string(),
+        Some(Reason::Command { reason, .. }) => format!("{}: {reason}", because.decision),
+        Some(first) => format!("{}: {first}", because.decision),
+        None => because.decision.to_string(),
     }
 }
