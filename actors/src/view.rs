@@ -123,7 +123,7 @@ pub struct ExplanationView {
     pub rollout: RolloutView,
     /// The newest look at each rule that the decision knew of, and what it was judged from.
     pub looks: Vec<KeptLookView>,
-    /// The decisions before, oldest first, at most 50.
+    /// The decisions before that did more than hold, oldest first, at most 50.
     pub before: Vec<DecisionView>,
 }
 

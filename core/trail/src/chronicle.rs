@@ -4,7 +4,7 @@ use crate::thread::Thread;
 use std::collections::VecDeque;
 use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
-use tidegate_model::because::Because;
+use tidegate_model::because::{Because, Decision};
 use tidegate_model::change::{Change, EntityRef, Record};
 use tidegate_model::evidence::Judged;
 use tidegate_model::key::Revision;
@@ -46,7 +46,7 @@ pub struct Standing {
     pub decided: Decided,
     /// The newest look at each rule that the decision knew of, each with the record that keeps it.
     pub looks: Vec<(u64, Judged)>,
-    /// The decisions before, oldest first, at most [`BEFORE_MAX`].
+    /// The decisions before that changed something, oldest first, at most [`BEFORE_MAX`].
     pub before: Vec<Decided>,
 }
 
@@ -87,6 +87,11 @@ impl Chronicle {
             self.rollout = Some((after, entry.revision));
         }
         if let Some(because) = &record.because {
+            // What held is told only as the last word: looks that were remembered are no deed.
+            let held = |decided: &Decided| matches!(decided.because.decision, Decision::Holds { .. });
+            if self.decisions.back().is_some_and(held) {
+                self.decisions.pop_back();
+            }
             if self.decisions.len() > BEFORE_MAX {
                 self.decisions.pop_front();
             }
