@@ -187,7 +187,7 @@ async fn taken_for(recorded: &Recorded, url: &str) -> String {
         },
         other => panic!("{other:?} is no way to ask"),
     };
-    match source.ask(&question).await {
+    match source.ask(&question).await.answer {
         Answer::Number(measurement) => match measurement.value {
             Ok(number) => number.to_string(),
             Err(reason) => reason.name().to_owned(),

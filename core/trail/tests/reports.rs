@@ -42,7 +42,7 @@ safety:
       trip: { of: 3, need: 2 }
       action: rollback
     - name: latency
-      query: 'max(latency_seconds{variation="{{variation}}"}[{{window}}:])'
+      query: 'max(max_over_time(latency_seconds{variation="{{variation}}"}[{{window}}]))'
       window: 5m
       threshold: 0.5
       dryRun: true
