@@ -120,6 +120,7 @@ impl ControlPlane {
         });
         for environment in shell.environments.values() {
             environment.switch.load(shell.store.as_ref()).await?;
+            environment.neighbours.load(shell.store.as_ref()).await?;
             environment
                 .alerts
                 .load(shell.store.as_ref(), shell.clock.now())

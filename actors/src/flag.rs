@@ -2,7 +2,8 @@
 
 use crate::control::ControlError;
 use crate::notices::Target;
-use crate::shell::{Shell, incident};
+use crate::rollout::{Edit, Edited, edit};
+use crate::shell::{Environment, Shell, incident};
 use crate::view::Revised;
 use actix::prelude::*;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use tidegate_decide::step::Step;
 use tidegate_model::access::Author;
 use tidegate_model::because::{Because, Decision};
 use tidegate_model::catalog::Catalog;
-use tidegate_model::change::{Change, EntityRef, EntityState, Kind, PolicyState};
+use tidegate_model::change::{Change, EntityRef, EntityState, Kind, PolicyState, Record};
 use tidegate_model::environment::EnvironmentSettings;
 use tidegate_model::flag::{FlagDefinition, FlagState};
 use tidegate_model::key::{EnvironmentKey, FlagKey, PolicyName, Revision, RolloutId, TargetName};
@@ -106,6 +107,19 @@ async fn save_flag(
     if let Some(change) = change {
         let settings = load_settings(shell.store.as_ref(), environment).await?.value;
         check_target(environment, settings, &catalog, &change).map_err(ControlError::Refused)?;
+        if let (Some(Revised { value: before, .. }), Change::FlagSaved(after)) = (&before, &change)
+            && let Some(pin) = &before.pin
+        {
+            // Only the rollout knows what the edit does to it, and both become true together.
+            let rollout = EntityRef::Rollout(environment.clone(), pin.rollout.clone());
+            let what = Edited::Flag {
+                before: before.flag.clone(),
+                after: after.clone(),
+            };
+            let (expect, by) = (Expect::Any, save.by);
+            edit(shell, &rollout, Edit { what, expect, by }).await?;
+            return saved(shell, &entity).await;
+        }
         let write = Write {
             entity: entity.clone(),
             expect: Expect::Revision(revision),
@@ -125,7 +139,12 @@ async fn save_flag(
             })
             .await?;
     }
-    let after = load_flag(shell, &entity).await?;
+    saved(shell, &entity).await
+}
+
+/// The flag right after it was saved.
+async fn saved(shell: &Shell, entity: &EntityRef) -> Result<Revised<FlagState>, ControlError> {
+    let after = load_flag(shell, entity).await?;
     after.ok_or_else(|| incident(&format!("{entity} is gone right after it was saved")))
 }
 
@@ -165,15 +184,19 @@ async fn start_rollout(
         now,
     )
     .map_err(ControlError::Refused)?;
+    check_budgets(shell, &step).await?;
+    let home = shell.environment(environment)?;
+    let line = home.neighbours.line().await;
     for (_, change) in &step.changes {
         if let Change::Rollout(RolloutChange::Started(start)) = change {
             check_surroundings(shell, start)?;
+            check_neighbours(shell, start, &start.plan).await?;
         }
     }
-    let home = shell.environment(environment)?;
     let firing = home.alerts.firing();
     tidegate_decide::alert::may_start(&step.changes, &firing).map_err(ControlError::Refused)?;
-    check_budgets(shell, &step).await?;
+    let all = home.neighbours.all();
+    let step = start::queue(step, &all, now).map_err(ControlError::Refused)?;
     let write = |(entity, change): (EntityRef, Change)| {
         let revision = if entity.kind() == Kind::Flag {
             flag.revision
@@ -190,7 +213,7 @@ async fn start_rollout(
     let basis = Cause::Started { policy: version }.alone();
     let basis = basis.map_err(|error| incident(&format!("a start cannot be written down: {error}")))?;
     let _still = home.switch.pass().await?;
-    shell
+    let record = shell
         .commit(Proposal {
             at: now,
             by,
@@ -199,7 +222,35 @@ async fn start_rollout(
             writes,
         })
         .await?;
+    note_begun(home, &record);
+    drop(line);
     Ok(id)
+}
+
+/// Tells the neighbours of a rollout that it began.
+fn note_begun(home: &Environment, record: &Record) {
+    for entry in &record.entries {
+        if let Change::Rollout(change) = &entry.change
+            && let Ok(rollout) = Rollout::apply(None, change, record.at, entry.revision)
+        {
+            home.neighbours.note(&rollout, entry.revision);
+        }
+    }
+}
+
+/// What a plan waits for has to be there, and must not wait for its rollout in turn.
+pub(crate) async fn check_neighbours(
+    shell: &Shell,
+    start: &RolloutStart,
+    plan: &Policy,
+) -> Result<(), ControlError> {
+    if plan.dependencies.is_empty() {
+        return Ok(());
+    }
+    let catalog = load_catalog(shell.store.as_ref(), &start.environment).await?;
+    let flags: Vec<FlagKey> = catalog.flags.into_keys().collect();
+    let home = shell.environment(&start.environment)?;
+    home.neighbours.check(start, plan, &flags)
 }
 
 pub(crate) async fn load_policy(

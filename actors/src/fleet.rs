@@ -108,6 +108,10 @@ impl Nodes {
         let live = self.seen.iter().filter(|(_name, seen)| is_live(seen, now));
         Fleet {
             published: self.issued.newest(rollout),
+            requests: live
+                .clone()
+                .map(|(name, seen)| (name.clone(), requests(seen)))
+                .collect(),
             live: live.map(|(name, seen)| (name.clone(), serves(seen))).collect(),
             // Who began to serve the rollout after that has been heard of: a node reports before it
             // pulls.
@@ -177,6 +181,20 @@ fn clock_off(seen: &Seen) -> Option<i64> {
 
 fn is_wrong(off: i64) -> bool {
     off.abs() > CLOCK_OFF_MAX_MS
+}
+
+/// Evaluations a minute, as a node reported them last.
+fn requests(seen: &Seen) -> u64 {
+    let rate = seen
+        .health
+        .map_or(0.0, |health| health.evaluations_per_second * 60.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, and casts of floats saturate"
+    )]
+    let whole = rate.max(0.0).round() as u64;
+    whole
 }
 
 fn lease() -> Span {

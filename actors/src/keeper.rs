@@ -371,8 +371,13 @@ async fn commit(
             basis: Some(basis),
             writes: vec![write],
         })
-        .await
-        .map(drop)
+        .await?;
+    let Some((rollout, revision)) = rollout::load(shell.store.as_ref(), entity).await? else {
+        return Ok(());
+    };
+    let home = shell.environment(&rollout.start.environment)?;
+    home.neighbours.note(&rollout, revision);
+    Ok(())
 }
 
 impl Actor for Keeper {

@@ -20,6 +20,7 @@ mod fleet;
 mod gates;
 mod ingest;
 mod keeper;
+mod neighbours;
 mod poller;
 mod publisher;
 mod rollout;

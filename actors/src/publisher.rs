@@ -97,7 +97,11 @@ impl Attached {
     /// Tells what the nodes serve of the rollout, if that is not what was told last.
     fn tell(&mut self, id: &RolloutId, nodes: &Nodes, now: Timestamp) {
         let fleet = nodes.fleet(id, self.started, now);
-        if self.told.as_ref() != Some(&fleet) {
+        // How much each node carries changes all the time, and is news only with other news.
+        let news = self.told.as_ref().is_none_or(|told| {
+            (told.published, told.all_heard, &told.live) != (fleet.published, fleet.all_heard, &fleet.live)
+        });
+        if news {
             self.recipient.do_send(FleetMoved(fleet.clone()));
             self.told = Some(fleet);
         }

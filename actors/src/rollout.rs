@@ -1,9 +1,9 @@
 //! One actor per running rollout: fetches, asks the step function, stores, acts.
 
-use crate::alerts::AlertsMoved;
 use crate::control::ControlError;
 use crate::gates::Ready;
-use crate::publisher::{Attach, FleetMoved};
+use crate::neighbours::heeds;
+use crate::publisher::Attach;
 use crate::shell::{Environment, Shell, incident, panic_text};
 use crate::view::{self, RolloutView};
 use actix::prelude::*;
@@ -18,13 +18,16 @@ use tidegate_model::basis::Basis;
 use tidegate_model::because::{Because, Decision};
 use tidegate_model::change::{Change, EntityRef, EntityState, Record};
 use tidegate_model::key::Revision;
-use tidegate_model::policy::Policy;
 use tidegate_model::rollout::{Phase, Rollout, RolloutCommand};
 use tidegate_model::span::Span;
 use tidegate_store::{Expect, Proposal, Write};
 use tidegate_trail::ledger::Ledger;
 
+mod edit;
+mod heard;
 mod looking;
+
+pub(crate) use edit::{Edit, Edited, edit};
 
 /// How late a wake-up may be before the sweep repairs it (faults.md F35).
 const WAKE_OVERDUE: Span = Span::seconds(60);
@@ -37,16 +40,6 @@ pub(crate) struct Command {
     pub(crate) expect: Expect,
     pub(crate) by: Author,
     pub(crate) role: Role,
-}
-
-/// A person wants it to follow another plan.
-#[derive(Message)]
-#[rtype(result = "Result<RolloutView, ControlError>")]
-pub(crate) struct Amend {
-    pub(crate) policy: Policy,
-    pub(crate) editor: Option<Author>,
-    pub(crate) expect: Expect,
-    pub(crate) by: Author,
 }
 
 /// How does it look?
@@ -108,6 +101,7 @@ impl RolloutActor {
             self.revision,
             &self.observed,
             self.because.as_ref(),
+            self.shell.clock.now(),
         )
     }
 
@@ -116,6 +110,8 @@ impl RolloutActor {
     fn attach(&self, ctx: &mut Context<Self>) {
         if let Some(home) = self.home() {
             home.alerts.attach(&self.rollout.start, ctx.address().recipient());
+            let recipient = ctx.address().recipient();
+            home.neighbours.attach(&self.rollout, self.revision, recipient);
         }
         if let Some(publisher) = self.home().and_then(Environment::publisher) {
             publisher.do_send(Attach {
@@ -163,24 +159,47 @@ impl RolloutActor {
             }
         };
         let by = match input {
-            Input::Command { by, .. } | Input::Amend { by, .. } => by,
+            Input::Command { by, .. }
+            | Input::Amend { by, .. }
+            | Input::Accelerate { by, .. }
+            | Input::FlagEdited { by, .. } => by,
             _ => Author::Tidegate,
         };
         let proposal = self.proposal(&step, by, basis, now);
         let shell = self.shell.clone();
-        let environment = self.rollout.start.environment.clone();
+        let start = self.rollout.start.clone();
         let opens = step.changes.iter().any(|(_, change)| freeze::is_held(change));
+        let seen = (opens && heeds(&self.rollout)).then(|| self.observed.neighbours.clone());
         let stored = async move {
+            let line = match seen {
+                Some(seen) => {
+                    let neighbours = &shell.environment(&start.environment)?.neighbours;
+                    let line = neighbours.line().await;
+                    if neighbours.concerning(&start) != seen {
+                        return Ok(None);
+                    }
+                    Some(line)
+                }
+                None => None,
+            };
             let _still = match opens {
-                true => Some(shell.environment(&environment)?.switch.pass().await?),
+                true => Some(shell.environment(&start.environment)?.switch.pass().await?),
                 false => None,
             };
-            shell.commit(proposal).await
+            Ok(Some((shell.commit(proposal).await?, line)))
         };
         Box::pin(
             stored
                 .into_actor(self)
-                .map(move |stored, actor, ctx| actor.stored(stored, step, now, ctx)),
+                .map(move |stored, actor, ctx| match stored {
+                    Ok(Some((record, _line))) => actor.stored(Ok(record), step, now, ctx),
+                    Err(error) => actor.stored(Err(error), step, now, ctx),
+                    // Others have moved since this was decided. It is decided again on what they did.
+                    Ok(None) => {
+                        ctx.notify(Wake);
+                        Ok(())
+                    }
+                }),
         )
     }
 
@@ -231,6 +250,9 @@ impl RolloutActor {
             return Err(error);
         }
         tracing::info!(rollout = %self.rollout.start.id, environment = %self.rollout.start.environment, "{}", step.because);
+        if let Some(home) = self.home() {
+            home.neighbours.note(&self.rollout, self.revision);
+        }
         if plan != self.rollout.start.plan_digest {
             // Other alerts may concern it now.
             self.attach(ctx);
@@ -341,55 +363,6 @@ impl Actor for RolloutActor {
     }
 }
 
-impl Handler<Wake> for RolloutActor {
-    type Result = Reply<()>;
-
-    fn handle(&mut self, _wake: Wake, ctx: &mut Self::Context) -> Self::Result {
-        if let Some((_armed, planned)) = self.wake {
-            let lag = Span::between(planned, self.shell.clock.now());
-            self.shell.measures.wake_lag.observe(lag.as_seconds());
-        }
-        AtomicResponse::new(Box::pin(
-            self.drive(Input::Wake, ctx)
-                .map(|_told_in_the_log, _actor, _ctx| ()),
-        ))
-    }
-}
-
-impl Handler<FleetMoved> for RolloutActor {
-    type Result = Reply<()>;
-
-    fn handle(&mut self, FleetMoved(fleet): FleetMoved, ctx: &mut Self::Context) -> Self::Result {
-        AtomicResponse::new(Box::pin(
-            self.drive(Input::Fleet(fleet), ctx)
-                .map(|_told_in_the_log, _actor, _ctx| ()),
-        ))
-    }
-}
-
-impl Handler<Answered> for RolloutActor {
-    type Result = Reply<()>;
-
-    fn handle(&mut self, Answered(question, answer): Answered, ctx: &mut Self::Context) -> Self::Result {
-        let at = self.shell.clock.now();
-        let input = Input::Answered { question, answer, at };
-        AtomicResponse::new(Box::pin(
-            self.drive(input, ctx).map(|_told_in_the_log, _actor, _ctx| ()),
-        ))
-    }
-}
-
-impl Handler<AlertsMoved> for RolloutActor {
-    type Result = Reply<()>;
-
-    fn handle(&mut self, AlertsMoved(firing): AlertsMoved, ctx: &mut Self::Context) -> Self::Result {
-        AtomicResponse::new(Box::pin(
-            self.drive(Input::Alerts(firing), ctx)
-                .map(|_told_in_the_log, _actor, _ctx| ()),
-        ))
-    }
-}
-
 impl Handler<Command> for RolloutActor {
     type Result = Reply<Result<RolloutView, ControlError>>;
 
@@ -404,25 +377,6 @@ impl Handler<Command> for RolloutActor {
             return AtomicResponse::new(Box::pin(std::future::ready(Err(error)).into_actor(self)));
         }
         let driven = self.drive(Input::Command { command, by, role }, ctx);
-        AtomicResponse::new(Box::pin(
-            driven.map(|done, actor, _ctx| done.map(|()| actor.view())),
-        ))
-    }
-}
-
-impl Handler<Amend> for RolloutActor {
-    type Result = Reply<Result<RolloutView, ControlError>>;
-
-    fn handle(&mut self, amend: Amend, ctx: &mut Self::Context) -> Self::Result {
-        if let Err(error) = crate::control::check_expected(&self.entity, amend.expect, self.revision) {
-            return AtomicResponse::new(Box::pin(std::future::ready(Err(error)).into_actor(self)));
-        }
-        let input = Input::Amend {
-            policy: Box::new(amend.policy),
-            editor: amend.editor,
-            by: amend.by,
-        };
-        let driven = self.drive(input, ctx);
         AtomicResponse::new(Box::pin(
             driven.map(|done, actor, _ctx| done.map(|()| actor.view())),
         ))

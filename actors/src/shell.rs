@@ -8,6 +8,7 @@ use crate::ingest::Ingest;
 use crate::keeper::Keeper;
 use crate::keys::KeyBook;
 use crate::measures::Measures;
+use crate::neighbours::NeighbourDesk;
 use crate::notices::{Cursors, Targets};
 use crate::poller::Poller;
 use crate::publisher::{Nudge, Publisher};
@@ -66,6 +67,8 @@ pub(crate) struct Environment {
     pub(crate) gate: Mutex<()>,
     pub(crate) ingest: Ingest,
     pub(crate) alerts: AlertDesk,
+    /// What its rollouts know of each other.
+    pub(crate) neighbours: NeighbourDesk,
     /// Whether anything opens.
     pub(crate) switch: FreezeSwitch,
     pub(crate) published: watch::Sender<Option<Arc<Published>>>,
@@ -80,6 +83,7 @@ impl Environment {
         Self {
             ingest: Ingest::new(key.clone()),
             alerts: AlertDesk::new(key.clone()),
+            neighbours: NeighbourDesk::new(key.clone()),
             switch: FreezeSwitch::new(key.clone()),
             key,
             gate: Mutex::new(()),

@@ -47,7 +47,7 @@ pub struct RolloutView {
     pub safe: VariationKey,
     /// Counts its changes; what `If-Match` compares.
     pub revision: Revision,
-    /// In one word: `running`, `monitoring`, `paused`, `rolling_back`, `completed`, `rolled_back`, `aborted`.
+    /// In one word: `waiting` (for others, before it opens at all), `running`, `monitoring`, `paused`, `rolling_back`, `completed`, `rolled_back`, `aborted`.
     pub status: String,
     /// Where it is.
     pub phase: Phase,
@@ -71,6 +71,9 @@ pub struct RolloutView {
     /// How far the gates of the next stage are that were asked.
     #[schema(value_type = BTreeMap<String, GateState>)]
     pub gates: BTreeMap<TargetName, GateState>,
+    /// How much of its budgets of exposure is spent, if it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<ExposureView>,
     /// The newest look at each rule.
     #[schema(value_type = BTreeMap<String, Look>)]
     pub looks: BTreeMap<RuleName, Look>,
@@ -155,6 +158,22 @@ pub struct KeptLookView {
     pub trace: Option<Trace>,
 }
 
+/// How much of its budgets of exposure a rollout has spent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExposureView {
+    /// How many units there are, as the policy says.
+    pub audience: u64,
+    /// How many minutes of units the candidate has had.
+    pub user_minutes: u64,
+    /// How many it may have.
+    pub user_minutes_of: Option<u64>,
+    /// How many units have the candidate now.
+    pub units: u64,
+    /// How many may have it.
+    pub units_of: Option<u64>,
+}
+
 /// A stage, as it is shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -176,8 +195,10 @@ pub(crate) fn rollout(
     revision: Revision,
     observed: &Observed,
     because: Option<&Because>,
+    now: Timestamp,
 ) -> RolloutView {
     let mut view = at_rest(rollout, revision);
+    view.exposure = exposure(rollout, now);
     if let Some(because) = because {
         view.because = because.to_string();
         view.reasons = because.reasons.iter().map(ToString::to_string).collect();
@@ -224,6 +245,7 @@ pub(crate) fn at_rest(rollout: &Rollout, revision: Revision) -> RolloutView {
         phase: rollout.phase.clone(),
         stage: rollout
             .stage()
+            .filter(|_| !rollout.is_waiting())
             .and_then(|stage| start.plan.stage(stage))
             .map(|stage| stage.name.to_string()),
         stages: start.plan.schedule.stages.iter().map(stage).collect(),
@@ -242,6 +264,7 @@ pub(crate) fn at_rest(rollout: &Rollout, revision: Revision) -> RolloutView {
             .and_then(|stage| start.plan.stage(stage))
             .map(|stage| stage.name.to_string()),
         gates: rollout.gates.clone(),
+        exposure: exposure(rollout, rollout.exposed.since.unwrap_or(rollout.started)),
         looks: rollout
             .rules
             .iter()
@@ -259,6 +282,18 @@ pub(crate) fn at_rest(rollout: &Rollout, revision: Revision) -> RolloutView {
         by: start.by.to_string(),
         quarantined: false,
     }
+}
+
+/// How much of its budgets is spent at `now`.
+fn exposure(rollout: &Rollout, now: Timestamp) -> Option<ExposureView> {
+    let exposure = rollout.start.plan.exposure.as_ref()?;
+    Some(ExposureView {
+        audience: exposure.audience,
+        user_minutes: rollout.user_minutes(exposure, now),
+        user_minutes_of: exposure.user_minutes,
+        units: exposure.units_of(rollout.share),
+        units_of: exposure.units,
+    })
 }
 
 /// What can be told of a rollout without its actor: how it ended, or is about to, and why.
@@ -297,6 +332,7 @@ pub(crate) fn ended(view: &RolloutView) -> Refusal {
 fn status(rollout: &Rollout) -> &'static str {
     match &rollout.phase {
         Phase::Running { .. } if !rollout.pauses.is_empty() => "paused",
+        Phase::Running { .. } if rollout.is_waiting() => "waiting",
         Phase::Running { .. } if rollout.monitoring.is_some() => "monitoring",
         Phase::Running { .. } => "running",
         Phase::RollingBack { .. } => "rolling_back",

@@ -24,7 +24,9 @@ use tidegate_store::{Expect, MemoryStore, Store};
 
 mod alerts;
 mod approvals;
+mod edits;
 mod freezes;
+mod neighbours;
 mod races;
 mod replaying;
 mod reporting;

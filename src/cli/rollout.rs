@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use history::Format;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tidegate_actors::view::RolloutView;
 use tidegate_model::Timestamp;
 use tidegate_model::key::{FlagKey, PolicyName, StageName, VariationKey};
@@ -89,7 +89,7 @@ enum Verb {
     Resume {
         /// A flag, for its newest rollout, or a rollout's id
         rollout: String,
-        /// Whose pause: operator, blind, or rule:NAME
+        /// Whose pause: operator, blind, exposure, rule:NAME, alert:…, gate:…, dependency:… or interlock:…
         #[arg(long, default_value = "operator", value_parser = owner)]
         owner: PauseOwner,
         /// Why; needed where a failure left the pause
@@ -115,6 +115,18 @@ enum Verb {
         /// The policy to follow [default: its own, as it is written now]
         #[arg(long, short, value_parser = super::named::<PolicyName>)]
         policy: Option<PolicyName>,
+    },
+    /// Go on by other stages; the stage in force keeps its time, and none ahead is skipped
+    #[command(after_help = "Example:
+  tidegate rollout accelerate new-checkout --schedule faster.yaml
+
+The file has the part 'schedule:' of a policy, with the stages ahead. What is looser waits for approve-plan.")]
+    Accelerate {
+        /// A flag, for its newest rollout, or a rollout's id
+        rollout: String,
+        /// File with the stages ahead, as in a policy
+        #[arg(long, value_name = "FILE")]
+        schedule: PathBuf,
     },
     /// Let a rollout follow the plan that was proposed
     #[command(after_help = "Example:\n  tidegate rollout approve-plan new-checkout")]
@@ -214,6 +226,7 @@ pub(crate) async fn run(args: RolloutArgs) -> Result<(), Failure> {
             let answer = client.post(&path, &json!({ "policy": policy })).await?;
             show(screen, &answer)
         }
+        Verb::Accelerate { rollout, schedule } => accelerate(&client, screen, &rollout, &schedule).await,
         Verb::ApprovePlan { rollout } => approve_plan(&client, screen, &rollout).await,
         Verb::WithdrawPlan { rollout } => {
             command(&client, screen, &rollout, RolloutCommand::WithdrawPlan).await
@@ -329,6 +342,15 @@ async fn approve(
         },
     )
     .await
+}
+
+async fn accelerate(client: &Client, screen: Screen, rollout: &str, schedule: &Path) -> Result<(), Failure> {
+    let text = std::fs::read_to_string(schedule)
+        .map_err(|error| Failure::input(schedule.display(), error, "name a file that can be read"))?;
+    let view: RolloutView = newest(client, rollout).await?.read()?;
+    let path = client.within(&format!("rollouts/{}/plan", view.id));
+    let answer = client.post(&path, &json!({ "schedule": text })).await?;
+    show(screen, &answer)
 }
 
 async fn approve_plan(client: &Client, screen: Screen, rollout: &str) -> Result<(), Failure> {

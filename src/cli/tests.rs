@@ -100,7 +100,7 @@ fn lines_that_are_refused_say_why() {
     check("tidegate rollout start a -p canary -a service", "NAME=VALUE");
     check(
         "tidegate rollout resume a --owner me",
-        "'operator', 'blind', 'rule:<name>'",
+        "'operator', 'blind', 'exposure', 'rule:<name>'",
     );
     check("tidegate rollout pause a", "--reason");
     check("tidegate rollout report a --format pdf", "json, markdown, html");

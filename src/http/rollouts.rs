@@ -10,9 +10,12 @@ use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::Json;
 use serde::Deserialize;
+use tidegate_actors::control::ControlError;
 use tidegate_actors::view::RolloutView;
+use tidegate_decide::refusal::Refusal;
 use tidegate_decide::start::StartRollout;
 use tidegate_model::access::Permission;
+use tidegate_model::invalid::{Invalid, Violation};
 use tidegate_model::key::{PolicyName, RolloutId};
 use tidegate_model::rollout::RolloutCommand;
 
@@ -118,9 +121,12 @@ pub(crate) struct AmendRollout {
     /// The policy to follow; by default its own, as it is written now.
     #[serde(default)]
     policy: Option<PolicyName>,
+    /// Instead of a policy: other stages for those that are still ahead, as a policy's `schedule:` in YAML.
+    #[serde(default)]
+    schedule: Option<String>,
 }
 
-/// Has a running rollout follow another policy, or its own as it is written now.
+/// Has a running rollout follow another policy, or its own as it is written now, or other stages ahead.
 ///
 /// Only what lies ahead may change. What tightens holds at once. What loosens anything is proposed, and holds once
 /// somebody else has approved it with the command `approve_plan`.
@@ -141,13 +147,21 @@ pub(super) async fn amend(
     precondition: Precondition,
     body: JsonText,
 ) -> Result<Entity<RolloutView>, Problem> {
-    let AmendRollout { policy } = body.read()?;
-    let amended = allowed.control().amend_rollout(
-        allowed.environment(),
-        &id,
-        policy,
-        precondition.to_command(),
-        allowed.author(),
-    );
-    Ok(amended.await.map_err(|error| precondition.problem(error))?.into())
+    let AmendRollout { policy, schedule } = body.read()?;
+    let (control, environment) = (allowed.control(), allowed.environment());
+    let (expect, by) = (precondition.to_command(), allowed.author());
+    if let (Some(_), Some(schedule)) = (&policy, &schedule) {
+        let rule = "either a policy or a schedule says how it goes on";
+        let violation = Violation::new("schedule", schedule, rule, "leave one of them out");
+        return Err(ControlError::Refused(Refusal::Invalid(Invalid::from(violation))).into());
+    }
+    let amended = match schedule {
+        Some(schedule) => {
+            control
+                .accelerate_rollout(environment, &id, &schedule, expect, by)
+                .await
+        }
+        None => control.amend_rollout(environment, &id, policy, expect, by).await,
+    };
+    Ok(amended.map_err(|error| precondition.problem(error))?.into())
 }

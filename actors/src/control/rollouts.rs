@@ -1,16 +1,16 @@
 //! Rollouts.
 
 use super::{ControlError, ControlPlane};
-use crate::flag::{Start, check_surroundings, load_policy};
+use crate::flag::{Start, check_neighbours, check_surroundings, load_policy};
 use crate::keeper::{Adopt, CommandQuarantined, FindFlag, FindRollout, Found};
-use crate::rollout::{self, Amend, Command, Observe};
+use crate::rollout::{self, Command, Edit, Edited, Observe, edit};
 use crate::shell::{describe, incident};
 use crate::view::{self, RolloutView};
-use tidegate_decide::refusal::Refusal;
 use tidegate_decide::start::StartRollout;
 use tidegate_model::access::{Author, Role};
 use tidegate_model::change::{EntityRef, EntityState, Kind, PolicyState};
 use tidegate_model::key::{EnvironmentKey, PolicyName, Revision, RolloutId};
+use tidegate_model::policy::read;
 use tidegate_model::rollout::{Rollout, RolloutCommand, RolloutStart};
 use tidegate_store::Expect;
 
@@ -156,30 +156,45 @@ impl ControlPlane {
                 ..rollout.start
             };
             check_surroundings(&self.shell, &start)?;
+            check_neighbours(&self.shell, &start, &policy).await?;
         }
-        let keeper = self.shell.keeper()?;
-        let busy = |_dead: actix::MailboxError| ControlError::Busy { retry_after: 1 };
-        match keeper.send(FindRollout(entity.clone())).await.map_err(busy)? {
-            Found::Live(actor) => {
-                let amend = Amend {
-                    policy,
-                    editor,
-                    expect,
-                    by,
-                };
-                actor.send(amend).await.unwrap_or_else(|dead| {
-                    Err(incident(&format!(
-                        "the rollout's actor died on another plan: {dead}"
-                    )))
-                })
-            }
-            Found::Rebuilding => Err(ControlError::Busy { retry_after: 1 }),
-            Found::Quarantined => Err(ControlError::Refused(Refusal::conflict(
-                format!("{} failed too often and is kept apart", describe(&entity)),
-                "roll it back or abort it, or restart the control plane to give it another chance",
-            ))),
-            Found::Gone => Err(ControlError::Refused(view::ended(&view))),
-        }
+        let what = Edited::Plan {
+            policy: Box::new(policy),
+            editor,
+        };
+        edit(&self.shell, &entity, Edit { what, expect, by }).await
+    }
+
+    /// Gives a rollout other stages ahead, read from the text of a `schedule`: at once where that loosens
+    /// nothing, else once somebody has approved it.
+    ///
+    /// # Errors
+    /// Why it cannot, or what is wrong with the text.
+    pub async fn accelerate_rollout(
+        &self,
+        environment: &EnvironmentKey,
+        id: &RolloutId,
+        schedule: &str,
+        expect: Expect,
+        by: Author,
+    ) -> Result<RolloutView, ControlError> {
+        let entity = EntityRef::Rollout(environment.clone(), id.clone());
+        let loaded = rollout::load(self.shell.store.as_ref(), &entity).await?;
+        let Some((rollout, _)) = loaded else {
+            return Err(ControlError::NotFound {
+                what: describe(&entity),
+            });
+        };
+        let mut start = rollout.start;
+        let rules = start.plan.safety.rules.iter().map(|rule| rule.name.as_str());
+        let (stages, diagnostics) = read::stages_ahead(schedule, &rules.collect::<Vec<_>>());
+        let Some(stages) = stages else {
+            return Err(ControlError::Policy(diagnostics));
+        };
+        start.plan.schedule.stages.clone_from(&stages);
+        check_surroundings(&self.shell, &start)?;
+        let what = Edited::Stages(stages);
+        edit(&self.shell, &entity, Edit { what, expect, by }).await
     }
 
     /// A rollout as its actor sees it; as the store has it when there is no actor.

@@ -1,10 +1,9 @@
 //! Looking at rules: asking their sources, and judging what comes back.
 
-use super::{Reply, RolloutActor};
+use super::RolloutActor;
 use crate::poller::{Measured, measure};
 use actix::prelude::*;
 use tidegate_decide::judge::{judge, kept, scored, standing, test_before};
-use tidegate_decide::rollout::Input;
 use tidegate_model::Timestamp;
 use tidegate_model::evidence::{Evidence, Query, Trace};
 use tidegate_model::key::RuleName;
@@ -48,7 +47,7 @@ impl RolloutActor {
     }
 
     /// What was seen of a rule, and what the scores make of it that weigh the rule. How each came about is noted.
-    fn judged(&mut self, looked: Looked) -> Vec<Look> {
+    pub(super) fn judged(&mut self, looked: Looked) -> Vec<Look> {
         let Looked {
             rule,
             measured: Measured { evidence, asked },
@@ -91,16 +90,4 @@ fn weighed(rule: &Rule) -> String {
         .iter()
         .map(|part| format!("{} ({})", part.rule, part.weight));
     format!("score of {}", parts.collect::<Vec<_>>().join(", "))
-}
-
-impl Handler<Looked> for RolloutActor {
-    type Result = Reply<()>;
-
-    fn handle(&mut self, looked: Looked, ctx: &mut Self::Context) -> Self::Result {
-        let looks = self.judged(looked);
-        AtomicResponse::new(Box::pin(
-            self.drive(Input::Looked(looks), ctx)
-                .map(|_told_in_the_log, _actor, _ctx| ()),
-        ))
-    }
 }

@@ -178,6 +178,10 @@ impl Found {
             &new.pause_between_stages,
         );
         self.more_is_stricter("monitored for", &old.monitor_after, &new.monitor_after);
+        if old.quorum != new.quorum {
+            let stricter = old.quorum.by == new.quorum.by && new.quorum.share > old.quorum.share;
+            self.note("another quorum of nodes", !stricter);
+        }
         if old.bake_must_fit != new.bake_must_fit {
             self.note("whether stages must fit into their windows", !new.bake_must_fit);
         }
@@ -237,6 +241,37 @@ impl Found {
         if before.rollback.attempts != after.rollback.attempts {
             let attempts = |policy: &Policy| policy.rollback.attempts.unwrap_or(u32::MAX);
             self.note("another number of attempts", attempts(after) > attempts(before));
+        }
+        if before.dependencies != after.dependencies {
+            let asked: Vec<_> = after.dependencies.all().collect();
+            let kept = before.dependencies.all().all(|one| asked.contains(&one));
+            self.note("waits for other rollouts", !kept);
+        }
+        if before.interlock != after.interlock {
+            // Who shares less is held by fewer, and who shares more gives way to more.
+            self.note("shares something else with other rollouts", true);
+        }
+        if before.exposure != after.exposure {
+            // Less of anything for more of an audience is stricter; more or nothing is not.
+            let stricter = match (&before.exposure, &after.exposure) {
+                (None, Some(_)) => true,
+                (Some(old), Some(new)) => {
+                    let less = |old: Option<u64>, new: Option<u64>| match (old, new) {
+                        (None, _) => true,
+                        (Some(_), None) => false,
+                        (Some(old), Some(new)) => new <= old,
+                    };
+                    new.audience >= old.audience
+                        && less(old.user_minutes, new.user_minutes)
+                        && less(old.units, new.units)
+                        && new.action >= old.action
+                }
+                (_, None) => false,
+            };
+            self.note("another budget of exposure", !stricter);
+        }
+        if before.flag_edits != after.flag_edits {
+            self.note("what an edit of the flag does", true);
         }
         if before.notify != after.notify {
             self.note("others are told of it", false);

@@ -66,6 +66,8 @@ pub fn is_held(change: &Change) -> bool {
         change,
         Change::Rollout(
             RolloutChange::Started(_)
+                | RolloutChange::Queued(_)
+                | RolloutChange::Opened
                 | RolloutChange::Advanced { .. }
                 | RolloutChange::Ended {
                     ending: Ending::Completed

@@ -12,6 +12,7 @@ pub mod environment;
 pub mod freeze;
 pub mod judge;
 pub mod loss;
+pub mod neighbour;
 pub mod notice;
 pub mod quarantine;
 pub mod refusal;

@@ -1,9 +1,11 @@
 //! The step function of a rollout.
 //!
 //! Read in the order of powers: what a person commands ([`command`]), what the rules forbid
-//! ([`safety`]), what alerts call for ([`alerts`]), what the nodes confirm ([`confirm`]), what the schedule allows ([`progress`]), and
-//! what it waits for ([`waiting`]). Each writes into a [`draft`], which folds changes as the store will.
+//! ([`safety`]), what alerts call for ([`alerts`]), what other rollouts have to do with it ([`interlock`],
+//! [`dependencies`]), what the nodes confirm ([`confirm`]), what the schedule allows ([`progress`]), and what
+//! it waits for ([`waiting`]). Each writes into a [`draft`], which folds changes as the store will.
 
+use crate::neighbour::Neighbours;
 use crate::refusal::Refusal;
 use crate::rollout::draft::Draft;
 use crate::step::{Effect, Step};
@@ -12,9 +14,10 @@ use std::collections::BTreeMap;
 use tidegate_model::Timestamp;
 use tidegate_model::access::{Author, Role};
 use tidegate_model::alert::Firing;
+use tidegate_model::flag::Flag;
 use tidegate_model::freeze::Frozen;
 use tidegate_model::key::{NodeName, Revision, RuleName, TargetName};
-use tidegate_model::policy::Policy;
+use tidegate_model::policy::{Policy, Stage};
 use tidegate_model::rollout::{Phase, Rollout, RolloutCommand};
 use tidegate_model::verdict::Look;
 
@@ -22,8 +25,13 @@ mod alerts;
 mod amend;
 mod command;
 mod confirm;
+mod dependencies;
 mod draft;
+mod exposure;
+mod flag_edit;
 mod gates;
+mod interlock;
+mod opening;
 mod progress;
 pub(crate) mod reach;
 mod safety;
@@ -31,7 +39,7 @@ mod waiting;
 
 pub use gates::answer::{ANSWER_BYTES_MAX, Answer};
 pub use gates::{Asked, Question};
-pub(crate) use waiting::is_fresh;
+pub(crate) use waiting::{before_opening, is_fresh};
 
 /// What an actor knows of the world and may forget: after a restart it is observed anew.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -49,6 +57,8 @@ pub struct Observed {
     pub firing: Firing,
     /// Whether, and why, nothing opens in the environment.
     pub frozen: Option<Frozen>,
+    /// Other rollouts that concern it.
+    pub neighbours: Neighbours,
     /// The gates that were asked.
     pub asked_gates: BTreeMap<TargetName, Asked>,
 }
@@ -62,6 +72,8 @@ pub struct Fleet {
     /// Live nodes, each with the split revision of this rollout that it serves
     /// ([`Revision::ABSENT`]: none, or never said).
     pub live: BTreeMap<NodeName, Revision>,
+    /// The evaluations a minute that live nodes reported last; nothing from those that did not say.
+    pub requests: BTreeMap<NodeName, u64>,
     /// Whether every node that may be live has been heard of: after a start of the control plane a
     /// whole lease must pass first. Until then a rollback cannot be final.
     pub all_heard: bool,
@@ -79,6 +91,8 @@ pub enum Input {
     Fleet(Fleet),
     /// The alerts that concern it have changed, or its watchdog was heard.
     Alerts(Firing),
+    /// Other rollouts that concern it have changed.
+    Neighbours(Neighbours),
     /// A gate answered.
     Answered {
         /// What it was asked.
@@ -95,6 +109,22 @@ pub enum Input {
         /// Who wrote it last, as far as that is known.
         editor: Option<Author>,
         /// Who wants it.
+        by: Author,
+    },
+    /// A person wants other stages ahead.
+    Accelerate {
+        /// The stages; those that lie behind are passed over.
+        stages: Vec<Stage>,
+        /// Who wants it.
+        by: Author,
+    },
+    /// A person edits its flag.
+    FlagEdited {
+        /// The flag as it is.
+        before: Flag,
+        /// The flag as it is to be.
+        after: Flag,
+        /// Who edits it.
         by: Author,
     },
     /// A person wants something.
@@ -120,34 +150,42 @@ pub fn step(rollout: &Rollout, observed: &Observed, input: &Input, now: Timestam
     if let Input::Amend { policy, editor, by } = input {
         return amend::amend(draft, policy, editor.as_ref(), by);
     }
+    if let Input::Accelerate { stages, by } = input {
+        return amend::accelerate(draft, stages, by);
+    }
+    if let Input::FlagEdited { before, after, by } = input {
+        return flag_edit::take_in(draft, before, after, by);
+    }
     if !matches!(rollout.phase, Phase::Running { .. }) {
         return Ok(confirm::rolling_back(draft));
     }
     match input {
+        Input::Wake if rollout.is_waiting() => {}
         Input::Wake => {
             draft.measure_what_is_due();
             safety::notice_silence(&mut draft);
         }
         Input::Looked(looks) => safety::remember(&mut draft, looks),
-        Input::Fleet(_)
-        | Input::Alerts(_)
-        | Input::Answered { .. }
-        | Input::Amend { .. }
-        | Input::Command { .. } => {}
+        _ => {}
     }
     let reaction = match input {
         Input::Wake | Input::Looked(_) => safety::react(&mut draft, rollout),
-        Input::Fleet(_)
-        | Input::Alerts(_)
-        | Input::Answered { .. }
-        | Input::Amend { .. }
-        | Input::Command { .. } => None,
+        _ => None,
     };
     if let Some((decision, reasons)) = reaction {
         return Ok(draft.alert(decision, reasons));
     }
     if let Some(reaction) = alerts::react(&mut draft) {
         return Ok(reaction.step(draft));
+    }
+    let neighbours = interlock::react(&mut draft)
+        .or_else(|| dependencies::react(&mut draft))
+        .or_else(|| exposure::react(&mut draft));
+    if let Some((decision, reasons)) = neighbours {
+        return Ok(draft.alert(decision, reasons));
+    }
+    if rollout.is_waiting() {
+        return Ok(opening::open(draft));
     }
     if let Some((decision, reasons)) = gates::notice_overdue(&mut draft) {
         return Ok(draft.alert(decision, reasons));
@@ -173,8 +211,13 @@ impl Observed {
             }
             Input::Fleet(fleet) => self.fleet = fleet.clone(),
             Input::Alerts(firing) => self.firing = firing.clone(),
+            Input::Neighbours(neighbours) => self.neighbours = neighbours.clone(),
             Input::Answered { question, answer, at } => self.note_answer(question, answer, *at),
-            Input::Wake | Input::Amend { .. } | Input::Command { .. } => {}
+            Input::Wake
+            | Input::Amend { .. }
+            | Input::Accelerate { .. }
+            | Input::FlagEdited { .. }
+            | Input::Command { .. } => {}
         }
     }
 

@@ -1,7 +1,9 @@
 //! Starting a rollout.
 
 use crate::judge::remaining;
+use crate::neighbour::{Neighbour, Neighbours, check_cycle};
 use crate::refusal::Refusal;
+use crate::rollout::{Observed, before_opening};
 use crate::step::{Effect, Step};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,7 +14,7 @@ use tidegate_model::calendar::{Opening, opening};
 use tidegate_model::change::{Change, EntityRef};
 use tidegate_model::flag::{Flag, FlagState, FlagStatus, Pin, Serve};
 use tidegate_model::invalid::{Invalid, Violation, nearest};
-use tidegate_model::key::{EnvironmentKey, FlagKey, PolicyName, RolloutId, VariationKey};
+use tidegate_model::key::{EnvironmentKey, FlagKey, PolicyName, Revision, RolloutId, VariationKey};
 use tidegate_model::policy::bind::Bindings;
 use tidegate_model::policy::{Policy, RollbackTarget, Rule, Source};
 use tidegate_model::rollout::{Ending, Phase, Rollout, RolloutChange, RolloutStart};
@@ -126,6 +128,46 @@ pub fn start<'a>(
         },
     };
     Ok((id, step))
+}
+
+/// The same first step, beside all `others` that are known: a rollout that has to wait for one of them begins,
+/// holds its flag, and opens nothing.
+///
+/// # Errors
+/// When it would wait for itself.
+pub fn queue<'a>(
+    mut step: Step,
+    others: impl IntoIterator<Item = &'a Neighbour> + Clone,
+    now: Timestamp,
+) -> Result<Step, Refusal> {
+    let begun = step.changes.iter_mut().find_map(|(_, change)| match change {
+        Change::Rollout(change @ RolloutChange::Started(_)) => Some(change),
+        _ => None,
+    });
+    let Some(change) = begun else {
+        return Ok(step);
+    };
+    let RolloutChange::Started(start) = &*change else {
+        return Ok(step);
+    };
+    check_cycle(&start.flag, &start.plan, others.clone())?;
+    let observed = Observed {
+        neighbours: Neighbours::concerning(&start.id, &start.flag, &start.plan, others),
+        ..Observed::default()
+    };
+    let queued = RolloutChange::Queued(start.clone());
+    let Ok(waiting) = Rollout::apply(None, &queued, now, Revision::ABSENT) else {
+        return Ok(step);
+    };
+    let waits = (before_opening(&waiting, &observed, now).into_iter())
+        .filter(|reason| matches!(reason, Reason::Dependency { .. } | Reason::InterlockHeld { .. }));
+    let waits: Vec<Reason> = waits.collect();
+    if !waits.is_empty() {
+        *change = queued;
+        step.because.decision = Decision::Started { share: Share::ZERO };
+        step.because.reasons.extend(waits);
+    }
+    Ok(step)
 }
 
 /// Refuses a start while less of an error budget is left than `rule` asks for. `period` is the share of

@@ -1,8 +1,8 @@
 //! Why something was decided, and why nothing was: what an operator reads at 3 a.m.
 
-use crate::key::{Fingerprint, NodeName, RuleName, StageName, TargetName};
-use crate::policy::Comparison;
-use crate::rollout::PauseOwner;
+use crate::key::{Fingerprint, NodeName, RolloutId, RolloutName, RuleName, StageName, TargetName};
+use crate::policy::{Comparison, DependencyKind};
+use crate::rollout::{Budget, PauseOwner};
 use crate::share::Share;
 use crate::span::Span;
 use crate::verdict::{UnknownReason, Verdict};
@@ -77,6 +77,11 @@ pub enum Decision {
     },
     /// The other plan is not wanted any more.
     PlanWithdrawn,
+    /// It begins again, without any evidence.
+    Restarted {
+        /// The share it begins with.
+        share: Share,
+    },
     /// Back to an earlier stage.
     Retreated {
         /// The share it went back to.
@@ -243,6 +248,9 @@ pub enum Reason {
         live: u32,
         /// Those that have not.
         waiting_for: Vec<NodeName>,
+        /// How far it is from the quorum that the policy asks for, if that is not the usual one.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        quorum: String,
     },
     /// After a start of the control plane, nodes may serve that have not been heard of yet.
     NodesUnheard,
@@ -296,6 +304,52 @@ pub enum Reason {
         /// When a person hears of it; `None` while it was not asked.
         due: Option<DateTime<Utc>>,
     },
+    /// A budget of exposure is spent, or would be.
+    Exposure {
+        /// Which one.
+        budget: Budget,
+        /// How much of it is, or would be.
+        spent: u64,
+        /// How much there is.
+        of: u64,
+        /// The stage that would spend it, if it is not spent yet.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<StageName>,
+    },
+    /// Its flag was edited while it runs.
+    FlagEdited,
+    /// It waited for others before it opened at all, and does not any more.
+    WaitOver,
+    /// Another rollout that is waited for.
+    Dependency {
+        /// How.
+        how: DependencyKind,
+        /// As the plan names it.
+        name: RolloutName,
+        /// Where it is, and what that forbids.
+        says: String,
+    },
+    /// Another rollout with which it shares something advanced, and that has not settled yet.
+    InterlockHeld {
+        /// Which one.
+        rollout: RolloutId,
+        /// What they share, and where the other one is.
+        says: String,
+    },
+    /// Rules are breached, and a newer advance of another rollout is undone first.
+    GivesWay {
+        /// Whose advance.
+        rollout: RolloutId,
+        /// Since when.
+        since: DateTime<Utc>,
+    },
+    /// The newest advance was this rollout's, and it shares something with another one that is breached.
+    UndoneFor {
+        /// Which one is breached.
+        rollout: RolloutId,
+        /// Which rules say so.
+        rules: String,
+    },
     /// No stage has been proven healthy yet, so a retreat is a rollback.
     NothingProven,
     /// Every rule was healthy over its whole window, after the stage had lasted long enough.
@@ -327,6 +381,7 @@ impl Decision {
             Self::PlanChanged { .. } => "plan_changed",
             Self::PlanProposed { .. } => "plan_proposed",
             Self::PlanWithdrawn => "plan_withdrawn",
+            Self::Restarted { .. } => "restarted",
             Self::Retreated { .. } => "retreated",
             Self::RollingBack => "rolling_back",
             Self::RolledBack { .. } => "rolled_back",

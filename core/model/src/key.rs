@@ -173,6 +173,11 @@ key!(
     "target name"
 );
 key!(
+    /// Names a rollout inside its environment: by its id, or by its flag, which means the flag's newest one.
+    RolloutName,
+    "flag or rollout"
+);
+key!(
     /// Names one rollout: the flag's key, a dot, and the number of the attempt.
     RolloutId,
     "rollout id"

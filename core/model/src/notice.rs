@@ -74,7 +74,7 @@ impl Occasion {
             Decision::Resumed { .. } => Self::Resumed,
             Decision::Approved { .. } => Self::Approved,
             Decision::Monitoring { .. } => Self::Monitoring,
-            Decision::Retreated { .. } => Self::Retreated,
+            Decision::Retreated { .. } | Decision::Restarted { .. } => Self::Retreated,
             Decision::RollingBack => Self::RollingBack,
             Decision::RolledBack { .. } => Self::RolledBack,
             Decision::Completed => Self::Completed,

@@ -4,7 +4,7 @@
 //! written form, with all its mistakes named at once, is [`read`]; filling in arguments is [`bind`].
 
 use crate::access::Role;
-use crate::alert::{AlertRule, Watchdog};
+use crate::alert::{AlertRule, Labels, Watchdog};
 use crate::gate::Gate;
 use crate::key::{MetricName, PolicyName, RuleName, StageName, VariationKey};
 use crate::notice::NotifyRule;
@@ -19,15 +19,21 @@ use std::fmt;
 
 pub mod bind;
 mod comparison;
+mod dependencies;
 pub mod diagnostic;
+mod exposure;
 mod query;
+mod quorum;
 pub mod read;
 mod score;
 mod slo;
 mod traffic;
 
 pub use comparison::{Counters, Ranks, Sequential, Sides, SidesBy};
+pub use dependencies::{Dependencies, DependencyKind};
+pub use exposure::Exposure;
 pub use query::promql::{is_share, metrics as metrics_of};
+pub use quorum::{Quorum, QuorumBy};
 pub use score::{Score, ScorePart};
 pub use slo::{BudgetLeft, BurnRate, ErrorRatio, Slo};
 pub use traffic::Traffic;
@@ -62,6 +68,19 @@ pub struct Policy {
     /// What the service is used to, if that was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<Traffic>,
+    /// What it waits for of other rollouts.
+    #[serde(default)]
+    pub dependencies: Dependencies,
+    /// What it shares with other rollouts, by labels of the metrics: of those that share any of this, one
+    /// advances at a time, and the newest advance is the first to be undone.
+    #[serde(default)]
+    pub interlock: Labels,
+    /// What an edit of the flag does to the rollout.
+    #[serde(default)]
+    pub flag_edits: FlagEdits,
+    /// How many users may meet the candidate before a person says more.
+    #[serde(default)]
+    pub exposure: Option<Exposure>,
 }
 
 impl Policy {
@@ -103,6 +122,17 @@ impl Policy {
     }
 }
 
+/// What an edit of its flag does to a running rollout. What the rollout stands on cannot be edited at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FlagEdits {
+    /// It begins again in its first stage, without any evidence.
+    #[default]
+    Restart,
+    /// There is none while it runs.
+    Refuse,
+}
+
 /// A value that a policy asks for when a rollout starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -134,6 +164,9 @@ pub struct Schedule {
     /// How long it is still watched, and may still go back, once the last stage is done.
     #[serde(default)]
     pub monitor_after: Span,
+    /// How many of the nodes have to serve a stage before its clock starts.
+    #[serde(default)]
+    pub quorum: Quorum,
 }
 
 /// A stretch of the calendar in which nothing opens.
@@ -261,6 +294,10 @@ pub struct Rule {
     pub action: Action,
     /// Judged and shown, but never acting and never waited for.
     pub dry_run: bool,
+    /// Whether its number does not say whose it is: none of its queries names the flag or the variation.
+    /// Settled when the queries are filled in.
+    #[serde(default)]
+    pub shared: bool,
 }
 
 /// Where a rule's number comes from.

@@ -5,8 +5,8 @@ use crate::alert::TakenAlert;
 use crate::because::Reason;
 use crate::gate::{GateState, GateVerdict};
 use crate::key::{
-    EnvironmentKey, Fingerprint, FlagKey, PolicyName, Revision, RolloutId, RuleName, StageName, TargetName,
-    VariationKey,
+    EnvironmentKey, Fingerprint, FlagKey, PolicyName, Revision, RolloutId, RolloutName, RuleName, StageName,
+    TargetName, VariationKey,
 };
 use crate::policy::{Action, Policy, Rule};
 use crate::share::Share;
@@ -15,14 +15,18 @@ use crate::span::Span;
 use crate::verdict::{Look, Verdict};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
+mod exposed;
 mod fold;
+mod given_way;
 mod pause;
 mod proposal;
 
+pub use exposed::{Budget, Exposed};
 pub use fold::FoldError;
+pub use given_way::GivenWay;
 pub use pause::{Pause, PauseOwner};
 pub use proposal::PlanProposal;
 
@@ -76,6 +80,19 @@ pub struct Rollout {
     /// Who has changed its plan since it began, and so cannot approve anything of it.
     #[serde(default)]
     pub editors: Vec<Author>,
+    /// When each stage up to the one in force was opened, the first one first. Empty while it waits for others
+    /// before it opens at all.
+    #[serde(default)]
+    pub opened: Vec<DateTime<Utc>>,
+    /// Rollouts without whose success it never gets further, and that were shut: a person was told.
+    #[serde(default)]
+    pub failed_dependencies: BTreeMap<RolloutName, RolloutId>,
+    /// Another rollout that it gives way to.
+    #[serde(default)]
+    pub gives_way: Option<GivenWay>,
+    /// How much of everybody's time the candidate has had.
+    #[serde(default)]
+    pub exposed: Exposed,
 }
 
 /// How a rollout began. Only its plan ever changes, by somebody's word.
@@ -220,6 +237,31 @@ impl RuleMemory {
 pub enum RolloutChange {
     /// It began, in its first stage.
     Started(Box<RolloutStart>),
+    /// It began, and waits for others before it opens its first stage.
+    Queued(Box<RolloutStart>),
+    /// The first stage opened: nothing is waited for any more.
+    Opened,
+    /// A rollout without whose success this one never gets further was shut.
+    DependencyFailed {
+        /// As the plan names it.
+        name: RolloutName,
+        /// Which one it was.
+        rollout: RolloutId,
+    },
+    /// Rules are breached, and it could be the fault of a newer advance of another rollout: that is undone
+    /// first.
+    GaveWay {
+        /// Whose advance.
+        to: RolloutId,
+        /// When that was opened; `None`: it is undone already.
+        advance: Option<DateTime<Utc>>,
+        /// Which rules.
+        rules: BTreeSet<RuleName>,
+        /// To whom it gave way before in the same breach, in vain.
+        passed: BTreeSet<RolloutId>,
+    },
+    /// It gives way to nobody any more.
+    WayOver,
     /// A quorum of nodes confirmed the stage.
     TookEffect,
     /// A stage opened; the one before it is proven.
@@ -270,6 +312,16 @@ pub enum RolloutChange {
     /// Back to an earlier stage.
     Retreated {
         /// Which stage, from 0.
+        stage: usize,
+    },
+    /// A budget of exposure is spent, or would be by the next stage: a person was told.
+    ExposureSpent {
+        /// Which one.
+        budget: Budget,
+    },
+    /// Its flag was edited: it begins again, without any evidence.
+    Restarted {
+        /// In which stage, from 0: the first one, or the point of no return that took effect.
         stage: usize,
     },
     /// Something worth waking a person, once.
@@ -400,6 +452,11 @@ impl Rollout {
         matches!(self.phase, Phase::Ended { .. })
     }
 
+    /// Whether it waits for others before it opens at all.
+    pub fn is_waiting(&self) -> bool {
+        self.opened.is_empty() && matches!(self.phase, Phase::Running { .. })
+    }
+
     /// The stage in force, from 0; `None` when there is none any more.
     pub fn stage(&self) -> Option<usize> {
         match self.phase {
@@ -417,8 +474,9 @@ impl Rollout {
 
     /// The stage that opens next, from 0; `None` when the one in force is the last.
     pub fn next_stage(&self) -> Option<usize> {
+        let opened = usize::from(!self.is_waiting());
         self.stage()
-            .map(|stage| stage + 1)
+            .map(|stage| stage + opened)
             .filter(|next| self.start.plan.stage(*next).is_some())
     }
 

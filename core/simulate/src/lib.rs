@@ -14,6 +14,7 @@ pub mod gates;
 pub mod history;
 pub mod lint;
 pub mod optimise;
+pub mod others;
 pub mod setting;
 pub mod simulation;
 pub mod story;

@@ -5,11 +5,13 @@ use crate::alarm::Heard;
 use crate::answer::{Script, Source};
 use crate::fault::Fault;
 use crate::gates::Says;
+use crate::others::completed;
 use crate::setting::{Setting, person};
 use std::collections::{BTreeMap, VecDeque};
 use tidegate_decide::judge::{judge, scores, test_before};
+use tidegate_decide::neighbour::{Neighbour, Neighbours};
 use tidegate_decide::rollout::{Fleet, Input, Observed, Question, step};
-use tidegate_decide::start::start;
+use tidegate_decide::start::{queue, start};
 use tidegate_decide::step::{Effect, Step};
 use tidegate_model::Timestamp;
 use tidegate_model::access::Role;
@@ -36,6 +38,8 @@ pub struct Node {
     pub follows: bool,
     /// The split revision that it serves.
     pub serves: Revision,
+    /// The evaluations a minute that it reports.
+    pub requests: u64,
 }
 
 /// One step and when it was taken.
@@ -84,6 +88,8 @@ pub struct Simulation<A = Script> {
     pub questions: Vec<Question>,
     /// What an Alertmanager has said.
     pub heard: Heard,
+    /// Other rollouts that concern it.
+    pub neighbours: Neighbours,
     /// Everything that became true.
     pub journal: Vec<(Timestamp, Revision, Change)>,
     /// Every step, or with [`Simulation::forgetting_holds`] every decision and the newest step.
@@ -112,6 +118,20 @@ impl<A: Source> Simulation<A> {
     /// # Errors
     /// Why it cannot start.
     pub fn begin(setting: &Setting, policy: &Policy, answers: A, now: Timestamp) -> Result<Self, Fault> {
+        Self::beside(setting, policy, answers, completed(policy, now), now)
+    }
+
+    /// The same, with these rollouts beside it.
+    ///
+    /// # Errors
+    /// Why it cannot start.
+    pub fn beside(
+        setting: &Setting,
+        policy: &Policy,
+        answers: A,
+        neighbours: Neighbours,
+        now: Timestamp,
+    ) -> Result<Self, Fault> {
         let (_, first) = start(
             &setting.request,
             &setting.environment,
@@ -121,6 +141,7 @@ impl<A: Source> Simulation<A> {
             &setting.by,
             now,
         )?;
+        let first = queue(first, neighbours.0.values(), now)?;
         let mut journal = Vec::new();
         let mut rollout = None;
         let mut flag = setting.flag.clone();
@@ -143,6 +164,7 @@ impl<A: Source> Simulation<A> {
             gates: BTreeMap::new(),
             questions: Vec::new(),
             heard: Heard::nothing(now),
+            neighbours,
             journal,
             taken: vec![Taken {
                 at: now,
@@ -163,6 +185,7 @@ impl<A: Source> Simulation<A> {
             simulation.join(node)?;
         }
         simulation.observed.take_in(&Input::Alerts(simulation.firing()));
+        simulation.observed.neighbours = simulation.neighbours.clone();
         Ok(simulation)
     }
 
@@ -185,9 +208,19 @@ impl<A: Source> Simulation<A> {
             Node {
                 follows: true,
                 serves,
+                requests: 0,
             },
         );
         Ok(())
+    }
+
+    /// Another rollout is somewhere else from now on.
+    ///
+    /// # Errors
+    /// When a step cannot be.
+    pub fn move_other(&mut self, other: Neighbour) -> Result<(), Fault> {
+        self.neighbours.0.insert(other.id.clone(), other);
+        self.feed(Input::Neighbours(self.neighbours.clone()))
     }
 
     /// Lets time pass for `span`, waking when asked to.
@@ -300,6 +333,7 @@ impl<A: Source> Simulation<A> {
         self.publish();
         self.observed.take_in(&Input::Fleet(self.fleet()));
         self.observed.take_in(&Input::Alerts(self.firing()));
+        self.observed.neighbours = self.neighbours.clone();
         self.feed(Input::Wake)
     }
 
@@ -330,6 +364,9 @@ impl<A: Source> Simulation<A> {
         Fleet {
             published: self.published,
             all_heard: true,
+            requests: (self.nodes.iter())
+                .map(|(name, node)| (name.clone(), node.requests))
+                .collect(),
             live: self
                 .nodes
                 .iter()

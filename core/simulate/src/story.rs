@@ -16,6 +16,7 @@
 
 use crate::answer::Answer;
 use crate::gates::{self, Says};
+use crate::others::Other;
 use crate::simulation::NODES;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -78,14 +79,16 @@ pub enum Happening {
     Gate(TargetName, Option<Says>),
     /// The watchdog is heard; all the time from now on, if so.
     Watchdog(bool),
+    /// Another rollout is somewhere else from now on.
+    Other(Other),
     /// Somebody wants something.
     Command(RolloutCommand, String, Role),
 }
 
 /// Every word that begins a line, for those who misspell one.
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 20] = [
     "run", "down", "restart", "again", "stuck", "unstuck", "gone", "join", "start", "pause", "resume",
-    "alert", "over", "watchdog", "gate", "approve", "retreat", "rollback", "abort",
+    "alert", "over", "watchdog", "gate", "approve", "retreat", "rollback", "abort", "other",
 ];
 
 impl Story {
@@ -206,6 +209,7 @@ impl Reader<'_> {
                 return Ok(Happening::Fires(fingerprint, labels.collect::<Result<_, _>>()?));
             }
             "gate" => return self.gate(&rest),
+            "other" => return Other::read(&rest).map(Happening::Other),
             "over" => Happening::Over(self.word(&rest, 0, "which alert", "over a1")?),
             "watchdog" if rest.first() == Some(&"always") => Happening::Watchdog(true),
             "watchdog" => Happening::Watchdog(false),

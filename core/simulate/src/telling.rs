@@ -224,6 +224,10 @@ impl Teller {
                 Ok(())
             }
             Happening::Watchdog(always) => world.beats(*always),
+            Happening::Other(other) => match other.seen(world.now) {
+                Some(other) => world.move_other(other),
+                None => Ok(()),
+            },
             Happening::Command(command, name, role) => world.command(command.clone(), name, *role),
         }
     }

@@ -22,6 +22,8 @@ pub enum Cause {
     Fleet,
     /// The alerts that concern it have changed.
     Alerts,
+    /// What concerns it of other rollouts has changed.
+    Neighbours,
     /// Anything else that its actor takes in.
     Input(Box<Input>),
     /// Its actor failed too often, and nobody could see for it any more.
@@ -37,6 +39,7 @@ impl Cause {
             Input::Looked(looks) => Self::Looked(looks.iter().map(|look| look.rule.clone()).collect()),
             Input::Fleet(_) => Self::Fleet,
             Input::Alerts(_) => Self::Alerts,
+            Input::Neighbours(_) => Self::Neighbours,
             other => Self::Input(Box::new(other.clone())),
         }
     }
@@ -51,6 +54,7 @@ impl Cause {
             }
             Self::Fleet => Some(Input::Fleet(observed.fleet.clone())),
             Self::Alerts => Some(Input::Alerts(observed.firing.clone())),
+            Self::Neighbours => Some(Input::Neighbours(observed.neighbours.clone())),
             Self::Input(input) => Some(Input::clone(input)),
             Self::Started { .. } | Self::Blind | Self::Apart(_) => None,
         }
@@ -60,10 +64,13 @@ impl Cause {
     pub(crate) fn author(&self) -> Option<&Author> {
         match self {
             Self::Input(input) => match input.as_ref() {
-                Input::Command { by, .. } | Input::Amend { by, .. } => Some(by),
+                Input::Command { by, .. }
+                | Input::Amend { by, .. }
+                | Input::Accelerate { by, .. }
+                | Input::FlagEdited { by, .. } => Some(by),
                 _ => Some(&Author::Tidegate),
             },
-            Self::Looked(_) | Self::Fleet | Self::Alerts | Self::Blind => Some(&Author::Tidegate),
+            Self::Looked(_) | Self::Fleet | Self::Alerts | Self::Neighbours | Self::Blind => Some(&Author::Tidegate),
             Self::Started { .. } | Self::Apart(_) => None,
         }
     }

@@ -1,7 +1,7 @@
 //! A rollout as text.
 
 use crate::cli::screen::{Screen, Tone, cell, moment, number, toned};
-use tidegate_actors::view::RolloutView;
+use tidegate_actors::view::{ExposureView, RolloutView};
 use tidegate_model::rollout::{Ending, Phase};
 use tidegate_model::verdict::{Look, Verdict};
 
@@ -94,6 +94,11 @@ pub(super) fn whole(screen: Screen, view: &RolloutView) -> String {
         Some(how) => lines.push(format!("  ended    {how}")),
         None => lines.push(format!("  nodes    {}", nodes(view))),
     }
+    lines.extend(
+        view.exposure
+            .as_ref()
+            .map(|spent| format!("  exposed  {}", exposed(spent))),
+    );
     if let Some(proposal) = &view.proposal {
         lines.push(format!(
             "  proposed {} by {} since {}; approve it with: tidegate rollout approve-plan {}",
@@ -131,6 +136,19 @@ pub(super) fn whole(screen: Screen, view: &RolloutView) -> String {
         lines.extend(table.lines().map(|line| format!("  {line}")));
     }
     format!("{}\n", lines.join("\n"))
+}
+
+/// How much of each budget is spent.
+fn exposed(spent: &ExposureView) -> String {
+    let of = |count: u64, most: Option<u64>, what: &str| match most {
+        Some(most) => format!("{count} of {most} {what}"),
+        None => format!("{count} {what}"),
+    };
+    format!(
+        "{}, {}",
+        of(spent.user_minutes, spent.user_minutes_of, "user-minutes"),
+        of(spent.units, spent.units_of, "units")
+    )
 }
 
 fn looks(view: &RolloutView) -> Vec<Vec<crate::cli::screen::Cell>> {
@@ -227,6 +245,17 @@ pub(super) mod tests {
   RULE    VERDICT  VALUE  SAMPLES  LOOKED AT                DETAIL
   errors  healthy  0.004  812      2026-11-22 09:05:00 UTC
 "
+        );
+    }
+
+    #[test]
+    fn budgets_of_exposure_are_told() {
+        let spent =
+            json!({"audience": 1000, "userMinutes": 90, "userMinutesOf": 400, "units": 10, "unitsOf": null});
+        let shown = whole(Screen::PIPE, &with(json!({ "exposure": spent })));
+        assert!(
+            shown.contains("\n  exposed  90 of 400 user-minutes, 10 units\n"),
+            "{shown}"
         );
     }
 

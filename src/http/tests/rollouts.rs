@@ -250,3 +250,24 @@ async fn a_rollout_is_started_once_and_commanded_by_those_who_may() {
         .await
         .is_problem(409, "conflict", "");
 }
+
+#[actix_web::test]
+async fn other_stages_ahead_are_proposed_and_mistakes_in_them_named() {
+    let world = world().await;
+    start(&world).await;
+    let plan = format!("{ROLLOUT}/plan");
+    let ask = async |body: Value| {
+        let body = body.to_string();
+        world.ask("POST", &plan).by("operator").json(&body).send().await
+    };
+    let both = ask(json!({"policy": "quick", "schedule": "schedule: {}"})).await;
+    assert_eq!(both.status, 422, "{}", both.text);
+    let wrong = ask(json!({"schedule": "schedule: { stages: [{ percentage: 60 }] }"})).await;
+    assert_eq!(wrong.status, 422, "{}", wrong.text);
+    assert!(wrong.text.contains("duration"), "{}", wrong.text);
+    let faster = "schedule: { stages: [{ percentage: 100, duration: 5m }] }";
+    let proposed = ask(json!({ "schedule": faster })).await;
+    assert_eq!(proposed.status, 200, "{}", proposed.text);
+    let differences = proposed.json["proposal"]["differences"].to_string();
+    assert!(differences.contains("lasts 10m -> 5m (looser)"), "{differences}");
+}

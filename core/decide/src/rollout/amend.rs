@@ -8,14 +8,15 @@ use crate::refusal::Refusal;
 use crate::step::Step;
 use tidegate_model::access::{Author, Permission, Role};
 use tidegate_model::because::{Decision, Reason};
-use tidegate_model::policy::Policy;
 use tidegate_model::policy::bind::Bindings;
+use tidegate_model::policy::{Policy, Stage};
 use tidegate_model::rollout::{PlanProposal, Rollout, RolloutChange};
+use tidegate_model::share::Share;
 use tidegate_model::snapshot::Digest;
 
 /// Has the rollout follow `policy`, at once if that loosens nothing.
 pub(super) fn amend(
-    mut draft: Draft<'_>,
+    draft: Draft<'_>,
     policy: &Policy,
     editor: Option<&Author>,
     by: &Author,
@@ -31,6 +32,49 @@ pub(super) fn amend(
         baseline: start.safe.clone(),
         arguments: start.arguments.clone(),
     })?;
+    adopt(draft, plan, stage, editor, by)
+}
+
+/// Gives the rollout these stages for those that are still ahead. The stage in force keeps its own time and
+/// evidence, and so does each of the others: none is skipped.
+pub(super) fn accelerate(draft: Draft<'_>, stages: &[Stage], by: &Author) -> Result<Step, Refusal> {
+    let Some(stage) = draft.rollout.stage() else {
+        return Err(over(&draft.rollout, &draft.rollout.phase));
+    };
+    let mut plan = draft.rollout.start.plan.clone();
+    let id = &draft.rollout.start.id;
+    let here = plan.stage(stage).map_or(Share::ZERO, |stage| stage.percentage);
+    let ahead: Vec<Stage> = (stages.iter())
+        .filter(|stage| stage.percentage > here)
+        .cloned()
+        .collect();
+    if ahead.is_empty() && here < Share::ALL {
+        return Err(Refusal::conflict(
+            format!("no stage of that schedule lies ahead of {id}, which is at {here}"),
+            "give the stages that are still to come, up to 100",
+        ));
+    }
+    plan.schedule.stages.truncate(stage + 1);
+    let taken = |new: &Stage| plan.schedule.stages.iter().any(|old| old.name == new.name);
+    if let Some(twice) = ahead.iter().find(|new| taken(new)) {
+        return Err(Refusal::conflict(
+            format!("{id} has had a stage called {}", twice.name),
+            "give the stages ahead names of their own",
+        ));
+    }
+    plan.schedule.stages.extend(ahead);
+    adopt(draft, plan, stage, None, by)
+}
+
+/// Has the rollout follow `plan`, at once if that loosens nothing.
+fn adopt(
+    mut draft: Draft<'_>,
+    plan: Policy,
+    stage: usize,
+    editor: Option<&Author>,
+    by: &Author,
+) -> Result<Step, Refusal> {
+    let start = &draft.rollout.start;
     let digest = plan.digest();
     if digest == start.plan_digest {
         return Ok(withdraw(draft, by));

@@ -5,23 +5,24 @@ use super::waiting::acknowledgement;
 use super::{Fleet, Observed};
 use crate::step::Step;
 use tidegate_model::because::Decision;
-use tidegate_model::key::Revision;
+use tidegate_model::key::{NodeName, Revision};
+use tidegate_model::policy::QuorumBy;
 use tidegate_model::rollout::{Ending, Phase, Rollout, RolloutChange};
+use tidegate_model::share::Share;
 use tidegate_model::span::Span;
-
-/// How many of ten live nodes have to serve a stage before its clock starts. Not all: one node that
-/// hangs must not hold up everybody, and a tenth of the units cannot turn a look healthy.
-const QUORUM_OF_TEN: usize = 9;
 
 /// Starts the clock of a stage once a quorum of nodes serves it.
 pub(super) fn take_effect(mut draft: Draft<'_>) -> Step {
     let Phase::Running { effective: None, .. } = draft.rollout.phase else {
         return draft.hold();
     };
+    if draft.rollout.is_waiting() {
+        return draft.hold();
+    }
     let fleet = &draft.observed.fleet;
-    let live = fleet.live.len();
-    let quorum = serving(fleet, draft.rollout.split_revision) * 10 >= live * QUORUM_OF_TEN;
-    if live == 0 || !quorum || !is_published(&draft.rollout, draft.observed) {
+    let quorum = draft.rollout.start.plan.schedule.quorum;
+    let enough = carried(&draft.rollout, fleet) >= quorum.share;
+    if fleet.live.is_empty() || !enough || !is_published(&draft.rollout, draft.observed) {
         return draft.hold();
     }
     let confirmed = acknowledgement(&draft.rollout, fleet);
@@ -56,6 +57,34 @@ pub(super) fn rolling_back(mut draft: Draft<'_>) -> Step {
 
 fn is_published(rollout: &Rollout, observed: &Observed) -> bool {
     observed.fleet.published >= rollout.split_revision
+}
+
+/// How much of what the live nodes carry is on those that serve the rollout's newest share, rounded down.
+pub(super) fn carried(rollout: &Rollout, fleet: &Fleet) -> Share {
+    let by_requests = rollout.start.plan.schedule.quorum.by == QuorumBy::Requests
+        && fleet
+            .live
+            .keys()
+            .any(|node| fleet.requests.get(node).is_some_and(|rate| *rate > 0));
+    let weight = |node: &NodeName| match by_requests {
+        true => fleet.requests.get(node).copied().unwrap_or_default(),
+        false => 1,
+    };
+    let (mut all, mut confirmed) = (0_u128, 0_u128);
+    for (node, serves) in &fleet.live {
+        let weight = u128::from(weight(node));
+        all += weight;
+        confirmed += if *serves >= rollout.split_revision {
+            weight
+        } else {
+            0
+        };
+    }
+    let parts = confirmed * u128::from(Share::TOTAL) / all.max(1);
+    u32::try_from(parts)
+        .ok()
+        .and_then(|parts| Share::of_parts(parts).ok())
+        .unwrap_or_default()
 }
 
 fn serving(fleet: &Fleet, revision: Revision) -> usize {

@@ -7,6 +7,7 @@ use crate::step::{Effect, Step};
 use tidegate_model::Timestamp;
 use tidegate_model::because::{Because, Decision, Reason};
 use tidegate_model::change::{Change, EntityRef};
+use tidegate_model::flag::Flag;
 use tidegate_model::key::VariationKey;
 use tidegate_model::rollout::{Phase, Rollout, RolloutChange};
 use tidegate_model::span::Span;
@@ -14,6 +15,10 @@ use tidegate_model::span::Span;
 /// How often a rollback that waits for nodes looks at the fleet by itself. Nodes' reports arrive
 /// without it; it bounds what a lost message costs.
 const RECHECK: Span = Span::seconds(5);
+
+/// How often a rollout that waits for others before it opens looks at the calendar. That others have moved
+/// arrives without it.
+const WAITING: Span = Span::seconds(15);
 
 /// A step in the making: the changes so far, and the state that the store will have with them.
 pub(super) struct Draft<'a> {
@@ -48,6 +53,14 @@ impl<'a> Draft<'a> {
         let start = &self.rollout.start;
         let entity = EntityRef::Rollout(start.environment.clone(), start.id.clone());
         self.changes.push((entity, Change::Rollout(change)));
+    }
+
+    /// Gives the flag this definition.
+    pub(super) fn save_flag(&mut self, flag: &Flag) {
+        let start = &self.rollout.start;
+        let entity = EntityRef::Flag(start.environment.clone(), start.flag.clone());
+        self.changes.push((entity, Change::FlagSaved(flag.clone())));
+        self.publish();
     }
 
     /// Lets go of the flag: everybody gets `fallback` from now on.
@@ -121,6 +134,7 @@ impl<'a> Draft<'a> {
         match self.rollout.phase {
             Phase::Ended { .. } => None,
             Phase::RollingBack { .. } => Some(RECHECK.after(self.now)),
+            Phase::Running { .. } if self.rollout.is_waiting() => Some(WAITING.after(self.now)),
             Phase::Running { .. } => {
                 let mut asked = self.observed.asked.clone();
                 for effect in &self.effects {

@@ -1,6 +1,7 @@
 //! What the rules forbid. Nothing stands in front of this: no timer, window, approval or pause.
 
 use super::draft::Draft;
+use super::interlock::{self, Turn, is_over};
 use super::reach::{Reach, reach};
 use super::waiting::{blind_since, blindness, is_tripped, look, rule_reason};
 use crate::judge::test_before;
@@ -118,6 +119,8 @@ pub(super) fn blind_at(rollout: &Rollout, now: Timestamp) -> Option<Timestamp> {
 /// Something that the rules call for.
 struct Alarm {
     rule: RuleName,
+    /// Whether it could be another rollout's fault.
+    shared: bool,
     /// In whose name a pause for it stands.
     owner: PauseOwner,
     action: Action,
@@ -129,6 +132,10 @@ struct Alarm {
 pub(super) fn react(draft: &mut Draft<'_>, before: &Rollout) -> Option<(Decision, Vec<Reason>)> {
     let mut alarms = alarms(&draft.rollout, before, draft.now);
     alarms.sort_by_key(|alarm| std::cmp::Reverse(alarm.action));
+    let given = give_way(draft, &mut alarms);
+    if alarms.is_empty() {
+        return given;
+    }
     let strongest = alarms.first()?.action;
     let (reach, instead) = reach(&draft.rollout, strongest);
     let mut reasons = reasons(draft, &alarms);
@@ -169,6 +176,32 @@ pub(super) fn react(draft: &mut Draft<'_>, before: &Rollout) -> Option<(Decision
     Some((decision, reasons))
 }
 
+/// Leaves out what could be another rollout's fault while it is that one's turn to undo something.
+fn give_way(draft: &mut Draft<'_>, alarms: &mut Vec<Alarm>) -> Option<(Decision, Vec<Reason>)> {
+    let ours = &draft.rollout.gives_way;
+    let over = (ours.as_ref()).is_some_and(|given| is_over(&draft.rollout, draft.observed, given, draft.now));
+    if !alarms.iter().any(|alarm| alarm.shared) {
+        if over {
+            draft.change(RolloutChange::WayOver);
+        }
+        return None;
+    }
+    let given = match interlock::turn(&draft.rollout, draft.observed, draft.now) {
+        Turn::Own => return None,
+        Turn::Others => None,
+        Turn::Give(way) => {
+            let shared = alarms.iter().filter(|alarm| alarm.shared);
+            let rules = shared.clone().map(|alarm| alarm.rule.clone()).collect();
+            let mut reasons: Vec<Reason> = shared.map(|alarm| alarm.reason.clone()).collect();
+            let (decision, way) = interlock::give(draft, way, rules);
+            reasons.push(way);
+            Some((decision, reasons))
+        }
+    };
+    alarms.retain(|alarm| !alarm.shared);
+    given
+}
+
 /// What called for it, then what every other rule says.
 fn reasons(draft: &Draft<'_>, alarms: &[Alarm]) -> Vec<Reason> {
     let said = look(&draft.rollout, draft.observed, draft.now).reasons;
@@ -206,7 +239,12 @@ fn tripped(rollout: &Rollout, before: &Rollout, rule: &Rule, memory: &RuleMemory
         Reach::Pause => rollout.pauses.contains_key(&owner),
         Reach::Retreat(_) | Reach::Rollback => false,
     };
-    (is_tripped(rule, memory) && !done).then(|| Alarm {
+    // What could be anybody's may have waited for another rollout's turn: if the newest look is good, the old
+    // ones are no reason any more.
+    let shared = interlock::may_give_way(&rollout.start.plan, rule);
+    let recovers = shared && memory.looks.back() != Some(&Verdict::Breached);
+    (is_tripped(rule, memory) && !done && !recovers).then(|| Alarm {
+        shared,
         rule: rule.name.clone(),
         owner,
         action: rule.action,
@@ -239,6 +277,7 @@ fn blind(rollout: &Rollout, rule: &Rule, memory: &RuleMemory, now: Timestamp) ->
         }
     };
     (over && !done).then(|| Alarm {
+        shared: false,
         rule: rule.name.clone(),
         owner: PauseOwner::Blind,
         action,

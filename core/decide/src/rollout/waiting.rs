@@ -1,12 +1,12 @@
 //! What a rollout waits for, all of it, most important first.
 
-use super::{Fleet, Observed, alerts, gates};
+use super::{Fleet, Observed, alerts, confirm, dependencies, gates, interlock, opening};
 use crate::freeze;
 use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
 use tidegate_model::because::Reason;
 use tidegate_model::calendar::{Opening, in_force, opening};
-use tidegate_model::policy::{Rule, Stage};
+use tidegate_model::policy::{Quorum, QuorumBy, Rule, Stage};
 use tidegate_model::rollout::{GivenApproval, Phase, Rollout, RuleMemory};
 use tidegate_model::span::Span;
 use tidegate_model::verdict::{Look, UnknownReason, Verdict};
@@ -37,24 +37,20 @@ pub(super) fn look(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Wa
     let (stage, effective) = match &rollout.phase {
         Phase::Running { stage, effective, .. } => (*stage, *effective),
         Phase::RollingBack { .. } => {
-            return Waiting {
-                blocked: true,
-                only_gates: false,
-                reasons: [acknowledgement(rollout, &observed.fleet)]
-                    .into_iter()
-                    .chain((!observed.fleet.all_heard).then_some(Reason::NodesUnheard))
-                    .chain(rollout.cause.iter().cloned())
-                    .collect(),
-            };
+            let unheard = (!observed.fleet.all_heard).then_some(Reason::NodesUnheard);
+            let reasons = [acknowledgement(rollout, &observed.fleet)].into_iter();
+            return stands(reasons.chain(unheard).chain(rollout.cause.iter().cloned()));
         }
-        Phase::Ended { .. } => {
-            return Waiting {
-                blocked: true,
-                only_gates: false,
-                reasons: vec![Reason::Finished],
-            };
-        }
+        Phase::Ended { .. } => return stands([Reason::Finished]),
     };
+    if let (true, Some(first)) = (rollout.is_waiting(), rollout.start.plan.stage(0)) {
+        let mut waiting = stands(opening::waits(rollout, observed, first, now));
+        waiting.blocked = !waiting.reasons.is_empty();
+        waiting
+            .reasons
+            .extend((!waiting.blocked).then_some(Reason::WaitOver));
+        return waiting;
+    }
     let view = View {
         rollout,
         observed,
@@ -71,6 +67,7 @@ pub(super) fn look(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Wa
     let planned = &rollout.start.plan.schedule.freezes;
     blocking.extend(freeze::holds(observed.frozen.as_ref(), planned, now));
     blocking.extend(alerts::waits(rollout, observed, now));
+    blocking.extend(interlock::gives_way(rollout));
     if effective.is_none() {
         blocking.push(acknowledgement(rollout, &observed.fleet));
     }
@@ -105,6 +102,20 @@ pub(super) fn look(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Wa
     }
 }
 
+/// It stays as it is, for these reasons.
+fn stands(reasons: impl IntoIterator<Item = Reason>) -> Waiting {
+    Waiting {
+        blocked: true,
+        only_gates: false,
+        reasons: reasons.into_iter().collect(),
+    }
+}
+
+/// What a rollout that has not begun yet would wait for before it opens at all.
+pub(crate) fn before_opening(rollout: &Rollout, observed: &Observed, now: Timestamp) -> Vec<Reason> {
+    look(rollout, observed, now).reasons
+}
+
 /// Which nodes serve the rollout's newest share, and which do not yet.
 pub(super) fn acknowledgement(rollout: &Rollout, fleet: &Fleet) -> Reason {
     let waiting_for: Vec<_> = fleet
@@ -118,7 +129,22 @@ pub(super) fn acknowledgement(rollout: &Rollout, fleet: &Fleet) -> Reason {
         confirmed: count(fleet.live.len() - waiting_for.len()),
         live: count(fleet.live.len()),
         waiting_for,
+        quorum: quorum(rollout, fleet),
     }
+}
+
+/// How far a stage is from its quorum, where that is not a matter of counting nodes.
+fn quorum(rollout: &Rollout, fleet: &Fleet) -> String {
+    let asked = rollout.start.plan.schedule.quorum;
+    if asked == Quorum::default() || rollout.stage().is_none() {
+        return String::new();
+    }
+    let carry = confirm::carried(rollout, fleet);
+    let what = match asked.by {
+        QuorumBy::Nodes => "the nodes",
+        QuorumBy::Requests => "the requests",
+    };
+    format!("{carry} of {what}, {} is enough", asked.share)
 }
 
 /// The word that counts for the next stage at `now`, if there is one.
@@ -280,6 +306,8 @@ impl View<'_> {
                 },
             });
         }
+        blocking.extend(dependencies::waits(self.rollout, self.observed, next));
+        blocking.extend(interlock::waits(self.rollout, self.observed, self.now));
         let schedule = &self.rollout.start.plan.schedule;
         match opening(schedule, next.duration, self.now) {
             Opening::Open => {}
@@ -333,7 +361,7 @@ fn rank(reason: &Reason) -> u8 {
         Reason::Rule {
             verdict, bad, need, ..
         } if *verdict == Verdict::Breached || bad >= need => 1,
-        Reason::AlertFires { .. } => 1,
+        Reason::AlertFires { .. } | Reason::GivesWay { .. } => 1,
         Reason::Acknowledgement { .. } => 2,
         Reason::Rule {
             verdict: Verdict::Unknown(UnknownReason::WindowOverlapsStage),
@@ -344,7 +372,9 @@ fn rank(reason: &Reason) -> u8 {
         Reason::ApprovalMissing { .. }
         | Reason::ApprovalExpired { .. }
         | Reason::ApprovalVoid { .. }
-        | Reason::Gate { .. } => 4,
+        | Reason::Gate { .. }
+        | Reason::Dependency { .. }
+        | Reason::InterlockHeld { .. } => 4,
         Reason::Window { .. } | Reason::WindowTooShort { .. } => 5,
         Reason::Soaking { .. } | Reason::BetweenStages { .. } | Reason::Monitoring { .. } => 6,
         Reason::HealthyFor { .. } => 7,

@@ -1,10 +1,12 @@
 //! Whatever may happen to a rollout, at random: policies, numbers, nodes, people, alerts, gates.
 
+use crate::beside::{self, Move};
 use crate::policy_text::policy;
 use crate::simulation::{Answer, Simulation, gate, labelled, pass, person};
 use proptest::prelude::*;
 use tidegate_decide::rollout::{Input, Question};
 use tidegate_model::access::Role;
+use tidegate_model::flag::Flag;
 use tidegate_model::freeze::Frozen;
 use tidegate_model::key::RuleName;
 use tidegate_model::policy::Policy;
@@ -42,6 +44,12 @@ pub(crate) enum Event {
     Amend(usize),
     /// Somebody else approves it.
     ApprovePlan,
+    /// Another rollout moves.
+    Other(Move),
+    /// Somebody wants other stages ahead, this many seconds each.
+    Accelerate(u64),
+    /// Somebody edits the flag: its words, or who gets what.
+    EditFlag(bool),
 }
 
 /// What other plans change of the one that is followed.
@@ -88,9 +96,10 @@ pub(crate) fn policies() -> impl Strategy<Value = Policy> {
         (prop::option::weighted(0.2, 10u64..60), prop::sample::select(vec!["", "alert do pause", "alert do pause\nalert service=shop do retreat", "alert do alert\nalert severity=page do rollback"])),
         (20u64..200, prop::sample::select(vec!["hold", "pause", "retreat", "rollback"]), 0u64..30),
         (prop::option::weighted(0.3, 1u64..300), prop::option::weighted(0.3, 0usize..4)),
+        beside::lines(),
     )
-        .prop_map(|(stages, rules, (watchdog, alerts), (blind, then, between), (monitor, no_return))| {
-            let mut text = format!("blind {blind}s {then}\nbetween {between}s\n{alerts}\n");
+        .prop_map(|(stages, rules, (watchdog, alerts), (blind, then, between), (monitor, no_return), others)| {
+            let mut text = format!("blind {blind}s {then}\nbetween {between}s\n{alerts}\n{others}\n");
             if let Some(every) = watchdog {
                 text.push_str(&format!("watchdog {every}s\n"));
             }
@@ -154,6 +163,9 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
         "alert:a1",
         "gate:change",
         "gate:change",
+        "dependency:x",
+        "dependency:y",
+        "interlock:w",
     ])
     .prop_map(|owner| owner.to_owned().try_into().unwrap());
     let stage = prop::sample::select(vec!["s0", "s1", "s2", "s3"]);
@@ -184,6 +196,9 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
         3 => prop::bool::weighted(0.3).prop_map(Event::Freeze),
         2 => (0..AMENDMENTS.len()).prop_map(Event::Amend),
         2 => Just(Event::ApprovePlan),
+        6 => beside::moves().prop_map(Event::Other),
+        2 => (1u64..100).prop_map(Event::Accelerate),
+        2 => any::<bool>().prop_map(Event::EditFlag),
         8 => (command, any::<bool>()).prop_map(|(command, other)| Event::Command(command, other)),
     ]
 }
@@ -231,7 +246,12 @@ pub(crate) fn happen(world: &mut Simulation, event: &Event) {
         Event::Beats => world.beats(false).unwrap(),
         Event::Gate(says) => gate(world, "change", says),
         Event::LatePass(index) => late_pass(world, *index),
-        Event::Freeze(_) | Event::Amend(_) | Event::ApprovePlan => steer(world, event),
+        Event::Other(other) => beside::happen(world, other),
+        Event::Freeze(_)
+        | Event::Amend(_)
+        | Event::ApprovePlan
+        | Event::Accelerate(_)
+        | Event::EditFlag(_) => steer(world, event),
         Event::Command(command, other) => {
             let (name, role) = if *other {
                 ("carol", Role::Approver)
@@ -266,10 +286,31 @@ fn steer(world: &mut Simulation, event: &Event) {
                 editor: None,
                 by: person("bob", Role::Operator),
             };
-            let before = world.rollout.clone();
-            if world.feed(amend).is_err() {
-                assert_eq!(world.rollout, before);
+            unless_refused(world, amend);
+        }
+        Event::Accelerate(seconds) => {
+            let stages = format!("stage fast 70 for {seconds}s\nstage all 100 for {seconds}s");
+            let stages = policy(&stages).schedule.stages;
+            let by = person("bob", Role::Operator);
+            unless_refused(world, Input::Accelerate { stages, by });
+        }
+        Event::EditFlag(words) => {
+            let before = world.flag.flag.clone();
+            let mut definition = before.definition().clone();
+            if *words {
+                definition.description.push('x');
+            } else {
+                let individual = format!(
+                    r#"{{"units":["u{}"],"variation":"on"}}"#,
+                    definition.individuals.len()
+                );
+                definition
+                    .individuals
+                    .push(serde_json::from_str(&individual).unwrap());
             }
+            let after = Flag::new(definition).unwrap();
+            let by = person("erin", Role::Editor);
+            unless_refused(world, Input::FlagEdited { before, after, by });
         }
         Event::ApprovePlan => {
             let proposal = world.rollout.proposal.as_ref();
@@ -282,6 +323,14 @@ fn steer(world: &mut Simulation, event: &Event) {
             }
         }
         _ => {}
+    }
+}
+
+/// Lets it happen; a refusal changes nothing.
+fn unless_refused(world: &mut Simulation, input: Input) {
+    let before = (world.rollout.clone(), world.flag.clone());
+    if world.feed(input).is_err() {
+        assert_eq!((&world.rollout, &world.flag), (&before.0, &before.1));
     }
 }
 

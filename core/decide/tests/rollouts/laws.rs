@@ -1,7 +1,8 @@
 //! What always holds, whatever the policy, the numbers, the nodes and the people do.
 
 use crate::attack::{Event, event, happen, policies};
-use crate::simulation::{Simulation, Taken, monday};
+use crate::beside;
+use crate::simulation::{Simulation, Taken};
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 use std::collections::BTreeSet;
@@ -10,7 +11,7 @@ use tidegate_decide::step::Effect;
 use tidegate_model::change::Change;
 use tidegate_model::gate::GateVerdict;
 use tidegate_model::policy::{Action, Policy};
-use tidegate_model::rollout::{Ending, PauseOwner, Phase, RolloutChange, RolloutCommand};
+use tidegate_model::rollout::{Budget, Ending, PauseOwner, Phase, RolloutChange, RolloutCommand};
 use tidegate_model::share::Share;
 use tidegate_model::span::Span;
 use tidegate_model::verdict::Verdict;
@@ -54,7 +55,11 @@ fn check(taken: &Taken) {
         .iter()
         .filter(|effect| **effect == Effect::Publish)
         .count();
-    let visible = before.split() != after.split();
+    let edits = step
+        .changes
+        .iter()
+        .any(|(_, change)| matches!(change, Change::FlagSaved(_)));
+    let visible = before.split() != after.split() || edits;
     assert_eq!(
         publishes,
         usize::from(visible),
@@ -69,6 +74,7 @@ fn check(taken: &Taken) {
         check_alert(taken);
     }
     check_resumed(taken);
+    beside::check_first_opening(taken);
     check_tripped(taken);
 }
 
@@ -135,6 +141,9 @@ fn check_move(taken: &Taken) {
     let Taken { before, after, .. } = taken;
     match (before.stage(), after.stage()) {
         (Some(from), Some(to)) if to > from => check_advance(taken, from, to),
+        (Some(from), Some(to)) if to <= from && matches!(taken.input, Input::FlagEdited { .. }) => {
+            check_edit(taken, to);
+        }
         (Some(from), Some(to)) if to < from => {
             assert_eq!(after.proven_stage, to.checked_sub(1));
             assert!(!after.pauses.is_empty(), "a retreat waits for a person");
@@ -164,6 +173,34 @@ fn check_move(taken: &Taken) {
     }
 }
 
+/// A budget that is spent, or would be, keeps stages from opening until a person was told and has said more.
+fn check_exposure(taken: &Taken, to: usize) {
+    let (before, plan) = (&taken.before, &taken.before.start.plan);
+    let (Some(exposure), Some(next)) = (&plan.exposure, plan.stage(to)) else {
+        return;
+    };
+    let told = |budget: Budget| before.exposed.told.contains(&budget);
+    let minutes = before.user_minutes(exposure, taken.at);
+    let units = exposure.units_of(next.percentage);
+    assert!(exposure.user_minutes.is_none_or(|of| minutes < of) || told(Budget::UserMinutes));
+    assert!(exposure.units.is_none_or(|of| units <= of) || told(Budget::Units));
+}
+
+/// F47: an edit of the flag changes nothing, or has the rollout begin again with nothing known.
+fn check_edit(taken: &Taken, to: usize) {
+    let Taken { before, after, .. } = taken;
+    if before.split_revision == after.split_revision {
+        assert_eq!(before, after);
+        return;
+    }
+    assert_eq!(to, before.no_return.unwrap_or(0));
+    assert_eq!(
+        (after.rules.len(), after.proven_stage, &after.approval),
+        (0, None, &None)
+    );
+    assert_eq!(after.start.safe, before.start.safe);
+}
+
 /// L2: once the numbers call for it, nothing stands in front.
 fn check_tripped(taken: &Taken) {
     let Phase::Running { .. } = taken.after.phase else {
@@ -176,7 +213,7 @@ fn check_tripped(taken: &Taken) {
         let Some(memory) = taken.after.rules.get(&rule.name) else {
             continue;
         };
-        let tripped = memory.bad() >= rule.trip.need;
+        let tripped = memory.bad() >= rule.trip.need && !beside::gives_way(taken, rule);
         let paused = taken
             .after
             .pauses
@@ -216,6 +253,8 @@ fn check_advance(taken: &Taken, from: usize, to: usize) {
     assert_eq!(before.pauses.len(), 0);
     assert_eq!(taken.observed.frozen, None, "left while frozen");
     check_others(taken, to);
+    beside::check_opening(taken, to);
+    check_exposure(taken, to);
     let Phase::Running {
         effective: Some(effective),
         ..
@@ -358,7 +397,7 @@ impl StateMachineTest for Attacked {
     type Reference = Attack;
 
     fn init_test(policy: &Policy) -> Self {
-        let world = Simulation::start(policy, monday()).unwrap();
+        let world = beside::start(policy);
         // The first step is the start itself.
         Self { world, checked: 1 }
     }

@@ -14,6 +14,14 @@
 //! blind 5m retreat
 //! alert service=shop severity=page,critical do rollback
 //! watchdog 1m
+//! after payments
+//! with worker
+//! not-with search
+//! interlock service=shop
+//! quorum 95 requests
+//! edits refuse
+//! exposure 1000 minutes 500 units 200 retreat
+//! rule mine > 0.5 own rollback
 //! ```
 
 use std::collections::BTreeMap;
@@ -22,9 +30,9 @@ use tidegate_model::alert::{AlertRule, Labels, Watchdog};
 use tidegate_model::gate::Gate;
 use tidegate_model::key::{PolicyName, RuleName, StageName};
 use tidegate_model::policy::{
-    Action, Approval, Blind, BlindAction, Comparison, Minimum, Policy, Rollback, RollbackTarget, Rule,
-    Safety, Schedule, Score, ScorePart, Source, Stage, SuccessCriterion, Trip, UnknownMeans, UnknownPolicy,
-    Window, WindowEffect,
+    Action, Approval, Blind, BlindAction, Comparison, Dependencies, Exposure, FlagEdits, Minimum, Policy,
+    Rollback, RollbackTarget, Rule, Safety, Schedule, Score, ScorePart, Source, Stage, SuccessCriterion,
+    Trip, UnknownMeans, UnknownPolicy, Window, WindowEffect,
 };
 use tidegate_model::share::Share;
 use tidegate_model::span::Span;
@@ -60,6 +68,16 @@ pub(crate) fn policy(text: &str) -> Policy {
                     every: words.read(),
                 });
             }
+            "after" => drop(policy.dependencies.after.insert(words.read())),
+            "with" => drop(policy.dependencies.with.insert(words.read())),
+            "not-with" => drop(policy.dependencies.not_with.insert(words.read())),
+            "exposure" => policy.exposure = Some(exposure(&mut words)),
+            "edits" => policy.flag_edits = words.named(),
+            "quorum" => {
+                policy.schedule.quorum.share = Share::of_percent(words.read()).unwrap();
+                policy.schedule.quorum.by = words.named();
+            }
+            "interlock" => policy.interlock = labels(&words.word()),
             "cooldown" => policy.rollback.cooldown = words.read(),
             "attempts" => policy.rollback.attempts = Some(words.read()),
             other => panic!("{other}? in {line:?}"),
@@ -92,7 +110,29 @@ fn empty() -> Policy {
         watchdog: None,
         notify: Vec::new(),
         traffic: None,
+        dependencies: Dependencies::default(),
+        interlock: Labels::default(),
+        flag_edits: FlagEdits::default(),
+        exposure: None,
     }
+}
+
+/// `1000 minutes 500 units 200 retreat`
+fn exposure(words: &mut Words<'_>) -> Exposure {
+    let mut exposure = Exposure {
+        audience: words.read(),
+        user_minutes: None,
+        units: None,
+        action: Action::Pause,
+    };
+    while let Some(word) = words.words.next() {
+        match word {
+            "minutes" => exposure.user_minutes = Some(words.read()),
+            "units" => exposure.units = Some(words.read()),
+            action => exposure.action = named(action),
+        }
+    }
+    exposure
 }
 
 /// `severity=page,critical service=shop do rollback`
@@ -217,11 +257,13 @@ fn rule(words: &mut Words<'_>) -> Rule {
         },
         action: Action::Rollback,
         dry_run: false,
+        shared: false,
     };
     while let Some(word) = words.words.next() {
         match word {
             "window" => rule.window = words.read(),
             "dry" => rule.dry_run = true,
+            "own" => rule.source = Source::Query(format!("{}{{flag=\"{{{{flag}}}}\"}}", rule.name)),
             "of" => {
                 let names = words.word();
                 let of = names.split('+').map(|name| ScorePart {

@@ -19,6 +19,7 @@ impl fmt::Display for Decision {
             Self::PlanChanged { share } => write!(f, "follows another plan, at {share}"),
             Self::PlanProposed { share } => write!(f, "another plan waits for approval, at {share}"),
             Self::PlanWithdrawn => f.write_str("the other plan is withdrawn"),
+            Self::Restarted { share } => write!(f, "begins again at {share}"),
             Self::Retreated { share } => write!(f, "retreated to {share}"),
             Self::RollingBack => f.write_str("rolling back"),
             Self::RolledBack { took } => write!(
@@ -65,19 +66,7 @@ impl fmt::Display for Reason {
             Self::ApprovalVoid { stage } => {
                 write!(f, "approval for {stage} was given for another plan")
             }
-            Self::Acknowledgement {
-                confirmed,
-                live,
-                waiting_for,
-            } => {
-                write!(f, "confirmed by {confirmed} of {live} nodes")?;
-                let names: Vec<&str> = waiting_for.iter().map(NodeName::as_str).collect();
-                if names.is_empty() {
-                    Ok(())
-                } else {
-                    write!(f, ", waiting for {}", names.join(", "))
-                }
-            }
+            Self::Acknowledgement { .. } => self.fmt_acknowledgement(f),
             Self::NodesUnheard => f.write_str("nodes may serve that have not been heard of since the start"),
             Self::PausedBy { owner, reason } => write!(f, "paused by {owner}: {reason}"),
             Self::Blind {
@@ -96,7 +85,14 @@ impl fmt::Display for Reason {
             | Self::AlertOver { .. }
             | Self::AlertsSilent { .. }
             | Self::Gate { .. } => self.fmt_others(f),
+            Self::Dependency { .. }
+            | Self::InterlockHeld { .. }
+            | Self::GivesWay { .. }
+            | Self::UndoneFor { .. } => self.fmt_neighbours(f),
             Self::NothingProven => f.write_str("no stage was proven healthy, so a retreat is a rollback"),
+            Self::Exposure { .. } => self.fmt_exposure(f),
+            Self::FlagEdited => f.write_str("the flag was edited, so what was seen says nothing any more"),
+            Self::WaitOver => f.write_str("nothing is waited for any more"),
             Self::AllHealthy => f.write_str("every rule healthy over its whole window"),
             Self::LastStageDone => f.write_str("the last stage is done"),
             Self::Command { by, reason } if reason.is_empty() => write!(f, "{by}"),
@@ -175,6 +171,67 @@ impl Reason {
                     None => Ok(()),
                 }
             }
+            _ => Ok(()),
+        }
+    }
+
+    /// Which nodes have confirmed.
+    fn fmt_acknowledgement(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Acknowledgement {
+                confirmed,
+                live,
+                waiting_for,
+                quorum,
+            } => {
+                write!(f, "confirmed by {confirmed} of {live} nodes")?;
+                if !quorum.is_empty() {
+                    write!(f, " ({quorum})")?;
+                }
+                let names: Vec<&str> = waiting_for.iter().map(NodeName::as_str).collect();
+                if names.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, ", waiting for {}", names.join(", "))
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What of a budget is spent.
+    fn fmt_exposure(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exposure {
+                budget,
+                spent,
+                of,
+                by: None,
+            } => write!(f, "{spent} {budget} of at most {of} are spent"),
+            Self::Exposure {
+                budget,
+                spent,
+                of,
+                by: Some(stage),
+            } => write!(f, "{stage} would reach {spent} {budget} of at most {of}"),
+            _ => Ok(()),
+        }
+    }
+
+    /// What other rollouts have to do with it.
+    fn fmt_neighbours(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dependency { how, name, says } => write!(f, "{how} {name}: {says}"),
+            Self::InterlockHeld { rollout, says } => write!(f, "interlocked with {rollout}: {says}"),
+            Self::GivesWay { rollout, since } => write!(
+                f,
+                "it may be the fault of {rollout}, which advanced later and is undone first (since {})",
+                clock(*since)
+            ),
+            Self::UndoneFor { rollout, rules } => write!(
+                f,
+                "{rollout}, which shares something with it, breaches {rules}, and the newest advance is undone first"
+            ),
             _ => Ok(()),
         }
     }

@@ -1,11 +1,11 @@
 //! Filling in what a policy leaves open.
 
 use super::query::{BUILT_IN, Placeholder, Setting, Template, promql, refusal};
-use super::{Argument, Policy, Rule, Source};
+use super::{Argument, Policy, Rule, Score, Source};
 use crate::invalid::{Invalid, Violation, nearest};
-use crate::key::{EnvironmentKey, FlagKey, VariationKey};
+use crate::key::{EnvironmentKey, FlagKey, RuleName, VariationKey};
 use crate::span::Span;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the placeholders of a policy's queries stand for in one rollout.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,9 @@ impl Policy {
         let mut violations = self.argument_violations(&bindings.arguments);
         let values = self.values(bindings);
         let mut bound = self.clone();
+        let own = own_rules(&self.safety.rules);
         for (index, rule) in bound.safety.rules.iter_mut().enumerate() {
+            rule.shared = !own.contains(&rule.name);
             let minimum = rule.minimum.as_mut().and_then(|minimum| minimum.query.as_mut());
             let minimum = minimum.map(|query| ("minimum.query", query, rule.window));
             let queries = rule.source.queries_mut(rule.window).into_iter().chain(minimum);
@@ -47,7 +49,8 @@ impl Policy {
             }
         }
         let labels = bound.alerts.iter_mut().map(|rule| &mut rule.labels);
-        for labels in labels.chain(bound.watchdog.iter_mut().map(|watchdog| &mut watchdog.labels)) {
+        let watchdog = bound.watchdog.iter_mut().map(|watchdog| &mut watchdog.labels);
+        for labels in labels.chain(watchdog).chain([&mut bound.interlock]) {
             for wanted in labels.0.values_mut() {
                 let filled = wanted.iter().map(|value| fill_in(value, &values)).collect();
                 *wanted = filled;
@@ -165,6 +168,43 @@ impl Rule {
         let minimum = self.minimum.as_ref().and_then(|minimum| minimum.query.clone());
         own.chain(minimum.map(|query| ("minimum.query", query))).collect()
     }
+}
+
+/// The rules whose numbers say whose they are: events are the candidate's, a comparison tells it from the
+/// baseline, and of other rules the first query that names the flag or the variation is enough.
+fn own_rules(rules: &[Rule]) -> BTreeSet<RuleName> {
+    let names_it = |query: &str| match Template::parse(query) {
+        Ok(template) => template
+            .placeholders()
+            .any(|one| ["flag", "variation"].contains(&one.name)),
+        Err(_unclosed) => false,
+    };
+    let asks_of_it = |rule: &Rule| match &rule.source {
+        Source::Events(_) | Source::Sides(_) | Source::Ranks(_) | Source::Sequential(_) => true,
+        Source::Query(query) => names_it(query),
+        Source::Slo(slo) => slo
+            .clone()
+            .ratios_mut()
+            .into_iter()
+            .any(|ratio| names_it(&ratio.query)),
+        Source::Score(_) => false,
+    };
+    let mut own: BTreeSet<RuleName> = rules
+        .iter()
+        .filter(|rule| asks_of_it(rule))
+        .map(|rule| rule.name.clone())
+        .collect();
+    let scores = rules.iter().filter_map(|rule| match &rule.source {
+        Source::Score(score) => Some((rule, score)),
+        _ => None,
+    });
+    let all_own = |score: &Score| score.of.iter().all(|part| own.contains(&part.rule));
+    let of_own: Vec<RuleName> = scores
+        .filter(|(_, score)| all_own(score))
+        .map(|(rule, _)| rule.name.clone())
+        .collect();
+    own.extend(of_own);
+    own
 }
 
 fn argument_path(name: &str) -> String {

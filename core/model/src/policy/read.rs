@@ -4,7 +4,8 @@
 //! deserialiser would stop at the first mistake and know neither lines nor likely meanings.
 
 use super::diagnostic::{Diagnostic, Severity};
-use super::{Blind, Policy, Rollback, RollbackTarget, Rule, Safety, Source};
+use super::{Blind, Dependencies, FlagEdits, Policy, Rollback, RollbackTarget, Rule, Safety, Source, Stage};
+use crate::alert::Labels;
 use crate::key::PolicyName;
 use crate::span::Span;
 use arguments::Arguments;
@@ -15,6 +16,8 @@ mod alerts;
 mod arguments;
 mod cron;
 mod cursor;
+mod dependencies;
+mod exposure;
 mod findings;
 mod freeze;
 mod gate;
@@ -60,6 +63,16 @@ pub fn read(text: &str) -> (Option<Policy>, Vec<Diagnostic>) {
     (policy.filter(|_| usable), diagnostics)
 }
 
+/// Reads the stages of a `schedule` for a rollout that is under way, whose rules are called `rules`.
+pub fn stages_ahead(text: &str, rules: &[&str]) -> (Option<Vec<Stage>>, Vec<Diagnostic>) {
+    let findings = Findings::default();
+    let root = yaml::load(text, &findings);
+    let stages = root.and_then(|root| schedule::ahead(&Cursor::root(&root, text, &findings), rules));
+    let diagnostics = findings.into_diagnostics();
+    let usable = diagnostics.iter().all(|one| one.severity != Severity::Error);
+    (stages.filter(|_| usable), diagnostics)
+}
+
 fn policy(root: &Cursor<'_>) -> Option<Policy> {
     let top = root.mapping(&keys::POLICY)?;
     expect_word(&top, "apiVersion", API_VERSION);
@@ -73,6 +86,11 @@ fn policy(root: &Cursor<'_>) -> Option<Policy> {
     let alerts = alerts::rules(top.get("alerts"), &arguments);
     let watchdog = top.or("watchdog", None, |at| alerts::watchdog(at, &arguments).map(Some));
     let notify = top.or("notify", Vec::new(), notify::read);
+    let dependencies = top.or("dependencies", Dependencies::default(), dependencies::read);
+    let interlock = top.or("interlock", Labels::default(), |at| {
+        alerts::shared(at, &arguments)
+    });
+    let flag_edits = top.or("flagEdits", FlagEdits::default(), |at| at.word(keys::FLAG_EDITS));
     arguments.report_unused();
 
     let rule_names = safety_at.and_then(rule::names);
@@ -84,6 +102,8 @@ fn policy(root: &Cursor<'_>) -> Option<Policy> {
     let traffic = top.or("traffic", None, |at| {
         traffic::read(at, rule_names.as_deref()).map(Some)
     });
+    let stages = schedule.as_ref().map(|schedule| schedule.stages.as_slice());
+    let exposure = top.or("exposure", None, |at| exposure::read(at, stages).map(Some));
     let blind = blind(top.get("blind"), rules);
     let rollback = rollback(top.get("rollback"), rules);
     Some(Policy {
@@ -98,6 +118,10 @@ fn policy(root: &Cursor<'_>) -> Option<Policy> {
         watchdog: watchdog?,
         notify: notify?,
         traffic: traffic?,
+        dependencies: dependencies?,
+        interlock: interlock?,
+        flag_edits: flag_edits?,
+        exposure: exposure?,
     })
 }
 

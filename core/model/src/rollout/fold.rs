@@ -1,7 +1,8 @@
 //! The one way from changes to a rollout's state: live, at start and in replay.
 
 use super::{
-    Ending, GivenApproval, Pause, PauseOwner, Phase, Rollout, RolloutChange, RolloutStart, RuleMemory,
+    Ending, Exposed, GivenApproval, GivenWay, Pause, PauseOwner, Phase, Rollout, RolloutChange, RolloutStart,
+    RuleMemory,
 };
 use crate::Timestamp;
 use crate::access::Author;
@@ -45,8 +46,14 @@ impl Rollout {
         };
         let Some(mut rollout) = before else {
             return match change {
-                RolloutChange::Started(start) => {
-                    Self::begin(start, at, revision).ok_or_else(|| impossible("a plan without stages"))
+                RolloutChange::Started(start) | RolloutChange::Queued(start) => {
+                    let mut begun = Self::begin(start, at, revision)
+                        .ok_or_else(|| impossible("a plan without stages"))?;
+                    if matches!(change, RolloutChange::Queued(_)) {
+                        begun.share = Share::ZERO;
+                        begun.opened.clear();
+                    }
+                    Ok(begun)
                 }
                 _ => Err(impossible("nothing")),
             };
@@ -90,6 +97,13 @@ impl Rollout {
             no_return: None,
             proposal: None,
             editors: Vec::new(),
+            opened: vec![at],
+            failed_dependencies: BTreeMap::new(),
+            gives_way: None,
+            exposed: Exposed {
+                since: Some(at),
+                ..Exposed::default()
+            },
         })
     }
 
@@ -103,20 +117,36 @@ impl Rollout {
         revision: Revision,
     ) -> Option<()> {
         match change {
-            RolloutChange::TookEffect if effective.is_none() => self.take_effect(now_in, at),
+            RolloutChange::Opened if self.is_waiting() => {
+                self.enter(0, at, revision)?;
+                self.opened.push(at);
+            }
+            RolloutChange::TookEffect if effective.is_none() && !self.is_waiting() => {
+                self.take_effect(now_in, at);
+            }
             RolloutChange::Monitoring if self.next_stage().is_none() && effective.is_some() => {
                 self.monitoring = Some(at);
             }
             RolloutChange::Advanced { stage } if *stage == now_in + 1 && effective.is_some() => {
                 self.enter(*stage, at, revision)?;
+                self.opened.push(at);
                 self.proven_stage = Some(now_in);
                 self.retreated = false;
             }
             RolloutChange::Retreated { stage } if *stage < now_in => {
                 self.enter(*stage, at, revision)?;
+                self.opened.truncate(*stage + 1);
                 self.proven_stage = stage.checked_sub(1);
                 self.retreated = true;
                 self.spend_looks_of_retreat();
+            }
+            RolloutChange::Restarted { stage } if *stage <= now_in && !self.is_waiting() => {
+                self.enter(*stage, at, revision)?;
+                self.opened.truncate(*stage);
+                self.opened.push(at);
+                self.proven_stage = None;
+                self.retreated = false;
+                self.rules.clear();
             }
             RolloutChange::PlanProposed(proposal) => self.proposal = Some(proposal.clone()),
             RolloutChange::PlanWithdrawn => drop(self.proposal.take()?),
@@ -127,6 +157,34 @@ impl Rollout {
                     memory.alerted = true;
                 }
             }
+            RolloutChange::RollingBack { ending, cause } if *ending != Ending::Completed => {
+                self.phase = Phase::RollingBack {
+                    since: at,
+                    ending: *ending,
+                };
+                self.exposed.account(self.share, at);
+                self.share = Share::ZERO;
+                self.gives_way = None;
+                self.split_revision = revision;
+                self.cause.clone_from(cause);
+            }
+            RolloutChange::Ended { ending } if self.next_stage().is_none() && effective.is_some() => {
+                let ending = Some(*ending).filter(|ending| *ending == Ending::Completed)?;
+                self.exposed.account(self.share, at);
+                self.phase = Phase::Ended {
+                    ending,
+                    at,
+                    took: None,
+                };
+            }
+            _ => return self.steer(change, at),
+        }
+        Some(())
+    }
+
+    /// What keeps a stage from opening, and what lets it; `None` when that cannot be now.
+    fn steer(&mut self, change: &RolloutChange, at: Timestamp) -> Option<()> {
+        match change {
             RolloutChange::Paused { owner, reason, by } => {
                 let pause = Pause {
                     reason: reason.clone(),
@@ -147,23 +205,6 @@ impl Rollout {
                     at,
                 });
             }
-            RolloutChange::RollingBack { ending, cause } if *ending != Ending::Completed => {
-                self.phase = Phase::RollingBack {
-                    since: at,
-                    ending: *ending,
-                };
-                self.share = Share::ZERO;
-                self.split_revision = revision;
-                self.cause.clone_from(cause);
-            }
-            RolloutChange::Ended { ending } if self.next_stage().is_none() && effective.is_some() => {
-                let ending = Some(*ending).filter(|ending| *ending == Ending::Completed)?;
-                self.phase = Phase::Ended {
-                    ending,
-                    at,
-                    took: None,
-                };
-            }
             _ => return self.hear(change, at),
         }
         Some(())
@@ -172,7 +213,7 @@ impl Rollout {
     /// What is remembered of rules that are others now is about something else (faults.md F17), and gates
     /// have passed another plan. A point of no return that took effect stays one.
     fn follow(&mut self, plan: &Policy, editors: &[Author], now_in: usize) -> Option<()> {
-        let same_share = plan.stage(now_in)?.percentage == self.share;
+        let same_share = self.is_waiting() || plan.stage(now_in)?.percentage == self.share;
         let before = std::mem::replace(&mut self.start.plan, plan.clone());
         self.rules
             .retain(|rule, _| before.rule(rule).is_some() && before.rule(rule) == plan.rule(rule));
@@ -188,9 +229,34 @@ impl Rollout {
         same_share.then_some(())
     }
 
-    /// What others say while a stage runs: alerts and gates; `None` when they cannot say this now.
+    /// What others say while a stage runs: alerts, gates and other rollouts; `None` when they cannot say this
+    /// now.
     fn hear(&mut self, change: &RolloutChange, at: Timestamp) -> Option<()> {
         match change {
+            RolloutChange::DependencyFailed { name, rollout } => {
+                self.failed_dependencies.insert(name.clone(), rollout.clone());
+            }
+            RolloutChange::GaveWay {
+                to,
+                advance,
+                rules,
+                passed,
+            } => {
+                // The looks that led to it are spent: whether the breach goes on is for new ones to say.
+                self.rules.retain(|rule, _| !rules.contains(rule));
+                self.gives_way = Some(GivenWay {
+                    to: to.clone(),
+                    advance: *advance,
+                    rules: rules.clone(),
+                    passed: passed.clone(),
+                    since: at,
+                });
+            }
+            RolloutChange::ExposureSpent { budget } => drop(self.exposed.told.insert(*budget)),
+            RolloutChange::WayOver => {
+                let given = self.gives_way.take()?;
+                self.rules.retain(|rule, _| !given.rules.contains(rule));
+            }
             RolloutChange::AlertTaken {
                 fingerprint,
                 starts,
@@ -255,7 +321,9 @@ impl Rollout {
     /// What is remembered of the rules stays: bad looks of the narrower stage count in the wider one,
     /// and good ones never let a stage be left that they were not taken in.
     fn enter(&mut self, stage: usize, at: Timestamp, revision: Revision) -> Option<()> {
-        self.share = self.start.plan.stage(stage)?.percentage;
+        let share = self.start.plan.stage(stage)?.percentage;
+        self.exposed.account(self.share, at);
+        self.share = share;
         self.phase = Phase::Running {
             stage,
             since: at,
@@ -265,6 +333,7 @@ impl Rollout {
         self.approval = None;
         self.gates.clear();
         self.monitoring = None;
+        self.gives_way = None;
         Some(())
     }
 
@@ -281,7 +350,10 @@ impl Rollout {
     /// another. Of blindness only the time is spent. A person's own pause came from no looks.
     fn spend_looks_of_pause(&mut self, owner: &PauseOwner, at: Timestamp) {
         match owner {
-            PauseOwner::Operator => {}
+            PauseOwner::Operator
+            | PauseOwner::Exposure
+            | PauseOwner::Dependency(_)
+            | PauseOwner::Interlock(_) => {}
             // A gate that said no is asked anew, and has its time again.
             PauseOwner::Gate(target) => {
                 if let Some(gate) = self.gates.get_mut(target) {

@@ -95,6 +95,8 @@ fn words_are_those_of_the_reader() {
     check("noSeriesMeans", words(keys::NO_SERIES_MEANS));
     check("aggregate", words(keys::AGGREGATES));
     check("blindAction", words(keys::BLIND_ACTIONS));
+    check("quorumBy", words(keys::QUORUM_BY));
+    check("flagEdits", words(keys::FLAG_EDITS));
     let approvers = Role::ALL
         .into_iter()
         .filter(|role| role.allows(Permission::Approve));

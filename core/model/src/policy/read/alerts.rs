@@ -67,6 +67,19 @@ pub(super) fn watchdog(at: &Cursor<'_>, arguments: &Arguments<'_>) -> Option<Wat
     })
 }
 
+/// `interlock`: what rollouts have in common.
+pub(super) fn shared(at: &Cursor<'_>, arguments: &Arguments<'_>) -> Option<Labels> {
+    let labels = labels(at, arguments)?;
+    if labels.0.is_empty() {
+        at.error(
+            "without a label nothing is shared with anybody",
+            "for example { service: checkout }, or leave it out",
+        );
+        return None;
+    }
+    Some(labels)
+}
+
 /// Labels, each with one value or a list of values that fit.
 fn labels(at: &Cursor<'_>, arguments: &Arguments<'_>) -> Option<Labels> {
     let entries = at.entries()?;

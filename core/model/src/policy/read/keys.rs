@@ -4,7 +4,7 @@
 //! the two together.
 
 use crate::notice::Occasion;
-use crate::policy::{Action, BlindAction, Comparison, EventAggregate, UnknownMeans};
+use crate::policy::{Action, BlindAction, Comparison, EventAggregate, FlagEdits, QuorumBy, UnknownMeans};
 
 /// The keys of one kind of mapping.
 #[derive(Debug)]
@@ -38,6 +38,10 @@ pub const POLICY: Level = Level {
         "watchdog",
         "notify",
         "traffic",
+        "dependencies",
+        "interlock",
+        "flagEdits",
+        "exposure",
     ],
 };
 /// `arguments.<name>`
@@ -58,6 +62,7 @@ pub const CUSTOM: Level = Level {
         "freezes",
         "bakeMustFit",
         "monitorAfter",
+        "quorum",
     ],
 };
 /// `schedule` with `type: linear`
@@ -70,6 +75,7 @@ pub const LINEAR: Level = Level {
         "freezes",
         "bakeMustFit",
         "monitorAfter",
+        "quorum",
     ],
 };
 /// `schedule` with `type: exponential`
@@ -83,6 +89,7 @@ pub const EXPONENTIAL: Level = Level {
         "freezes",
         "bakeMustFit",
         "monitorAfter",
+        "quorum",
     ],
 };
 /// `schedule.stages[]`
@@ -120,6 +127,12 @@ pub const FREEZE: Level = Level {
     name: "freeze",
     required: &["from", "to", "reason"],
     optional: &["timezone"],
+};
+/// `schedule.quorum`
+pub const QUORUM: Level = Level {
+    name: "quorum",
+    required: &[],
+    optional: &["share", "by"],
 };
 /// `safety`
 pub const SAFETY: Level = Level {
@@ -277,8 +290,27 @@ pub const TRAFFIC: Level = Level {
     required: &["perMinute"],
     optional: &["baseline"],
 };
+/// `dependencies`
+pub const DEPENDENCIES: Level = Level {
+    name: "dependencies",
+    required: &[],
+    optional: &["after", "with", "notWith"],
+};
+/// `exposure`
+pub const EXPOSURE: Level = Level {
+    name: "exposure",
+    required: &["audience"],
+    optional: &["userMinutes", "units", "do"],
+};
 
-/// Every level there is.
+/// A schedule alone, for a rollout that is under way. Not in any policy file.
+pub const AHEAD: Level = Level {
+    name: "scheduleAhead",
+    required: &["schedule"],
+    optional: &[],
+};
+
+/// Every level of a policy file.
 pub const LEVELS: &[&Level] = &[
     &POLICY,
     &ARGUMENT,
@@ -290,6 +322,7 @@ pub const LEVELS: &[&Level] = &[
     &CRITERION,
     &WINDOW,
     &FREEZE,
+    &QUORUM,
     &SAFETY,
     &RULE,
     &COMPARE,
@@ -311,6 +344,8 @@ pub const LEVELS: &[&Level] = &[
     &GATE,
     &NOTIFY,
     &TRAFFIC,
+    &DEPENDENCIES,
+    &EXPOSURE,
 ];
 
 /// How a schedule is written.
@@ -397,6 +432,17 @@ pub const OCCASIONS: &[(&str, Occasion)] = &[
     ("aborted", Occasion::Aborted),
     ("alerted", Occasion::Alerted),
 ];
+/// `schedule.quorum.by`
+pub const QUORUM_BY: &[(&str, QuorumBy)] = &[("nodes", QuorumBy::Nodes), ("requests", QuorumBy::Requests)];
+/// `exposure.do`
+pub const EXPOSURE_ACTIONS: &[(&str, Action)] = &[
+    ("pause", Action::Pause),
+    ("retreat", Action::Retreat),
+    ("rollback", Action::Rollback),
+];
+/// `flagEdits`
+pub const FLAG_EDITS: &[(&str, FlagEdits)] =
+    &[("restart", FlagEdits::Restart), ("refuse", FlagEdits::Refuse)];
 /// `blind.do`
 pub const BLIND_ACTIONS: &[(&str, BlindAction)] = &[
     ("hold", BlindAction::Hold),

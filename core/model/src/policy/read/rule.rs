@@ -101,6 +101,7 @@ pub(super) fn read(
         unknown: unknown?,
         action: action?,
         dry_run: dry_run?,
+        shared: false,
     })
 }
 

@@ -5,7 +5,7 @@ use super::keys::{self, ScheduleType};
 use super::{LIST_MAX, freeze, stage, window};
 use crate::calendar::longest_opening;
 use crate::key::StageName;
-use crate::policy::{Schedule, Stage, Window};
+use crate::policy::{Quorum, Schedule, Stage, Window};
 use crate::share::Share;
 use crate::span::Span;
 use chrono::DateTime;
@@ -20,6 +20,36 @@ pub(super) fn read(at: Option<&Cursor<'_>>, rules: Option<&[&str]>) -> Option<Sc
             ..Schedule::default()
         });
     };
+    let schedule = whole(at, rules)?;
+    check_first(at, &schedule.stages);
+    Some(schedule)
+}
+
+/// What a text of `schedule` says of the stages that are still ahead of a rollout with these rules. All else
+/// stays as the rollout has it.
+pub(super) fn ahead(root: &Cursor<'_>, rules: &[&str]) -> Option<Vec<Stage>> {
+    let at = root.mapping(&keys::AHEAD)?.get("schedule")?.clone();
+    let others = [
+        "pauseBetweenStages",
+        "windows",
+        "freezes",
+        "bakeMustFit",
+        "monitorAfter",
+        "quorum",
+    ];
+    let mut sound = true;
+    for (key, other) in others.iter().filter_map(|key| Some((key, at.child_of(key)?))) {
+        other.error(
+            format!("only stages can be given here, and '{key}' stays as the rollout has it"),
+            "leave it out; for another one amend the rollout by a policy",
+        );
+        sound = false;
+    }
+    let schedule = whole(&at, Some(rules))?;
+    sound.then_some(schedule.stages)
+}
+
+fn whole(at: &Cursor<'_>, rules: Option<&[&str]>) -> Option<Schedule> {
     let kind = match at.child_of("type") {
         Some(kind) => kind.word(keys::SCHEDULE_TYPES)?,
         None => ScheduleType::Custom,
@@ -35,12 +65,13 @@ pub(super) fn read(at: Option<&Cursor<'_>>, rules: Option<&[&str]>) -> Option<Sc
         ScheduleType::Exponential => exponential(&schedule),
     };
     if let Some(stages) = &stages {
-        check_ends(at, stages);
+        check_last(at, stages);
     }
     let pause = schedule.or("pauseBetweenStages", Span::ZERO, Cursor::span);
     let windows = schedule.or("windows", Vec::new(), window::read);
     let freezes = schedule.or("freezes", Vec::new(), freeze::read);
     let monitor = schedule.or("monitorAfter", Span::ZERO, Cursor::span);
+    let quorum = schedule.or("quorum", Quorum::default(), quorum);
     let fit = schedule.or("bakeMustFit", false, Cursor::expect_boolean);
     if let (Some(stages), Some(windows)) = (&stages, &windows) {
         check_windows(at, stages, windows, fit.unwrap_or(false));
@@ -52,6 +83,27 @@ pub(super) fn read(at: Option<&Cursor<'_>>, rules: Option<&[&str]>) -> Option<Sc
         freezes: freezes?,
         bake_must_fit: fit?,
         monitor_after: monitor?,
+        quorum: quorum?,
+    })
+}
+
+fn quorum(at: &Cursor<'_>) -> Option<Quorum> {
+    let quorum = at.mapping(&keys::QUORUM)?;
+    let usual = Quorum::default();
+    let share = quorum.or("share", usual.share, |at| {
+        let share = stage::open_share(at)?;
+        if share.parts() < Share::TOTAL / 2 {
+            at.warning(
+                format!("with {share} most of the users may not have the stage yet when its clock starts"),
+                "90 is usual",
+            );
+        }
+        Some(share)
+    });
+    let by = quorum.or("by", usual.by, |at| at.word(keys::QUORUM_BY));
+    Some(Quorum {
+        share: share?,
+        by: by?,
     })
 }
 
@@ -84,9 +136,8 @@ fn check_windows(at: &Cursor<'_>, stages: &[Stage], windows: &[Window], fit: boo
     }
 }
 
-/// A rollout that completes leaves the candidate to everybody, so its last stage has to be that; and
-/// nobody can be asked about the first stage, because the rollout begins in it.
-fn check_ends(at: &Cursor<'_>, stages: &[Stage]) {
+/// A rollout that completes leaves the candidate to everybody, so its last stage has to be that.
+fn check_last(at: &Cursor<'_>, stages: &[Stage]) {
     let place = at.child_of("stages");
     let place = place.as_ref().unwrap_or(at);
     if let Some(last) = stages.last().filter(|last| last.percentage < Share::ALL) {
@@ -98,6 +149,12 @@ fn check_ends(at: &Cursor<'_>, stages: &[Stage]) {
             "end with a stage of 100",
         );
     }
+}
+
+/// Nobody can be asked about the first stage, because the rollout begins in it.
+fn check_first(at: &Cursor<'_>, stages: &[Stage]) {
+    let place = at.child_of("stages");
+    let place = place.as_ref().unwrap_or(at);
     if let Some(first) = stages.first().filter(|first| first.wait_for_approval.is_some()) {
         place.error(
             format!(
