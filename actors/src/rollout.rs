@@ -128,24 +128,9 @@ impl RolloutActor {
         let now = self.shell.clock.now();
         self.observed.take_in(&input);
         self.observed.frozen = self.home().and_then(|home| home.switch.current());
-        let step = self.shell.step;
-        let stepped = catch_unwind(AssertUnwindSafe(|| {
-            step(&self.rollout, &self.observed, &input, now)
-        }));
-        let step = match stepped {
-            Ok(Ok(step)) => step,
-            Ok(Err(refusal)) => return ready(self, Err(ControlError::Refused(refusal))),
-            Err(panic) => {
-                // The input is in the log, not tried again: what panicked once panics again (F57).
-                let what = format!(
-                    "step of {} panicked on {input:?}: {}",
-                    self.entity,
-                    panic_text(panic.as_ref())
-                );
-                let error = incident(&what);
-                ctx.stop();
-                return ready(self, Err(error));
-            }
+        let step = match self.decide(&input, now, ctx) {
+            Ok(step) => step,
+            Err(error) => return ready(self, Err(error)),
         };
         if step.changes.is_empty() {
             self.act(step, now, ctx);
@@ -158,14 +143,7 @@ impl RolloutActor {
                 return ready(self, Err(incident(&what)));
             }
         };
-        let by = match input {
-            Input::Command { by, .. }
-            | Input::Amend { by, .. }
-            | Input::Accelerate { by, .. }
-            | Input::FlagEdited { by, .. } => by,
-            _ => Author::Tidegate,
-        };
-        let proposal = self.proposal(&step, by, basis, now);
+        let proposal = self.proposal(&step, author(&input), basis, now);
         let shell = self.shell.clone();
         let start = self.rollout.start.clone();
         let opens = step.changes.iter().any(|(_, change)| freeze::is_held(change));
@@ -175,8 +153,9 @@ impl RolloutActor {
                 Some(seen) => {
                     let neighbours = &shell.environment(&start.environment)?.neighbours;
                     let line = neighbours.line().await;
-                    if neighbours.concerning(&start) != seen {
-                        return Ok(None);
+                    let moved = neighbours.concerning(&start);
+                    if moved != seen {
+                        return Ok(Err(moved));
                     }
                     Some(line)
                 }
@@ -186,21 +165,39 @@ impl RolloutActor {
                 true => Some(shell.environment(&start.environment)?.switch.pass().await?),
                 false => None,
             };
-            Ok(Some((shell.commit(proposal).await?, line)))
+            Ok(Ok((shell.commit(proposal).await?, line)))
         };
-        Box::pin(
-            stored
-                .into_actor(self)
-                .map(move |stored, actor, ctx| match stored {
-                    Ok(Some((record, _line))) => actor.stored(Ok(record), step, now, ctx),
-                    Err(error) => actor.stored(Err(error), step, now, ctx),
-                    // Others have moved since this was decided. It is decided again on what they did.
-                    Ok(None) => {
-                        ctx.notify(Wake);
-                        Ok(())
-                    }
-                }),
-        )
+        Box::pin(stored.into_actor(self).then(move |stored, actor, ctx| {
+            let stored = match stored {
+                Ok(Ok((record, _line))) => Ok(record),
+                // Others have moved since this was decided: it is decided again on what they did.
+                Ok(Err(moved)) => {
+                    actor.observed.neighbours = moved;
+                    return actor.drive(input, ctx);
+                }
+                Err(error) => Err(error),
+            };
+            let stored = actor.stored(stored, step, now, ctx);
+            ready(actor, stored)
+        }))
+    }
+
+    /// What follows from `input` now.
+    fn decide(&self, input: &Input, now: Timestamp, ctx: &mut Context<Self>) -> Result<Step, ControlError> {
+        let step = self.shell.step;
+        let stepped = catch_unwind(AssertUnwindSafe(|| {
+            step(&self.rollout, &self.observed, input, now)
+        }));
+        match stepped {
+            Ok(step) => step.map_err(ControlError::Refused),
+            Err(panic) => {
+                // The input is in the log, not tried again: what panicked once panics again (F57).
+                let panic = panic_text(panic.as_ref());
+                let what = format!("step of {} panicked on {input:?}: {panic}", self.entity);
+                ctx.stop();
+                Err(incident(&what))
+            }
+        }
     }
 
     fn proposal(&self, step: &Step, by: Author, basis: Box<Basis>, now: Timestamp) -> Proposal {
@@ -343,6 +340,17 @@ impl RolloutActor {
                 ctx.notify(Answered(question, answer));
             }));
         }
+    }
+}
+
+/// Whose doing it is.
+fn author(input: &Input) -> Author {
+    match input {
+        Input::Command { by, .. }
+        | Input::Amend { by, .. }
+        | Input::Accelerate { by, .. }
+        | Input::FlagEdited { by, .. } => by.clone(),
+        _ => Author::Tidegate,
     }
 }
 

@@ -239,13 +239,8 @@ pub(crate) async fn run(args: RolloutArgs) -> Result<(), Failure> {
             owner,
             reason,
         } => {
-            command(
-                &client,
-                screen,
-                &rollout,
-                RolloutCommand::Resume { owner, reason },
-            )
-            .await
+            let resume = RolloutCommand::Resume { owner, reason };
+            command(&client, screen, &rollout, resume).await
         }
         Verb::Retreat(Steer { rollout, reason }) => {
             command(&client, screen, &rollout, RolloutCommand::Retreat { reason }).await

@@ -70,7 +70,9 @@ impl Cause {
                 | Input::FlagEdited { by, .. } => Some(by),
                 _ => Some(&Author::Tidegate),
             },
-            Self::Looked(_) | Self::Fleet | Self::Alerts | Self::Neighbours | Self::Blind => Some(&Author::Tidegate),
+            Self::Looked(_) | Self::Fleet | Self::Alerts | Self::Neighbours | Self::Blind => {
+                Some(&Author::Tidegate)
+            }
             Self::Started { .. } | Self::Apart(_) => None,
         }
     }

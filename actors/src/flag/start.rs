@@ -1,0 +1,206 @@
+//! What has to be so for a rollout to begin, and its first record.
+
+use super::{Start, load_catalog, load_flag, load_policy};
+use crate::control::ControlError;
+use crate::notices::Target;
+use crate::shell::{Environment, Shell, incident};
+use crate::view::Revised;
+use tidegate_decide::freeze;
+use tidegate_decide::notice::unfit_targets;
+use tidegate_decide::refusal::Refusal;
+use tidegate_decide::start::{self, Authors};
+use tidegate_decide::step::Step;
+use tidegate_model::Timestamp;
+use tidegate_model::access::Author;
+use tidegate_model::change::{Change, EntityRef, EntityState, Kind, PolicyState, Record};
+use tidegate_model::key::{EnvironmentKey, FlagKey, Revision, RolloutId, TargetName};
+use tidegate_model::policy::{Policy, Source};
+use tidegate_model::rollout::{Rollout, RolloutChange, RolloutStart};
+use tidegate_store::{Expect, Proposal, Store, Write};
+use tidegate_trail::cause::Cause;
+
+pub(super) async fn start_rollout(
+    shell: &Shell,
+    environment: &EnvironmentKey,
+    key: &FlagKey,
+    Start { request, by }: Start,
+) -> Result<RolloutId, ControlError> {
+    let entity = EntityRef::Flag(environment.clone(), key.clone());
+    let not_found = |what: String| ControlError::NotFound { what };
+    let flag = load_flag(shell, &entity)
+        .await?
+        .ok_or_else(|| not_found(format!("flag {key}")))?;
+    let Revised {
+        value: PolicyState {
+            policy, by: editor, ..
+        },
+        revision: version,
+    } = load_policy(shell, environment, &request.policy).await?;
+    check_source(shell, &policy)?;
+    if let Some(frozen) = shell.environment(environment)?.switch.current() {
+        return Err(ControlError::Refused(freeze::refusal(&frozen)));
+    }
+    let latest = load_latest_rollout(shell.store.as_ref(), environment, key, flag.value.attempts).await?;
+    let now = shell.clock.now();
+    let (id, step) = start::start(
+        &request,
+        environment,
+        &flag.value,
+        &policy,
+        latest.as_ref(),
+        Authors {
+            starter: &by,
+            editor: editor.as_ref(),
+        },
+        now,
+    )
+    .map_err(ControlError::Refused)?;
+    check_budgets(shell, &step).await?;
+    let home = shell.environment(environment)?;
+    let line = home.neighbours.line().await;
+    for (_, change) in &step.changes {
+        if let Change::Rollout(RolloutChange::Started(start)) = change {
+            check_surroundings(shell, start)?;
+            check_neighbours(shell, start, &start.plan).await?;
+        }
+    }
+    let firing = home.alerts.firing();
+    tidegate_decide::alert::may_start(&step.changes, &firing).map_err(ControlError::Refused)?;
+    let all = home.neighbours.all();
+    let step = start::queue(step, &all, now).map_err(ControlError::Refused)?;
+    let proposal = proposal(step, by, flag.revision, version, now)?;
+    let _still = home.switch.pass().await?;
+    let record = shell.commit(proposal).await?;
+    note_begun(home, &record);
+    drop(line);
+    Ok(id)
+}
+
+/// What a start becomes in the store, decided on these revisions of the flag and of the policy.
+fn proposal(
+    step: Step,
+    by: Author,
+    flag: Revision,
+    policy: Revision,
+    now: Timestamp,
+) -> Result<Proposal, ControlError> {
+    let write = |(entity, change): (EntityRef, Change)| {
+        let revision = if entity.kind() == Kind::Flag {
+            flag
+        } else {
+            Revision::ABSENT
+        };
+        Write {
+            entity,
+            expect: Expect::Revision(revision),
+            changes: vec![change],
+        }
+    };
+    let writes = step.changes.into_iter().map(write).collect();
+    let basis = Cause::Started { policy }.alone();
+    let basis = basis.map_err(|error| incident(&format!("a start cannot be written down: {error}")))?;
+    Ok(Proposal {
+        at: now,
+        by,
+        because: Some(step.because),
+        basis: Some(basis),
+        writes,
+    })
+}
+
+/// Tells the neighbours of a rollout that it began.
+fn note_begun(home: &Environment, record: &Record) {
+    for entry in &record.entries {
+        if let Change::Rollout(change) = &entry.change
+            && let Ok(rollout) = Rollout::apply(None, change, record.at, entry.revision)
+        {
+            home.neighbours.note(&rollout, entry.revision);
+        }
+    }
+}
+
+/// What a plan waits for has to be there, and must not wait for its rollout in turn.
+pub(crate) async fn check_neighbours(
+    shell: &Shell,
+    start: &RolloutStart,
+    plan: &Policy,
+) -> Result<(), ControlError> {
+    if plan.dependencies.is_empty() {
+        return Ok(());
+    }
+    let catalog = load_catalog(shell.store.as_ref(), &start.environment).await?;
+    let flags: Vec<FlagKey> = catalog.flags.into_keys().collect();
+    let home = shell.environment(&start.environment)?;
+    home.neighbours.check(start, plan, &flags)
+}
+
+/// A policy that asks Prometheus needs one.
+fn check_source(shell: &Shell, policy: &Policy) -> Result<(), ControlError> {
+    if policy.asks_prometheus() && !shell.poller.has_prometheus() {
+        return Err(ControlError::Refused(Refusal::conflict(
+            format!(
+                "policy {} asks Prometheus, and this control plane has none to ask",
+                policy.name
+            ),
+            "start it with --prometheus URL, or use a policy whose rules look at events",
+        )));
+    }
+    Ok(())
+}
+
+/// What must be there for a rollout to follow this plan: a Prometheus, and the targets that it names.
+/// Otherwise nobody would ever be told, or asked.
+pub(crate) fn check_surroundings(shell: &Shell, start: &RolloutStart) -> Result<(), ControlError> {
+    check_source(shell, &start.plan)?;
+    let unfit = unfit_targets(start, |name| shell.targets.get(name).map(Target::channel));
+    if unfit.is_empty() {
+        return Ok(());
+    }
+    let known: Vec<&str> = shell.targets.names().map(TargetName::as_str).collect();
+    Err(ControlError::Refused(Refusal::conflict(
+        unfit.join("; "),
+        format!(
+            "targets are named in the file of --targets; known: {}",
+            if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            }
+        ),
+    )))
+}
+
+/// Asks what is left of the error budgets that the plan wants left.
+async fn check_budgets(shell: &Shell, step: &Step) -> Result<(), ControlError> {
+    let plans = step.changes.iter().filter_map(|(_, change)| match change {
+        Change::Rollout(RolloutChange::Started(started)) => Some(&started.plan),
+        _ => None,
+    });
+    for rule in plans.flat_map(|plan| &plan.safety.rules) {
+        let Source::Slo(slo) = &rule.source else {
+            continue;
+        };
+        if let Some(budget) = slo.budget.as_ref().filter(|_| !rule.dry_run) {
+            let period = shell.poller.number(&budget.period.query).await;
+            start::check_budget(rule, &period).map_err(ControlError::Refused)?;
+        }
+    }
+    Ok(())
+}
+
+async fn load_latest_rollout(
+    store: &dyn Store,
+    environment: &EnvironmentKey,
+    flag: &FlagKey,
+    attempts: u32,
+) -> Result<Option<Rollout>, ControlError> {
+    let Ok(id) = RolloutId::of_attempt(flag, attempts) else {
+        return Ok(None);
+    };
+    let entity = EntityRef::Rollout(environment.clone(), id);
+    let stored = store.load(&entity).await.map_err(ControlError::Store)?;
+    Ok(stored.and_then(|stored| match stored.state {
+        EntityState::Rollout(rollout) => Some(*rollout),
+        _ => None,
+    }))
+}
