@@ -21,6 +21,7 @@ use tidegate_model::key::Revision;
 use tidegate_model::rollout::{Phase, Rollout, RolloutCommand};
 use tidegate_model::span::Span;
 use tidegate_store::{Expect, Proposal, Write};
+use tidegate_trail::cause::Cause;
 use tidegate_trail::ledger::Ledger;
 
 mod edit;
@@ -28,6 +29,8 @@ mod heard;
 mod looking;
 
 pub(crate) use edit::{Edit, Edited, edit};
+
+mod shadow;
 
 /// How late a wake-up may be before the sweep repairs it (faults.md F35).
 const WAKE_OVERDUE: Span = Span::seconds(60);
@@ -72,6 +75,8 @@ pub(crate) struct RolloutActor {
     ledger: Ledger,
     because: Option<Because>,
     wake: Option<(SpawnHandle, Timestamp)>,
+    /// What its shadow knows.
+    watching: shadow::Watching,
 }
 
 type Reply<T> = AtomicResponse<RolloutActor, T>;
@@ -88,6 +93,7 @@ impl RolloutActor {
             ledger: Ledger::default(),
             because: None,
             wake: None,
+            watching: shadow::Watching::default(),
         }
     }
 
@@ -136,7 +142,7 @@ impl RolloutActor {
             self.act(step, now, ctx);
             return ready(self, Ok(()));
         }
-        let basis = match self.ledger.basis(&self.observed, &input) {
+        let basis = match self.ledger.basis(&self.observed, &Cause::of(&input)) {
             Ok(basis) => basis,
             Err(error) => {
                 let what = format!("what {} decides on cannot be written down: {error}", self.entity);
@@ -239,7 +245,10 @@ impl RolloutActor {
         ctx: &mut Context<Self>,
     ) -> Result<(), ControlError> {
         let plan = self.rollout.start.plan_digest.clone();
-        let folded = stored.and_then(|record| self.fold(&record));
+        let folded = stored.and_then(|record| {
+            self.ledger.stored(&self.observed, record.sequence);
+            self.fold(&record)
+        });
         if let Err(error) = folded {
             // Nothing happened, or more than this actor knows of: a fresh one starts from the store.
             tracing::warn!(rollout = %self.entity, %error, "step not stored; the rollout is loaded again");
@@ -260,7 +269,6 @@ impl RolloutActor {
     }
 
     fn fold(&mut self, record: &Record) -> Result<(), ControlError> {
-        self.ledger.stored(&self.observed, record.sequence);
         for entry in record.entries.iter().filter(|entry| entry.entity == self.entity) {
             let Change::Rollout(change) = &entry.change else {
                 continue;
@@ -368,6 +376,7 @@ impl Actor for RolloutActor {
         }
         self.attach(ctx);
         ctx.notify(Wake);
+        ctx.notify(shadow::ShadowWake);
     }
 }
 

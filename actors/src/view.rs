@@ -11,7 +11,7 @@ use tidegate_model::gate::GateState;
 use tidegate_model::key::{
     EnvironmentKey, FlagKey, NodeName, PolicyName, Revision, RolloutId, RuleName, TargetName, VariationKey,
 };
-use tidegate_model::rollout::{Ending, GivenApproval, Pause, PauseOwner, Phase, Rollout};
+use tidegate_model::rollout::{Ending, GivenApproval, Pause, PauseOwner, Phase, Rollout, Shadow};
 use tidegate_model::share::Share;
 use tidegate_model::snapshot::Digest;
 use tidegate_model::verdict::Look;
@@ -92,6 +92,66 @@ pub struct RolloutView {
     pub by: String,
     /// Whether its actor failed too often and is kept apart; the keeper acts for it when blind.
     pub quarantined: bool,
+    /// What another policy, which is judged beside it and never acts, would have done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowView>,
+}
+
+/// What a policy that never acts would have done, as it is shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ShadowView {
+    /// Which policy.
+    pub policy: PolicyName,
+    /// Where it would be, in the words of a rollout's `status`.
+    pub status: String,
+    /// The name of the stage that it would be in, if there is one.
+    pub stage: Option<String>,
+    /// How far it would have opened the flag.
+    pub share: Share,
+    /// The newest look at each of its rules.
+    #[schema(value_type = BTreeMap<String, Look>)]
+    pub looks: BTreeMap<RuleName, Look>,
+    /// What it would have done, oldest first; the newest 50.
+    pub decisions: Vec<ShadowDecisionView>,
+}
+
+/// Something that a shadow would have done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ShadowDecisionView {
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// In one line: what, and why.
+    pub because: String,
+}
+
+impl From<&Shadow> for ShadowView {
+    fn from(shadow: &Shadow) -> Self {
+        let rollout = &shadow.rollout;
+        let decisions = shadow.decisions.iter();
+        Self {
+            policy: rollout.start.policy.clone(),
+            status: status(rollout).to_owned(),
+            stage: rollout
+                .stage()
+                .and_then(|stage| rollout.start.plan.stage(stage))
+                .map(|stage| stage.name.to_string()),
+            share: rollout.share,
+            looks: rollout
+                .rules
+                .iter()
+                .map(|(rule, memory)| (rule.clone(), memory.last.clone()))
+                .collect(),
+            decisions: decisions
+                .map(|decision| ShadowDecisionView {
+                    at: decision.at,
+                    because: decision.because.to_string(),
+                })
+                .collect(),
+        }
+    }
 }
 
 /// Another plan that waits for somebody's word, as it is shown.
@@ -281,6 +341,7 @@ pub(crate) fn at_rest(rollout: &Rollout, revision: Revision) -> RolloutView {
         started: rollout.started,
         by: start.by.to_string(),
         quarantined: false,
+        shadow: rollout.shadow.as_deref().map(ShadowView::from),
     }
 }
 

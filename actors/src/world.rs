@@ -30,6 +30,7 @@ mod neighbours;
 mod races;
 mod replaying;
 mod reporting;
+mod shadows;
 mod tests;
 
 /// What the scripted Prometheus answers.
@@ -186,11 +187,16 @@ impl World {
     }
 
     async fn start(&self) -> Result<RolloutId, ControlError> {
+        self.start_beside(None).await
+    }
+
+    async fn start_beside(&self, shadow: Option<PolicyName>) -> Result<RolloutId, ControlError> {
         let request = StartRollout {
             flag: FlagKey::new(FLAG).unwrap(),
             policy: PolicyName::new("hourly").unwrap(),
             candidate: None,
             arguments: std::collections::BTreeMap::new(),
+            shadow,
         };
         let view = self
             .control

@@ -30,8 +30,9 @@ pub(crate) struct RolloutArgs {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Open a variation of a flag, stage by stage
-    #[command(after_help = "Example:
-  tidegate rollout start new-checkout --policy canary --argument service=checkout --watch")]
+    #[command(after_help = "Examples:
+  tidegate rollout start new-checkout --policy canary --argument service=checkout --watch
+  tidegate rollout start new-checkout --policy canary --shadow stricter")]
     Start(Start),
     /// All rollouts, newest first
     #[command(after_help = "Example:\n  tidegate rollout list --active")]
@@ -182,6 +183,9 @@ struct Start {
     /// A value that the policy asks for; may be given several times
     #[arg(long = "argument", short, value_name = "NAME=VALUE", value_parser = super::pair)]
     arguments: Vec<(String, String)>,
+    /// A second policy to judge beside it: what it would have done is shown, and it never acts
+    #[arg(long, value_name = "POLICY", value_parser = super::named::<PolicyName>)]
+    shadow: Option<PolicyName>,
     /// Follow it until it ends
     #[arg(long, short)]
     watch: bool,
@@ -276,6 +280,7 @@ async fn begin(client: &Client, screen: Screen, start: Start) -> Result<(), Fail
         "policy": start.policy,
         "candidate": start.candidate,
         "arguments": arguments,
+        "shadow": start.shadow,
     });
     let answer = client.post(&client.within("rollouts"), &request).await?;
     if start.watch {

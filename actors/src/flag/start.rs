@@ -8,6 +8,7 @@ use crate::view::Revised;
 use tidegate_decide::freeze;
 use tidegate_decide::notice::unfit_targets;
 use tidegate_decide::refusal::Refusal;
+use tidegate_decide::shadow;
 use tidegate_decide::start::{self, Authors};
 use tidegate_decide::step::Step;
 use tidegate_model::Timestamp;
@@ -42,7 +43,7 @@ pub(super) async fn start_rollout(
     }
     let latest = load_latest_rollout(shell.store.as_ref(), environment, key, flag.value.attempts).await?;
     let now = shell.clock.now();
-    let (id, step) = start::start(
+    let (id, mut step) = start::start(
         &request,
         environment,
         &flag.value,
@@ -55,6 +56,15 @@ pub(super) async fn start_rollout(
         now,
     )
     .map_err(ControlError::Refused)?;
+    let shadow = match &request.shadow {
+        Some(name) => {
+            let beside = load_policy(shell, environment, name).await?;
+            check_source(shell, &beside.value.policy)?;
+            shadow::beside(&mut step, &beside.value.policy).map_err(ControlError::Refused)?;
+            Some((name.clone(), beside.revision))
+        }
+        None => None,
+    };
     check_budgets(shell, &step).await?;
     let home = shell.environment(environment)?;
     let line = home.neighbours.line().await;
@@ -67,8 +77,14 @@ pub(super) async fn start_rollout(
     let firing = home.alerts.firing();
     tidegate_decide::alert::may_start(&step.changes, &firing).map_err(ControlError::Refused)?;
     let all = home.neighbours.all();
+    let neighbours = start::concerning(&step, &all);
     let step = start::queue(step, &all, now).map_err(ControlError::Refused)?;
-    let proposal = proposal(step, by, flag.revision, version, now)?;
+    let cause = Cause::Started {
+        policy: version,
+        shadow,
+        neighbours,
+    };
+    let proposal = proposal(step, by, flag.revision, &cause, now)?;
     let _still = home.switch.pass().await?;
     let record = shell.commit(proposal).await?;
     note_begun(home, &record);
@@ -76,12 +92,12 @@ pub(super) async fn start_rollout(
     Ok(id)
 }
 
-/// What a start becomes in the store, decided on these revisions of the flag and of the policy.
+/// What a start becomes in the store, decided for this cause on this revision of the flag.
 fn proposal(
     step: Step,
     by: Author,
     flag: Revision,
-    policy: Revision,
+    cause: &Cause,
     now: Timestamp,
 ) -> Result<Proposal, ControlError> {
     let write = |(entity, change): (EntityRef, Change)| {
@@ -97,8 +113,9 @@ fn proposal(
         }
     };
     let writes = step.changes.into_iter().map(write).collect();
-    let basis = Cause::Started { policy }.alone();
-    let basis = basis.map_err(|error| incident(&format!("a start cannot be written down: {error}")))?;
+    let basis = cause
+        .alone()
+        .map_err(|error| incident(&format!("a start cannot be written down: {error}")))?;
     Ok(Proposal {
         at: now,
         by,

@@ -2,13 +2,18 @@
 
 use super::RolloutActor;
 use crate::poller::{Measured, measure};
+use crate::shell::Shell;
 use actix::prelude::*;
+use std::sync::Arc;
 use tidegate_decide::judge::{judge, kept, scored, standing, test_before};
+use tidegate_decide::rollout::Observed;
 use tidegate_model::Timestamp;
 use tidegate_model::evidence::{Evidence, Query, Trace};
 use tidegate_model::key::RuleName;
 use tidegate_model::policy::{Rule, Source};
+use tidegate_model::rollout::Rollout;
 use tidegate_model::verdict::Look;
+use tidegate_trail::ledger::Ledger;
 
 /// A rule's source answered.
 #[derive(Message)]
@@ -20,25 +25,75 @@ pub(super) struct Looked {
     asked: Timestamp,
 }
 
+impl Looked {
+    /// Asks the source of a rule that `rollout` follows; `None` when it follows no such rule.
+    pub(super) fn asking(
+        shell: &Arc<Shell>,
+        rollout: &Rollout,
+        observed: &Observed,
+        name: &RuleName,
+        now: Timestamp,
+    ) -> Option<impl Future<Output = Option<Self>> + 'static> {
+        let rule = rollout.start.plan.rule(name)?.clone();
+        let before = test_before(rollout, observed, &rule);
+        let (shell, start) = (shell.clone(), rollout.start.clone());
+        Some(async move {
+            let home = shell.environments.get(&start.environment)?;
+            let measured = measure(&shell.poller, &start, &rule, &home.ingest, before, now).await;
+            Some(Self {
+                rule,
+                measured,
+                asked: now,
+            })
+        })
+    }
+
+    /// What was measured without asking anybody.
+    pub(super) fn given(rule: Rule, evidence: Evidence, at: Timestamp) -> Self {
+        let asked = vec![Query::new("a drill")];
+        Self {
+            rule,
+            measured: Measured { evidence, asked },
+            asked: at,
+        }
+    }
+
+    /// What was seen of the rule, and what the scores make of it that weigh the rule. How each came about is noted.
+    pub(super) fn judged(self, rollout: &Rollout, observed: &Observed, ledger: &mut Ledger) -> Vec<Look> {
+        let Self {
+            rule,
+            measured: Measured { evidence, asked },
+            asked: at,
+        } = self;
+        let mut note = |rule: &Rule, evidence: &Evidence, asked: Vec<Query>| {
+            let trace = Trace {
+                asked,
+                window: rule.window,
+                evidence: kept(rule, evidence),
+                standing: standing(rollout, rule, evidence),
+            };
+            ledger.note(rule.name.clone(), at, trace);
+        };
+        let look = judge(rollout, &rule, &evidence, at);
+        note(&rule, &evidence, asked);
+        let mut looks = Vec::new();
+        for (rule, evidence) in scored(rollout, observed, &look, at) {
+            looks.push(judge(rollout, rule, &evidence, at));
+            note(rule, &evidence, vec![Query::new(&weighed(rule))]);
+        }
+        looks.insert(0, look);
+        looks
+    }
+}
+
 impl RolloutActor {
     /// Asks the sources of these rules, each on its own: a slow one does not delay a quick one.
     pub(super) fn measure(&self, rules: &[RuleName], now: Timestamp, ctx: &mut Context<Self>) {
         for name in rules {
-            let Some(rule) = self.rollout.start.plan.rule(name) else {
+            let Some(asking) = Looked::asking(&self.shell, &self.rollout, &self.observed, name, now) else {
                 continue;
             };
-            let before = test_before(&self.rollout, &self.observed, rule);
-            let (shell, start, rule) = (self.shell.clone(), self.rollout.start.clone(), rule.clone());
-            let measuring = async move {
-                let home = shell.environments.get(&start.environment)?;
-                let measured = measure(&shell.poller, &start, &rule, &home.ingest, before, now).await;
-                Some(Looked {
-                    rule,
-                    measured,
-                    asked: now,
-                })
-            };
-            ctx.spawn(measuring.into_actor(self).map(|looked, _actor, ctx| {
+            ctx.spawn(asking.into_actor(self).map(|looked, _actor, ctx| {
                 if let Some(looked) = looked {
                     ctx.notify(looked);
                 }
@@ -46,37 +101,14 @@ impl RolloutActor {
         }
     }
 
-    /// What was seen of a rule, and what the scores make of it that weigh the rule. How each came about is noted.
+    /// Judges what was measured.
     pub(super) fn judged(&mut self, looked: Looked) -> Vec<Look> {
-        let Looked {
-            rule,
-            measured: Measured { evidence, asked },
-            asked: at,
-        } = looked;
-        let look = judge(&self.rollout, &rule, &evidence, at);
-        let scored = scored(&self.rollout, &self.observed, &look, at).into_iter();
-        let scored: Vec<(Rule, Evidence)> = scored.map(|(rule, evidence)| (rule.clone(), evidence)).collect();
-        let mut looks = vec![look];
-        self.note(&rule, &evidence, asked, at);
-        for (rule, evidence) in scored {
-            looks.push(judge(&self.rollout, &rule, &evidence, at));
-            self.note(&rule, &evidence, vec![Query::new(&weighed(&rule))], at);
-        }
+        let looks = looked.judged(&self.rollout, &self.observed, &mut self.ledger);
         for look in &looks {
             let verdict = look.verdict.name();
             self.shell.measures.looks.with_label_values(&[verdict]).inc();
         }
         looks
-    }
-
-    fn note(&mut self, rule: &Rule, evidence: &Evidence, asked: Vec<Query>, at: Timestamp) {
-        let trace = Trace {
-            asked,
-            window: rule.window,
-            evidence: kept(rule, evidence),
-            standing: standing(&self.rollout, rule, evidence),
-        };
-        self.ledger.note(rule.name.clone(), at, trace);
     }
 }
 

@@ -17,5 +17,6 @@ pub mod notice;
 pub mod quarantine;
 pub mod refusal;
 pub mod rollout;
+pub mod shadow;
 pub mod start;
 pub mod step;

@@ -149,6 +149,11 @@ impl Neighbour {
 pub struct Neighbours(pub BTreeMap<RolloutId, Neighbour>);
 
 impl Neighbours {
+    /// Whether no other rollout concerns it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Those of `all` that concern a rollout of `flag` that follows `plan`.
     pub fn concerning<'a>(
         id: &RolloutId,

@@ -39,6 +39,9 @@ pub struct StartRollout {
     /// What the policy asks for.
     #[serde(default)]
     pub arguments: BTreeMap<String, String>,
+    /// A second policy to judge beside it, which never acts.
+    #[serde(default)]
+    pub shadow: Option<PolicyName>,
 }
 
 /// Whose work a rollout is: none of them can approve it.
@@ -100,6 +103,7 @@ pub fn start<'a>(
         safe: sides.safe.clone(),
         by: by.clone(),
         editor: editor.cloned(),
+        shadow: None,
     };
     let pin = Pin {
         rollout: id.clone(),
@@ -130,6 +134,17 @@ pub fn start<'a>(
     Ok((id, step))
 }
 
+/// Those of `others` that concern the rollout which `step` starts.
+pub fn concerning<'a>(step: &Step, others: impl IntoIterator<Item = &'a Neighbour>) -> Neighbours {
+    let begun = step.changes.iter().find_map(|(_, change)| match change {
+        Change::Rollout(RolloutChange::Started(start)) => Some(start),
+        _ => None,
+    });
+    begun.map_or_else(Neighbours::default, |start| {
+        Neighbours::concerning(&start.id, &start.flag, &start.plan, others)
+    })
+}
+
 /// The same first step, beside all `others` that are known: a rollout that has to wait for one of them begins,
 /// holds its flag, and opens nothing.
 ///
@@ -140,6 +155,7 @@ pub fn queue<'a>(
     others: impl IntoIterator<Item = &'a Neighbour> + Clone,
     now: Timestamp,
 ) -> Result<Step, Refusal> {
+    let neighbours = concerning(&step, others.clone());
     let begun = step.changes.iter_mut().find_map(|(_, change)| match change {
         Change::Rollout(change @ RolloutChange::Started(_)) => Some(change),
         _ => None,
@@ -150,9 +166,9 @@ pub fn queue<'a>(
     let RolloutChange::Started(start) = &*change else {
         return Ok(step);
     };
-    check_cycle(&start.flag, &start.plan, others.clone())?;
+    check_cycle(&start.flag, &start.plan, others)?;
     let observed = Observed {
-        neighbours: Neighbours::concerning(&start.id, &start.flag, &start.plan, others),
+        neighbours,
         ..Observed::default()
     };
     let queued = RolloutChange::Queued(start.clone());

@@ -1,6 +1,8 @@
 //! Why something was decided, and why nothing was: what an operator reads at 3 a.m.
 
-use crate::key::{Fingerprint, NodeName, RolloutId, RolloutName, RuleName, StageName, TargetName};
+use crate::key::{
+    Fingerprint, NodeName, PolicyName, RolloutId, RolloutName, RuleName, StageName, TargetName,
+};
 use crate::policy::{Comparison, DependencyKind};
 use crate::rollout::{Budget, PauseOwner};
 use crate::share::Share;
@@ -107,6 +109,13 @@ pub enum Decision {
     Alerted {
         /// The share it stays at.
         share: Share,
+    },
+    /// What a policy that is only judged beside a rollout would have done.
+    Shadowed {
+        /// Which policy.
+        policy: PolicyName,
+        /// What, in words.
+        would: String,
     },
     /// A definition was saved.
     Saved,
@@ -389,6 +398,7 @@ impl Decision {
             Self::Completed => "completed",
             Self::Aborted => "aborted",
             Self::Alerted { .. } => "alerted",
+            Self::Shadowed { .. } => "shadowed",
             Self::Saved => "saved",
             Self::Frozen => "frozen",
             Self::Thawed => "thawed",

@@ -319,6 +319,15 @@ pub struct Record {
     pub entries: Vec<Entry>,
 }
 
+impl Record {
+    /// Whether it is about nothing but what the shadow of a rollout would have done.
+    pub fn is_of_shadow(&self) -> bool {
+        let shadowed =
+            |entry: &Entry| matches!(entry.change, Change::Rollout(RolloutChange::Shadowed { .. }));
+        self.entries.iter().all(shadowed)
+    }
+}
+
 impl EntityState {
     /// The state after one more change; `None` when the thing is gone.
     ///

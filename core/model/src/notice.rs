@@ -84,6 +84,7 @@ impl Occasion {
             Decision::PlanChanged { .. } => Self::PlanChanged,
             Decision::Holds { .. }
             | Decision::PlanWithdrawn
+            | Decision::Shadowed { .. }
             | Decision::Saved
             | Decision::Frozen
             | Decision::Thawed => return None,

@@ -2,7 +2,7 @@
 
 use crate::access::{Author, Role};
 use crate::alert::TakenAlert;
-use crate::because::Reason;
+use crate::because::{Because, Reason};
 use crate::gate::{GateState, GateVerdict};
 use crate::key::{
     EnvironmentKey, Fingerprint, FlagKey, PolicyName, Revision, RolloutId, RolloutName, RuleName, StageName,
@@ -23,12 +23,14 @@ mod fold;
 mod given_way;
 mod pause;
 mod proposal;
+mod shadow;
 
 pub use exposed::{Budget, Exposed};
 pub use fold::FoldError;
 pub use given_way::GivenWay;
 pub use pause::{Pause, PauseOwner};
 pub use proposal::PlanProposal;
+pub use shadow::{Shadow, ShadowDecision};
 
 /// A rollout as the journal tells it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,6 +95,9 @@ pub struct Rollout {
     /// How much of everybody's time the candidate has had.
     #[serde(default)]
     pub exposed: Exposed,
+    /// A second policy that is judged beside it and never acts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Box<Shadow>>,
 }
 
 /// How a rollout began. Only its plan ever changes, by somebody's word.
@@ -125,6 +130,9 @@ pub struct RolloutStart {
     /// Who wrote the policy last, and so cannot approve it either; `None` when that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub editor: Option<Author>,
+    /// The plan of its shadow, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Box<Policy>>,
 }
 
 /// Where a rollout is.
@@ -281,6 +289,13 @@ pub enum RolloutChange {
         plan: Box<Policy>,
         /// Whose work it is.
         editors: Vec<Author>,
+    },
+    /// Something became true of its shadow, and of nothing else.
+    Shadowed {
+        /// What.
+        changes: Vec<RolloutChange>,
+        /// What the shadow would have decided, and why.
+        because: Because,
     },
     /// A look that is worth remembering.
     Looked(Look),

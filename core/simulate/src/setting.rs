@@ -66,6 +66,7 @@ impl Setting {
                 policy: policy.name.clone(),
                 candidate,
                 arguments,
+                shadow: None,
             },
             by: person("alice", Role::Operator).map_err(refused)?,
         })

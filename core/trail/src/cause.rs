@@ -1,11 +1,14 @@
 //! What led to a decision.
 
 use serde::{Deserialize, Serialize};
+use tidegate_decide::neighbour::Neighbours;
 use tidegate_decide::rollout::{Input, Observed};
+use tidegate_decide::shadow::Seen;
 use tidegate_model::access::Author;
 use tidegate_model::basis::{Basis, Text};
-use tidegate_model::key::{Revision, RuleName};
+use tidegate_model::key::{PolicyName, Revision, RuleName};
 use tidegate_model::rollout::RolloutCommand;
+use tidegate_model::verdict::Look;
 
 /// What led to a decision. What the world that was known then tells already is not told twice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,7 +18,17 @@ pub enum Cause {
     Started {
         /// The policy's.
         policy: Revision,
+        /// The second policy that is judged beside it, at its revision.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shadow: Option<(PolicyName, Revision)>,
+        /// The other rollouts that concerned it.
+        #[serde(default, skip_serializing_if = "Neighbours::is_empty")]
+        neighbours: Neighbours,
     },
+    /// A person wanted a drill.
+    Drilled,
+    /// These rules of its shadow were looked at; none: time passed for it.
+    Shadow(Vec<RuleName>),
     /// These rules were looked at.
     Looked(Vec<RuleName>),
     /// What the nodes serve has changed.
@@ -44,19 +57,34 @@ impl Cause {
         }
     }
 
+    /// What its shadow saw, beside what is known of the world with it.
+    pub fn of_shadow(seen: &Seen) -> Self {
+        Self::Shadow(match seen {
+            Seen::Time => Vec::new(),
+            Seen::Looks(looks) => looks.iter().map(|look| look.rule.clone()).collect(),
+        })
+    }
+
+    /// What its shadow saw again, given what was known of the world with it; `None` when the world lacks a look, and
+    /// for what no shadow sees.
+    pub(crate) fn seen(&self, observed: &Observed) -> Option<Seen> {
+        match self {
+            Self::Shadow(rules) if rules.is_empty() => Some(Seen::Time),
+            Self::Shadow(rules) => looks(rules, observed).map(Seen::Looks),
+            _ => None,
+        }
+    }
+
     /// The input again, given what was known of the world with it; `None` for what no actor took in, or when the
     /// world lacks a look.
     pub(crate) fn input(&self, observed: &Observed) -> Option<Input> {
         match self {
-            Self::Looked(rules) => {
-                let looks = rules.iter().map(|rule| observed.looks.get(rule).cloned());
-                looks.collect::<Option<_>>().map(Input::Looked)
-            }
+            Self::Looked(rules) => looks(rules, observed).map(Input::Looked),
             Self::Fleet => Some(Input::Fleet(observed.fleet.clone())),
             Self::Alerts => Some(Input::Alerts(observed.firing.clone())),
             Self::Neighbours => Some(Input::Neighbours(observed.neighbours.clone())),
             Self::Input(input) => Some(Input::clone(input)),
-            Self::Started { .. } | Self::Blind | Self::Apart(_) => None,
+            Self::Started { .. } | Self::Drilled | Self::Shadow(_) | Self::Blind | Self::Apart(_) => None,
         }
     }
 
@@ -73,7 +101,7 @@ impl Cause {
             Self::Looked(_) | Self::Fleet | Self::Alerts | Self::Neighbours | Self::Blind => {
                 Some(&Author::Tidegate)
             }
-            Self::Started { .. } | Self::Apart(_) => None,
+            Self::Started { .. } | Self::Drilled | Self::Apart(_) => None,
         }
     }
 
@@ -88,4 +116,12 @@ impl Cause {
             looks: std::collections::BTreeMap::new(),
         }))
     }
+}
+
+/// The newest look at each of these rules; `None` when one is missing.
+fn looks(rules: &[RuleName], observed: &Observed) -> Option<Vec<Look>> {
+    rules
+        .iter()
+        .map(|rule| observed.looks.get(rule).cloned())
+        .collect()
 }

@@ -74,7 +74,9 @@ impl Chronicle {
         if own.peek().is_none() {
             return Ok(());
         }
-        if record.basis.is_some() {
+        // What its shadow saw and would have done is told with the rollout as it stands.
+        let shadowed = record.is_of_shadow();
+        if record.basis.is_some() && !shadowed {
             self.thread.read(record)?;
         }
         for entry in own {
@@ -86,7 +88,7 @@ impl Chronicle {
             let after = after.map_err(|error| format!("record {}: {error}", record.sequence))?;
             self.rollout = Some((after, entry.revision));
         }
-        if let Some(because) = &record.because {
+        if let Some(because) = record.because.as_ref().filter(|_| !shadowed) {
             // What held is told only as the last word: looks that were remembered are no deed.
             let held = |decided: &Decided| matches!(decided.because.decision, Decision::Holds { .. });
             if self.decisions.back().is_some_and(held) {

@@ -4,7 +4,7 @@ use crate::cause::Cause;
 use crate::patch;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use tidegate_decide::rollout::{Input, Observed};
+use tidegate_decide::rollout::Observed;
 use tidegate_model::Timestamp;
 use tidegate_model::basis::{Basis, KeptLook, Text, World};
 use tidegate_model::evidence::{Judged, Trace};
@@ -34,11 +34,11 @@ impl Ledger {
         self.looks.insert(rule, Noted { at, trace, record });
     }
 
-    /// What a decision on `input` rests on.
+    /// What a decision for this cause rests on.
     ///
     /// # Errors
     /// When JSON cannot carry it.
-    pub fn basis(&self, observed: &Observed, input: &Input) -> Result<Box<Basis>, serde_json::Error> {
+    pub fn basis(&self, observed: &Observed, cause: &Cause) -> Result<Box<Basis>, serde_json::Error> {
         let looks = observed.looks.iter().map(|(rule, look)| {
             let noted = self.looks.get(rule).filter(|noted| noted.at == look.at);
             let kept = match noted.and_then(|noted| noted.record) {
@@ -60,7 +60,7 @@ impl Ledger {
             },
         };
         Ok(Box::new(Basis {
-            input: Text::of(&Cause::of(input))?,
+            input: Text::of(cause)?,
             world,
             looks,
         }))

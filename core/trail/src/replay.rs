@@ -7,15 +7,15 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use tidegate_decide::judge::{judge_again, scores, standing};
-use tidegate_decide::start::{Authors, StartRollout, start};
+use tidegate_decide::start::{Authors, StartRollout, queue, start};
 use tidegate_decide::step::Step;
-use tidegate_decide::{quarantine, rollout};
+use tidegate_decide::{drill, quarantine, rollout, shadow};
 use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
 use tidegate_model::change::{Change, EntityRef, EntityState, Kind, PolicyState, Record};
 use tidegate_model::evidence::Judged;
 use tidegate_model::flag::FlagState;
-use tidegate_model::key::{Revision, RolloutId};
+use tidegate_model::key::{EnvironmentKey, PolicyName, Revision, RolloutId, RuleName};
 use tidegate_model::policy::{Policy, Rule};
 use tidegate_model::rollout::{Rollout, RolloutChange, RolloutStart};
 
@@ -70,6 +70,8 @@ pub struct Disagreement {
 #[derive(Debug, Default)]
 struct Told {
     thread: Thread,
+    /// What was told of its shadow.
+    shadow: Thread,
     /// The plans that it has followed; a look may have been judged by the one before.
     plans: Vec<Policy>,
 }
@@ -196,40 +198,70 @@ impl Replay {
 
     fn decide(&mut self, entity: &EntityRef, record: &Record) -> Result<(), Wrong> {
         let mut told = self.told.remove(entity).unwrap_or_default();
-        let given = told.thread.read(record)?;
-        if let Some(rollout) = self.rollout(entity)
+        let thread = match record.is_of_shadow() {
+            true => &mut told.shadow,
+            false => &mut told.thread,
+        };
+        let given = thread.read(record)?;
+        let rollout = self.rollout(entity);
+        if let Some(rollout) = rollout
             && told.plans.last() != Some(&rollout.start.plan)
         {
             told.plans.push(rollout.start.plan.clone());
         }
-        for rule in &given.new {
-            let judged = told.thread.looks().get(rule);
-            let (_, judged) = judged.ok_or_else(|| format!("there is no look at {rule}"))?;
-            check_look(&told.plans, judged)?;
-            self.tally.looks += 1;
-        }
-        let step = match &given.cause {
-            Cause::Started { policy } => self.start(record, *policy)?,
-            _ => {
-                let rollout = self.rollout(entity).ok_or("there is no rollout before it")?;
-                check_author(&given.cause, &record.by)?;
-                check_input(rollout, &told.thread, &given)?;
-                next(rollout, &given, record)?
-            }
+        let beside = rollout.and_then(|rollout| rollout.start.shadow.as_deref().cloned());
+        let plans = match (record.is_of_shadow(), &beside) {
+            (true, Some(plan)) => std::slice::from_ref(plan),
+            _ => &told.plans,
         };
-        compare(&step, record)?;
+        for rule in &given.new {
+            let judged = thread.looks().get(rule);
+            let (_, judged) = judged.ok_or_else(|| format!("there is no look at {rule}"))?;
+            check_look(plans, judged)?;
+        }
+        match &given.cause {
+            Cause::Started {
+                policy,
+                shadow,
+                neighbours,
+            } => {
+                let step = self.start(record, *policy, shadow.as_ref())?;
+                let others = neighbours.0.values();
+                let step = queue(step, others, record.at)
+                    .map_err(|refusal| format!("it could not be started: {refusal}"))?;
+                compare(&step, record)?;
+            }
+            Cause::Drilled => {
+                compare(&drilled(entity, record)?, record)?;
+            }
+            Cause::Shadow(_) => {
+                let rollout = rollout.ok_or("there is no rollout before it")?;
+                check_author(&given.cause, &record.by)?;
+                shadowed(rollout, thread, &given, record)?;
+            }
+            _ => {
+                let rollout = rollout.ok_or("there is no rollout before it")?;
+                check_author(&given.cause, &record.by)?;
+                check_input(rollout, thread, &given)?;
+                compare(&next(rollout, &given, record)?, record)?;
+            }
+        }
+        let begun = matches!(given.cause, Cause::Started { .. } | Cause::Drilled);
+        self.tally.rollouts += u64::from(begun);
+        self.tally.looks += given.new.len() as u64;
         self.tally.decisions += 1;
-        self.tally.rollouts += u64::from(matches!(given.cause, Cause::Started { .. }));
         self.told.insert(entity.clone(), told);
         Ok(())
     }
 
     /// The first step of a rollout.
-    fn start(&self, record: &Record, revision: Revision) -> Result<Step, Wrong> {
-        let started = record.entries.iter().find_map(|entry| match &entry.change {
-            Change::Rollout(RolloutChange::Started(started)) => Some(started.as_ref()),
-            _ => None,
-        });
+    fn start(
+        &self,
+        record: &Record,
+        revision: Revision,
+        shadow: Option<&(PolicyName, Revision)>,
+    ) -> Result<Step, Wrong> {
+        let started = started(record);
         let RolloutStart {
             environment,
             flag,
@@ -241,11 +273,7 @@ impl Replay {
         let state = self
             .flag(&EntityRef::Flag(environment.clone(), flag.clone()))
             .ok_or_else(|| format!("there is no flag {flag} before it"))?;
-        let version = (EntityRef::Policy(environment.clone(), policy.clone()), revision);
-        let PolicyState { policy: text, by, .. } = self
-            .policies
-            .get(&version)
-            .ok_or_else(|| format!("policy {policy} was never at revision {revision}"))?;
+        let PolicyState { policy: text, by, .. } = self.policy(environment, policy, revision)?;
         let latest = RolloutId::of_attempt(flag, state.attempts)
             .ok()
             .and_then(|id| self.rollout(&EntityRef::Rollout(environment.clone(), id)));
@@ -254,15 +282,81 @@ impl Replay {
             policy: policy.clone(),
             candidate: Some(candidate.clone()),
             arguments: arguments.clone(),
+            shadow: shadow.map(|(name, _)| name.clone()),
         };
         let authors = Authors {
             starter: &record.by,
             editor: by.as_ref(),
         };
-        start(&request, environment, state, text, latest, authors, record.at)
-            .map(|(_, step)| step)
-            .map_err(|refusal| format!("it could not be started: {refusal}").into())
+        let refused = |refusal| format!("it could not be started: {refusal}");
+        let started = start(&request, environment, state, text, latest, authors, record.at);
+        let (_, mut step) = started.map_err(refused)?;
+        if let Some((name, revision)) = shadow {
+            let text = &self.policy(environment, name, *revision)?.policy;
+            shadow::beside(&mut step, text).map_err(refused)?;
+        }
+        Ok(step)
     }
+
+    fn policy(
+        &self,
+        environment: &EnvironmentKey,
+        name: &PolicyName,
+        revision: Revision,
+    ) -> Result<&PolicyState, Wrong> {
+        let version = (EntityRef::Policy(environment.clone(), name.clone()), revision);
+        let found = self.policies.get(&version);
+        Ok(found.ok_or_else(|| format!("policy {name} was never at revision {revision}"))?)
+    }
+}
+
+/// What a record starts.
+fn started(record: &Record) -> Option<&RolloutStart> {
+    record.entries.iter().find_map(|entry| match &entry.change {
+        Change::Rollout(RolloutChange::Started(started) | RolloutChange::Queued(started)) => {
+            Some(started.as_ref())
+        }
+        _ => None,
+    })
+}
+
+/// The first step of a drill.
+fn drilled(entity: &EntityRef, record: &Record) -> Result<Step, Wrong> {
+    let (EntityRef::Rollout(environment, _), Some(start)) = (entity, started(record)) else {
+        return Err("it starts nothing".into());
+    };
+    let begun = drill::begin(environment, start.attempt, &record.by, record.at);
+    let (_, step) = begun.map_err(|refusal| format!("it could not be started: {refusal}"))?;
+    Ok(step)
+}
+
+/// What the shadow of `rollout` would have done, again.
+fn shadowed(rollout: &Rollout, thread: &Thread, given: &Given, record: &Record) -> Result<(), Wrong> {
+    let shadow = rollout.shadow.as_ref().ok_or("it has no shadow")?;
+    if let Cause::Shadow(rules) = &given.cause
+        && !rules.is_empty()
+    {
+        check_looks(&shadow.rollout, thread, given, rules)?;
+    }
+    let seen = given.cause.seen(&given.observed);
+    let seen = seen.ok_or("a look that led to it is missing")?;
+    let step = shadow::step(rollout, &given.observed, &seen, record.at);
+    let (change, because) = step.and_then(|step| step.change).unzip();
+    let expected: Vec<Change> = change.into_iter().map(Change::Rollout).collect();
+    let found: Vec<Change> = record.entries.iter().map(|entry| entry.change.clone()).collect();
+    if expected != found {
+        return Err(Wrong::differ(
+            "its shadow would have done something else",
+            &expected,
+            &found,
+        ));
+    }
+    let expected = because.map(|because| shadow.told(because));
+    if expected != record.because {
+        let what = "it is explained by something else";
+        return Err(Wrong::differ(what, &expected, &record.because));
+    }
+    Ok(())
 }
 
 /// Judges a look again, by the plan that it was judged by.
@@ -295,9 +389,13 @@ fn check_author(cause: &Cause, by: &Author) -> Result<(), Wrong> {
 
 /// What came in now was judged where the rollout stands now, and the scores follow from it.
 fn check_input(rollout: &Rollout, thread: &Thread, given: &Given) -> Result<(), Wrong> {
-    let Cause::Looked(rules) = &given.cause else {
-        return Ok(());
-    };
+    match &given.cause {
+        Cause::Looked(rules) => check_looks(rollout, thread, given, rules),
+        _ => Ok(()),
+    }
+}
+
+fn check_looks(rollout: &Rollout, thread: &Thread, given: &Given, rules: &[RuleName]) -> Result<(), Wrong> {
     let came = |rule| thread.looks().get(rule).map(|(_, judged)| judged);
     let looks: Vec<&Judged> = rules.iter().filter_map(came).collect();
     let Some((first, scored)) = looks.split_first() else {

@@ -1,7 +1,7 @@
 //! A rollout as text.
 
 use crate::cli::screen::{Screen, Tone, cell, moment, number, toned};
-use tidegate_actors::view::{ExposureView, RolloutView};
+use tidegate_actors::view::{ExposureView, RolloutView, ShadowView};
 use tidegate_model::rollout::{Ending, Phase};
 use tidegate_model::verdict::{Look, Verdict};
 
@@ -135,6 +135,10 @@ pub(super) fn whole(screen: Screen, view: &RolloutView) -> String {
         lines.push(String::new());
         lines.extend(table.lines().map(|line| format!("  {line}")));
     }
+    if let Some(shadow) = &view.shadow {
+        lines.push(String::new());
+        lines.extend(beside(shadow));
+    }
     format!("{}\n", lines.join("\n"))
 }
 
@@ -149,6 +153,22 @@ fn exposed(spent: &ExposureView) -> String {
         of(spent.user_minutes, spent.user_minutes_of, "user-minutes"),
         of(spent.units, spent.units_of, "units")
     )
+}
+
+/// What a policy that never acts would have done.
+fn beside(shadow: &ShadowView) -> Vec<String> {
+    let at = match &shadow.stage {
+        Some(stage) => format!(", {stage}, {}", shadow.share),
+        None => format!(", {}", shadow.share),
+    };
+    let head = format!(
+        "  shadow   {} would be {}{at}",
+        shadow.policy,
+        shadow.status.replace('_', " ")
+    );
+    let decisions = shadow.decisions.iter();
+    let decisions = decisions.map(|one| format!("           {} {}", moment(one.at), one.because));
+    [head].into_iter().chain(decisions).collect()
 }
 
 fn looks(view: &RolloutView) -> Vec<Vec<crate::cli::screen::Cell>> {

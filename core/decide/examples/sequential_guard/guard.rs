@@ -121,6 +121,7 @@ impl Guard {
             policy: policy.name.clone(),
             candidate: None,
             arguments: BTreeMap::new(),
+            shadow: None,
         };
         let by = Author::Token {
             name: TokenName::new("sre").expect("a name"),

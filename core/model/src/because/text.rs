@@ -31,6 +31,7 @@ impl fmt::Display for Decision {
             Self::Completed => f.write_str("completed"),
             Self::Aborted => f.write_str("aborted"),
             Self::Alerted { share } => write!(f, "alert, holds at {share}"),
+            Self::Shadowed { policy, would } => write!(f, "{policy}, its shadow: {would}"),
             Self::Saved => f.write_str("saved"),
             Self::Frozen => f.write_str("frozen: nothing opens"),
             Self::Thawed => f.write_str("thawed"),

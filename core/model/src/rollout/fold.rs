@@ -2,7 +2,7 @@
 
 use super::{
     Ending, Exposed, GivenApproval, GivenWay, Pause, PauseOwner, Phase, Rollout, RolloutChange, RolloutStart,
-    RuleMemory,
+    RuleMemory, Shadow,
 };
 use crate::Timestamp;
 use crate::access::Author;
@@ -104,6 +104,7 @@ impl Rollout {
                 since: Some(at),
                 ..Exposed::default()
             },
+            shadow: (start.shadow.as_deref()).and_then(|plan| Shadow::begin(start, plan, at, revision)),
         })
     }
 
@@ -152,6 +153,10 @@ impl Rollout {
             RolloutChange::PlanWithdrawn => drop(self.proposal.take()?),
             RolloutChange::PlanChanged { plan, editors } => self.follow(plan, editors, now_in)?,
             RolloutChange::Looked(look) => self.remember(look)?,
+            RolloutChange::Shadowed { changes, because } => {
+                let shadow = self.shadow.as_mut()?;
+                shadow.follow(changes, because, at, revision).ok()?;
+            }
             RolloutChange::Alerted { rule, .. } => {
                 if let Some(memory) = self.rules.get_mut(rule) {
                     memory.alerted = true;

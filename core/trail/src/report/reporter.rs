@@ -60,7 +60,8 @@ impl Reporter {
         if record.entries.iter().all(|entry| entry.entity != self.entity) {
             return Ok(());
         }
-        if record.basis.is_some() {
+        let shadowed = record.is_of_shadow();
+        if record.basis.is_some() && !shadowed {
             let given = self.thread.read(record)?;
             for rule in &given.new {
                 if let Some((_, judged)) = self.thread.looks().get(rule) {
@@ -80,7 +81,7 @@ impl Reporter {
                 self.rollout = Some(after.map_err(|error| format!("record {}: {error}", record.sequence))?);
             }
         }
-        if let Some(because) = &record.because {
+        if let Some(because) = record.because.as_ref().filter(|_| !shadowed) {
             self.decided(because, record);
         }
         Ok(())
@@ -155,6 +156,8 @@ impl Reporter {
     fn follow(&mut self, change: &RolloutChange, record: &Record) {
         match change {
             RolloutChange::Started(start) => self.enter("started", &start.plan, 0, record.at),
+            RolloutChange::Opened => self.enter_next("opened", 0, record.at),
+            RolloutChange::Restarted { stage } => self.enter_next("restarted", *stage, record.at),
             RolloutChange::TookEffect => {
                 let confirmed = record.because.iter().flat_map(|because| &because.reasons);
                 let confirmed = confirmed.filter(|reason| matches!(reason, Reason::Acknowledgement { .. }));
