@@ -8,6 +8,7 @@ mod audit;
 pub(crate) mod client;
 mod completions;
 pub(crate) mod demo;
+mod drill;
 mod environment;
 mod eval;
 pub(crate) mod failure;
@@ -74,6 +75,12 @@ enum Command {
     /// Let an environment's line go on
     #[command(after_help = "Example:\n  tidegate thaw --reason 'the fire is out'")]
     Thaw(freeze::FreezeArgs),
+    /// Measure how long a breach takes to safety on every live node, with no effect on any user
+    #[command(after_help = "Example:
+  tidegate drill --times 20 --within 1s
+
+Exit code 0 if every drill was as quick as that, 7 if not")]
+    Drill(drill::DrillArgs),
     /// See which nodes serve what
     Nodes(nodes::NodesArgs),
     /// See which alerts are known, and which rollouts they concern
@@ -122,6 +129,7 @@ impl Command {
             Self::Environment(args) => wait_for(environment::run(args)),
             Self::Freeze(args) => wait_for(freeze::run(args, freeze::Turn::Freeze)),
             Self::Thaw(args) => wait_for(freeze::run(args, freeze::Turn::Thaw)),
+            Self::Drill(args) => wait_for(drill::run(args)),
             Self::Nodes(args) => wait_for(nodes::run(args)),
             Self::Alerts(args) => wait_for(alerts::run(args)),
             Self::Key(args) => wait_for(key::run(args)),
@@ -142,6 +150,7 @@ impl Command {
             Self::Policy(args) => args.target.json,
             Self::Environment(args) => args.target.json,
             Self::Freeze(args) | Self::Thaw(args) => args.target.json,
+            Self::Drill(args) => args.target.json,
             Self::Nodes(args) => args.target.json,
             Self::Alerts(args) => args.target.json,
             Self::Key(args) => args.target.json,

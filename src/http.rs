@@ -9,6 +9,7 @@ mod alerts;
 mod audit;
 mod body;
 mod docs;
+mod drills;
 mod environments;
 mod flags;
 mod freezes;

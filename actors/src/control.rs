@@ -22,6 +22,7 @@ use tokio::sync::{Semaphore, watch};
 
 mod alerts;
 mod definitions;
+mod drills;
 mod environments;
 mod error;
 mod freezes;
@@ -32,6 +33,7 @@ mod rollouts;
 mod tokens;
 mod trail;
 
+pub use drills::DrillView;
 pub use error::ControlError;
 pub(crate) use error::check_expected;
 

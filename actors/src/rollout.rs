@@ -30,7 +30,10 @@ mod looking;
 
 pub(crate) use edit::{Edit, Edited, edit};
 
+mod drill;
 mod shadow;
+
+pub(crate) use drill::Breach;
 
 /// How late a wake-up may be before the sweep repairs it (faults.md F35).
 const WAKE_OVERDUE: Span = Span::seconds(60);
@@ -283,6 +286,9 @@ impl RolloutActor {
 
     fn count(&self, because: &Because) {
         let measures = &self.shell.measures;
+        if self.rollout.start.drill {
+            return;
+        }
         if let Decision::RolledBack { took } = because.decision {
             measures.time_to_safe.observe(took.as_seconds());
         }

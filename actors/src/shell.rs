@@ -65,6 +65,8 @@ pub(crate) struct Environment {
     /// Held while a definition is checked against the others and stored: two edits that are fine
     /// one by one could close a loop together.
     pub(crate) gate: Mutex<()>,
+    /// Held while a drill goes on.
+    pub(crate) drills: Mutex<()>,
     pub(crate) ingest: Ingest,
     pub(crate) alerts: AlertDesk,
     /// What its rollouts know of each other.
@@ -87,6 +89,7 @@ impl Environment {
             switch: FreezeSwitch::new(key.clone()),
             key,
             gate: Mutex::new(()),
+            drills: Mutex::new(()),
             published: watch::Sender::new(None),
             waiting: RwLock::default(),
             publisher: RwLock::new(None),

@@ -34,6 +34,7 @@ fn offer(replica: &Replica, version: &str, flags: &[Value]) {
         bucketing: Bucketing::default(),
         flags: flags.iter().map(flag).collect(),
         segments: vec![],
+        drill: None,
     };
     let version = version.parse().expect("a version");
     let sealed = Snapshot::seal(&content, version, Timestamp::default(), None).expect("sealed");

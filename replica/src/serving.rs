@@ -375,6 +375,7 @@ mod tests {
             bucketing: Bucketing::default(),
             flags: vec![],
             segments: vec![],
+            drill: None,
         };
         Snapshot::seal(&content, version.parse().unwrap(), Timestamp::default(), None).unwrap()
     }

@@ -191,6 +191,7 @@ mod tests {
             bucketing: tidegate_model::environment::Bucketing::default(),
             flags: vec![],
             segments: vec![],
+            drill: None,
         };
         let snapshot = Snapshot::seal(&content, version(number), Timestamp::default(), None).unwrap();
         serde_json::to_vec(&snapshot).unwrap()

@@ -51,6 +51,8 @@ fn lines_that_are_understood() {
         "tidegate policy show canary",
         "tidegate policy apply policies",
         "tidegate nodes",
+        "tidegate drill --times 20 --within 500ms",
+        "tidegate rollout start a -p canary --shadow strict",
         "tidegate audit --after 7 --limit 3",
         "tidegate replay",
         "tidegate replay --data backup --json",
@@ -104,6 +106,7 @@ fn lines_that_are_refused_say_why() {
     );
     check("tidegate rollout pause a", "--reason");
     check("tidegate rollout report a --format pdf", "json, markdown, html");
+    check("tidegate drill --times 0", "0 is not in 1..");
     check("tidegate policy lint", "<FILES>");
     check("tidegate policy optimise a.yaml", "--start");
     check(

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 mod keyed;
@@ -29,6 +30,21 @@ pub(crate) struct YamlText(pub(crate) String);
 
 impl JsonText {
     const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
+
+    /// That the body has nothing to say, and says nothing: `{}`.
+    ///
+    /// # Errors
+    /// What it says instead.
+    pub(crate) fn nothing(&self) -> Result<(), Problem> {
+        let members: BTreeMap<String, serde::de::IgnoredAny> = self.read()?;
+        match members.keys().next() {
+            None => Ok(()),
+            Some(unknown) => Err(Problem::new(
+                Kind::MalformedBody,
+                format!("{unknown}: this route reads nothing from its body; send {{}}"),
+            )),
+        }
+    }
 
     /// What the body says.
     ///

@@ -3,9 +3,8 @@
 use crate::http::access::{AdministerAccess, Allowed, FetchAccess};
 use crate::http::body::JsonText;
 use crate::http::path::Named;
-use crate::http::problem::{Kind, Problem};
+use crate::http::problem::Problem;
 use actix_web::web::Json;
-use std::collections::BTreeMap;
 use tidegate_model::snapshot::{KeyId, KeyList};
 
 /// The public keys that are valid, the one that signs first. They are the same for all environments.
@@ -31,7 +30,7 @@ pub(super) async fn rotate(
     allowed: Allowed<AdministerAccess>,
     body: JsonText,
 ) -> Result<Json<KeyList>, Problem> {
-    nothing(&body)?;
+    body.nothing()?;
     allowed.require_everywhere("keys are turned")?;
     Ok(Json((*allowed.control().rotate_key().await?).clone()))
 }
@@ -51,19 +50,7 @@ pub(super) async fn retire(
     Named(id): Named<KeyId>,
     body: JsonText,
 ) -> Result<Json<KeyList>, Problem> {
-    nothing(&body)?;
+    body.nothing()?;
     allowed.require_everywhere("keys are turned")?;
     Ok(Json((*allowed.control().retire_key(id).await?).clone()))
-}
-
-/// A body that has nothing to say, and says nothing.
-fn nothing(body: &JsonText) -> Result<(), Problem> {
-    let members: BTreeMap<String, serde::de::IgnoredAny> = body.read()?;
-    match members.keys().next() {
-        None => Ok(()),
-        Some(unknown) => Err(Problem::new(
-            Kind::MalformedBody,
-            format!("{unknown}: this route reads nothing from its body; send {{}}"),
-        )),
-    }
 }

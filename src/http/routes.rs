@@ -7,7 +7,7 @@ use crate::http::access::{Guard, Who};
 use crate::http::observe::observe;
 use crate::http::problem::{Kind, Problem};
 use crate::http::{
-    access_tokens, alerts, audit, docs, environments, flags, freezes, health, histories, keys, lists,
+    access_tokens, alerts, audit, docs, drills, environments, flags, freezes, health, histories, keys, lists,
     policies, rollouts, segments, snapshots,
 };
 use actix_web::dev::ResourceDef;
@@ -107,6 +107,8 @@ routes! {
     GET    "/api/v1/{environment}/freeze" => freezes::read;
     POST   "/api/v1/{environment}/freeze" => freezes::freeze;
     POST   "/api/v1/{environment}/thaw" => freezes::thaw;
+
+    POST   "/api/v1/{environment}/drills" => drills::run;
 
     GET    "/api/v1/{environment}/keys" => keys::list;
     POST   "/api/v1/{environment}/keys/rotate" => keys::rotate;

@@ -15,6 +15,7 @@ mod bad_starts;
 mod clients;
 mod commands;
 mod demo;
+mod drills;
 mod exporter;
 mod flagd;
 mod lints;

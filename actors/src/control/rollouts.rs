@@ -29,7 +29,9 @@ impl ControlPlane {
             .map_err(ControlError::Store)?;
         let mut views = Vec::with_capacity(all.len());
         for stored in all {
-            if let EntityState::Rollout(rollout) = stored.state {
+            if let EntityState::Rollout(rollout) = stored.state
+                && !rollout.start.drill
+            {
                 views.push(self.observe(stored.entity, *rollout, stored.revision).await?);
             }
         }

@@ -6,6 +6,7 @@ use tidegate_model::change::{EntityRef, EntityState, Kind};
 use tidegate_model::environment::EnvironmentSettings;
 use tidegate_model::flag::Flag;
 use tidegate_model::key::{EnvironmentKey, FlagKey, SegmentKey};
+use tidegate_model::rollout::DRILL_FLAG;
 use tidegate_model::segment::Segment;
 use tidegate_model::snapshot::{Digest, RolloutSplit, SnapshotContent, SnapshotFlag};
 use tidegate_model::units::Lists;
@@ -109,6 +110,11 @@ impl Content {
             bucketing: self.settings.bucketing,
             flags: self.flags.iter().map(flag).collect(),
             segments: self.segments.values().cloned().collect(),
+            drill: self
+                .splits
+                .iter()
+                .find(|(flag, _)| flag.as_str() == DRILL_FLAG)
+                .map(|(_, split)| split.clone()),
         }
     }
 }

@@ -42,6 +42,7 @@ impl World {
             policy: PolicyName::new(policy).unwrap(),
             candidate: None,
             arguments: std::collections::BTreeMap::new(),
+            shadow: None,
         };
         let started = self.control.start_rollout(&self.environment, request, Self::by());
         Ok(started.await?.id)

@@ -6,6 +6,7 @@ use tidegate_model::change::Change;
 use tidegate_model::flag::{Flag, FlagDefinition, FlagState, FlagStatus, Pin};
 use tidegate_model::invalid::{Invalid, Violation};
 use tidegate_model::key::{SegmentKey, VariationKey};
+use tidegate_model::rollout::DRILL_FLAG;
 use tidegate_model::segment::{Segment, SegmentDefinition};
 
 /// The change that gives a flag this definition; `None` when it has it already.
@@ -23,6 +24,10 @@ pub fn save_flag(
         return Ok(None);
     }
     let mut violations = catalog.violations_with_flag(&flag);
+    if flag.key().as_str() == DRILL_FLAG {
+        let fix = "give the flag another key";
+        violations.push(Violation::new("key", flag.key(), "drills go under this key", fix));
+    }
     if let Some(before) = before {
         violations.extend(dependants_violations(catalog, &before.flag, &flag));
     }

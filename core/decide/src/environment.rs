@@ -89,6 +89,7 @@ fn violations(
         bucketing: settings.bucketing,
         flags: catalog.flags.values().map(flag).collect(),
         segments: catalog.segments.values().cloned().collect(),
+        drill: None,
     };
     let lowered = match flagd::lower(&content, Version::default()) {
         Ok(lowered) => lowered,

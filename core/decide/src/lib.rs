@@ -7,6 +7,7 @@ pub mod alert;
 pub mod alert_out;
 pub mod amendment;
 pub mod definition;
+pub mod drill;
 pub mod due;
 pub mod environment;
 pub mod freeze;

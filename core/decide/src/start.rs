@@ -104,6 +104,7 @@ pub fn start<'a>(
         by: by.clone(),
         editor: editor.cloned(),
         shadow: None,
+        drill: false,
     };
     let pin = Pin {
         rollout: id.clone(),

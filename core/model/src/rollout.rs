@@ -133,7 +133,13 @@ pub struct RolloutStart {
     /// The plan of its shadow, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<Box<Policy>>,
+    /// Whether it is a drill: nodes confirm it, and no user has anything to do with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drill: bool,
 }
+
+/// The key under which drills go: no flag has it.
+pub const DRILL_FLAG: &str = "tidegate.drill";
 
 /// Where a rollout is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

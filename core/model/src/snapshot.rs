@@ -39,6 +39,9 @@ pub struct SnapshotContent {
     pub flags: Vec<SnapshotFlag>,
     /// All segments.
     pub segments: Vec<Segment>,
+    /// A drill that is under way: nodes take it in and confirm it like a rollout, and no evaluation reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<RolloutSplit>,
 }
 
 impl SnapshotContent {

@@ -98,9 +98,12 @@ impl Cause {
                 | Input::FlagEdited { by, .. } => Some(by),
                 _ => Some(&Author::Tidegate),
             },
-            Self::Looked(_) | Self::Fleet | Self::Alerts | Self::Neighbours | Self::Blind => {
-                Some(&Author::Tidegate)
-            }
+            Self::Looked(_)
+            | Self::Fleet
+            | Self::Alerts
+            | Self::Neighbours
+            | Self::Shadow(_)
+            | Self::Blind => Some(&Author::Tidegate),
             Self::Started { .. } | Self::Drilled | Self::Apart(_) => None,
         }
     }

@@ -18,6 +18,7 @@ use tidegate_model::span::Span;
 use tidegate_model::verdict::{Measurement, UnknownReason};
 use tidegate_simulate::answer::Answer;
 use tidegate_simulate::simulation::{Simulation, Taken};
+use tidegate_trail::cause::Cause;
 use tidegate_trail::ledger::Ledger;
 use tidegate_trail::report::{Report, Reporter};
 
@@ -115,7 +116,7 @@ impl Told {
                 because: Some(taken.step.because.clone()),
                 basis: Some(
                     ledger
-                        .basis(&taken.observed, &taken.input)
+                        .basis(&taken.observed, &Cause::of(&taken.input))
                         .expect("JSON carries it"),
                 ),
                 entries: taken.step.changes.iter().map(entry).collect(),

@@ -113,6 +113,7 @@ async fn lowered(
         bucketing: settings.settings.bucketing,
         flags: Vec::with_capacity(flags.len()),
         segments,
+        drill: None,
     };
     for ShownFlag { definition, pin } in flags {
         let rollout = match pin {

@@ -66,8 +66,11 @@ impl<'a> Draft<'a> {
     /// Lets go of the flag: everybody gets `fallback` from now on.
     pub(super) fn settle(&mut self, fallback: VariationKey) {
         let start = &self.rollout.start;
-        let flag = EntityRef::Flag(start.environment.clone(), start.flag.clone());
-        self.changes.push((flag, Change::FlagSettled { fallback }));
+        // A drill holds no flag.
+        if !start.drill {
+            let flag = EntityRef::Flag(start.environment.clone(), start.flag.clone());
+            self.changes.push((flag, Change::FlagSettled { fallback }));
+        }
         self.publish();
     }
 
@@ -117,6 +120,10 @@ impl<'a> Draft<'a> {
     /// The step, with a person woken.
     pub(super) fn alert(self, decision: Decision, reasons: Vec<Reason>) -> Step {
         let start = &self.rollout.start;
+        if start.drill {
+            // Nobody is woken by a drill.
+            return self.decide(decision, reasons);
+        }
         let whose = format!("{} in {}", start.id, start.environment);
         let mut step = self.decide(decision, reasons);
         let text = format!("{whose}: {}", step.because);

@@ -32,6 +32,9 @@ pub struct Delta {
     pub flags: Changes,
     /// Segments, each as in the target.
     pub segments: Changes,
+    /// The drill of the target, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<Box<RawValue>>,
 }
 
 /// What changed among flags or segments.
@@ -91,6 +94,8 @@ struct Texts<'a> {
     flags: Vec<&'a RawValue>,
     #[serde(borrow)]
     segments: Vec<&'a RawValue>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    drill: Option<&'a RawValue>,
 }
 
 /// What names a flag (which stands beside its rollout) or a segment.
@@ -185,6 +190,7 @@ impl Delta {
             bucketing: to.bucketing.map(ToOwned::to_owned),
             flags: Changes::between(&by_key(from.flags)?, &by_key(to.flags)?),
             segments: Changes::between(&by_key(from.segments)?, &by_key(to.segments)?),
+            drill: to.drill.map(ToOwned::to_owned),
         })
     }
 
@@ -206,6 +212,7 @@ impl Delta {
             bucketing: self.bucketing.as_deref(),
             flags: self.flags.apply(held.flags)?,
             segments: self.segments.apply(held.segments)?,
+            drill: self.drill.as_deref(),
         };
         let content = serde_json::value::to_raw_value(&target).map_err(unreadable)?;
         let found = Digest::of(content.get().as_bytes());
@@ -229,6 +236,7 @@ impl Delta {
             bucketing: next.bucketing.clone(),
             flags: self.flags.then(&next.flags)?,
             segments: self.segments.then(&next.segments)?,
+            drill: next.drill.clone(),
         })
     }
 
