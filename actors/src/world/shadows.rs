@@ -16,7 +16,6 @@ fn beside(name: &str, threshold: &str) -> String {
 }
 
 async fn world(policy: &str, name: &str) -> (World, PolicyName) {
-    tokio::time::pause();
     let world = World::new().await;
     world.prepare().await;
     let name = PolicyName::new(name).unwrap();
@@ -52,6 +51,7 @@ impl World {
 
 #[actix_rt::test]
 async fn a_stricter_shadow_would_have_shut_what_goes_on() {
+    tokio::time::pause();
     let (world, strict) = world(&beside("strict", "1%"), "strict").await;
     let id = world.start_beside(Some(strict)).await.unwrap();
     world.advance(minutes(45)).await;
@@ -107,6 +107,7 @@ async fn a_stricter_shadow_would_have_shut_what_goes_on() {
 
 #[actix_rt::test]
 async fn a_looser_shadow_ends_with_the_rollout_and_keeps_what_it_knew() {
+    tokio::time::pause();
     let (world, loose) = world(&beside("loose", "90%"), "loose").await;
     let id = world.start_beside(Some(loose)).await.unwrap();
     world.advance(minutes(10)).await;
@@ -121,6 +122,7 @@ async fn a_looser_shadow_ends_with_the_rollout_and_keeps_what_it_knew() {
 /// Whatever happens, a rollout does the same with a shadow as without.
 #[actix_rt::test]
 async fn nothing_comes_of_a_shadow() {
+    tokio::time::pause();
     let nights: [&[(u64, Result<f64, UnknownReason>)]; 3] = [
         &[(200, Ok(0.0))],
         &[(70, Ok(0.0)), (20, Err(UnknownReason::Timeout)), (120, Ok(0.015))],
@@ -151,6 +153,7 @@ async fn nothing_comes_of_a_shadow() {
 
 #[actix_rt::test]
 async fn shadows_that_do_not_fit_are_refused() {
+    tokio::time::pause();
     let (world, _) = world(&beside("strict", "1%"), "strict").await;
     let unknown = world.start_beside(Some(PolicyName::new("nobody").unwrap())).await;
     assert!(
