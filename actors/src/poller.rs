@@ -6,8 +6,10 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tidegate_model::verdict::{Measurement, UnknownReason};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 mod asking;
 
@@ -16,13 +18,24 @@ pub(crate) use asking::{Measured, measure};
 /// Queries under way at once. A Prometheus that is slow must not be buried under more.
 const CONCURRENT_QUERIES_MAX: usize = 32;
 
+/// Longest time for which an answer may serve others who ask the same.
+pub(crate) const LIFE_MAX: Duration = Duration::from_secs(1);
+
 type Pending = Shared<BoxFuture<'static, Reply>>;
+
+/// Questions whose answers are under way, or young enough to serve others.
+#[derive(Default)]
+struct Asked {
+    questions: BTreeMap<Question, (Instant, Pending)>,
+    /// When those that serve nobody any more were forgotten.
+    swept: Option<Instant>,
+}
 
 /// Asks the sources of safety rules.
 #[derive(Clone)]
 pub(crate) struct Poller {
     source: Option<Arc<dyn MetricSource>>,
-    under_way: Arc<Mutex<BTreeMap<Question, Pending>>>,
+    asked: Arc<Mutex<Asked>>,
     permits: Arc<Semaphore>,
     measures: Measures,
 }
@@ -31,7 +44,7 @@ impl Poller {
     pub(crate) fn new(source: Option<Arc<dyn MetricSource>>, measures: Measures) -> Self {
         Self {
             source,
-            under_way: Arc::default(),
+            asked: Arc::default(),
             permits: Arc::new(Semaphore::new(CONCURRENT_QUERIES_MAX)),
             measures,
         }
@@ -45,46 +58,44 @@ impl Poller {
     /// The value of an expression now.
     pub(crate) async fn number(&self, promql: &str) -> Measurement {
         let promql = promql.to_owned();
-        self.reply(Question::Number { promql }).await.answer.number()
+        let question = Question::Number { promql };
+        self.reply(question, Duration::ZERO).await.0.answer.number()
     }
 
-    /// The answer to a question; one that is already under way is not asked again.
-    async fn reply(&self, question: Question) -> Reply {
+    /// The answer to a question, and how long ago it was asked. One that is under way is not asked again, nor one
+    /// that was asked at most `life` ago.
+    async fn reply(&self, question: Question, life: Duration) -> (Reply, Duration) {
         let Some(source) = self.source.clone() else {
             let why = "no prometheus is configured; start with --prometheus URL";
-            return Answer::Number(Measurement::unknown(UnknownReason::ProviderError, why)).into();
+            let unknown = Answer::Number(Measurement::unknown(UnknownReason::ProviderError, why));
+            return (unknown.into(), Duration::ZERO);
         };
-        let reply = {
-            let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-            match under_way.get(&question) {
-                Some(reply) => {
+        let now = Instant::now();
+        let (at, reply) = {
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            asked.sweep(now);
+            let serves = |(at, reply): &&(Instant, Pending)| reply.peek().is_none() || now - *at <= life;
+            match asked.questions.get(&question).filter(serves) {
+                Some(same) => {
                     self.measures.asked.coalesced.inc();
-                    reply.clone()
+                    same.clone()
                 }
                 None => {
-                    let reply = self.ask(source, question.clone());
-                    under_way.insert(question, reply.clone());
-                    reply
+                    let new = (now, self.ask(source, question.clone()));
+                    asked.questions.insert(question, new.clone());
+                    new
                 }
             }
         };
-        reply.await
+        (reply.await, now - at)
     }
 
     fn ask(&self, source: Arc<dyn MetricSource>, question: Question) -> Pending {
-        let (permits, under_way, measures) = (
-            self.permits.clone(),
-            self.under_way.clone(),
-            self.measures.clone(),
-        );
+        let (permits, measures) = (self.permits.clone(), self.measures.clone());
         async move {
             // The semaphore is never closed; without a permit the query simply goes out unbounded.
             let _permit = permits.acquire().await.ok();
             let reply = source.ask(&question).await;
-            under_way
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&question);
             let unknown = match &reply.answer {
                 Answer::Number(measurement) => measurement.value.err(),
                 Answer::Samples(samples) => samples.values.as_ref().err().copied(),
@@ -95,6 +106,18 @@ impl Poller {
         }
         .boxed()
         .shared()
+    }
+}
+
+impl Asked {
+    /// Forgets what serves nobody any more, now and then.
+    fn sweep(&mut self, now: Instant) {
+        if self.swept.is_some_and(|swept| now - swept < LIFE_MAX) {
+            return;
+        }
+        self.swept = Some(now);
+        self.questions
+            .retain(|_, (at, reply)| reply.peek().is_none() || now - *at <= LIFE_MAX);
     }
 }
 
@@ -140,6 +163,51 @@ mod tests {
             () = opener => {}
         }
         assert_eq!(gate.asked.load(Ordering::SeqCst), 50);
-        assert!(poller.under_way.lock().unwrap().is_empty());
+    }
+
+    /// Counts how often it is asked, and answers at once.
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    #[async_trait::async_trait]
+    impl MetricSource for Counting {
+        async fn ask(&self, _question: &Question) -> Reply {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Answer::Number(Measurement::of(1.0)).into()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn f43_an_answer_serves_whoever_asks_the_same_soon_after() {
+        let source = Arc::new(Counting::default());
+        let poller = Poller::new(Some(source.clone()), Measures::new().unwrap());
+        let life = Duration::from_millis(500);
+        let ask = async |promql: &str| {
+            let promql = promql.to_owned();
+            poller
+                .reply(Question::Number { promql }, life)
+                .await
+                .1
+                .as_millis()
+        };
+        // Milliseconds that pass, what is asked then, how old the answer is, and how often the source was asked.
+        for (wait, promql, age, asked) in [
+            (0, "a", 0, 1),
+            (300, "a", 300, 1),
+            (0, "b", 0, 2),
+            (200, "a", 500, 2),
+            (1, "a", 0, 3),
+            (400, "b", 0, 4),
+        ] {
+            tokio::time::advance(Duration::from_millis(wait)).await;
+            assert_eq!((ask(promql).await, source.0.load(Ordering::SeqCst)), (age, asked));
+        }
+        tokio::time::advance(Duration::from_secs(2)).await;
+        ask("c").await;
+        assert_eq!(
+            poller.asked.lock().unwrap().questions.len(),
+            1,
+            "old answers are forgotten"
+        );
     }
 }

@@ -1,11 +1,12 @@
 //! What one look at a rule asks, and what it keeps of the answers.
 
-use super::Poller;
+use super::{LIFE_MAX, Poller};
 use crate::ingest::Ingest;
 use crate::question::{Answer, Question};
 use futures_util::future::join_all;
 use futures_util::join;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use tidegate_model::Timestamp;
 use tidegate_model::evidence::{Counted, Evidence, Found, Query, Samples};
 use tidegate_model::policy::{
@@ -26,6 +27,8 @@ pub(crate) struct Measured {
     pub(crate) evidence: Evidence,
     /// What was asked, and what stands for each answer.
     pub(crate) asked: Vec<Query>,
+    /// How long before the look the oldest of the answers was asked for.
+    pub(crate) age: Span,
 }
 
 /// What `rule` of the rollout `start` measures at `now`. A sequential test goes on from `before`.
@@ -40,7 +43,8 @@ pub(crate) async fn measure(
     let asking = Asking {
         poller,
         now,
-        asked: Mutex::default(),
+        life: life(rule),
+        noted: Mutex::default(),
     };
     let minimum = rule.minimum.as_ref();
     let counting = async {
@@ -54,16 +58,36 @@ pub(crate) async fn measure(
     if let Some(samples) = counted {
         evidence.samples = samples.value.map(Some);
     }
-    let asked = asking.asked.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Measured { evidence, asked }
+    let Noted { asked, age } = asking.noted.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // Rounded up: what was asked a moment earlier than it says would claim more of a stage than it saw.
+    let age = Span::millis(u64::try_from(age.as_micros().div_ceil(1000)).unwrap_or(u64::MAX));
+    Measured { evidence, asked, age }
+}
+
+/// For how long an answer may serve looks at this rule: a tenth of its interval, so that no two looks of one rollout
+/// share an answer. Counts and samples are asked for up to the very moment.
+fn life(rule: &Rule) -> Duration {
+    match rule.source {
+        Source::Query(_) | Source::Sides(_) | Source::Slo(_) => (rule.interval.duration() / 10).min(LIFE_MAX),
+        Source::Ranks(_) | Source::Sequential(_) | Source::Events(_) | Source::Score(_) => Duration::ZERO,
+    }
 }
 
 /// One look that is being taken.
 struct Asking<'p> {
     poller: &'p Poller,
     now: Timestamp,
+    /// How old an answer may be.
+    life: Duration,
+    noted: Mutex<Noted>,
+}
+
+#[derive(Default)]
+struct Noted {
     /// In the order in which the questions were asked, not in that of the answers.
-    asked: Mutex<Vec<Query>>,
+    asked: Vec<Query>,
+    /// Of the oldest answer.
+    age: Duration,
 }
 
 impl Asking<'_> {
@@ -182,19 +206,22 @@ impl Asking<'_> {
 
     async fn answer(&self, query: Query, question: Question) -> Answer {
         let place = self.note(query);
-        let reply = self.poller.reply(question).await;
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(query) = asked.get_mut(place) {
+        let (reply, age) = self.poller.reply(question, self.life).await;
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(query) = noted.asked.get_mut(place) {
             query.answer = reply.digest;
+        }
+        if !self.life.is_zero() {
+            noted.age = noted.age.max(age);
         }
         reply.answer
     }
 
     /// Notes what is asked, and answers where.
     fn note(&self, query: Query) -> usize {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.push(query);
-        asked.len() - 1
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.asked.push(query);
+        noted.asked.len() - 1
     }
 }
 

@@ -12,6 +12,7 @@ use tidegate_model::evidence::{Evidence, Query, Trace};
 use tidegate_model::key::RuleName;
 use tidegate_model::policy::{Rule, Source};
 use tidegate_model::rollout::Rollout;
+use tidegate_model::span::Span;
 use tidegate_model::verdict::Look;
 use tidegate_trail::ledger::Ledger;
 
@@ -40,20 +41,25 @@ impl Looked {
         Some(async move {
             let home = shell.environments.get(&start.environment)?;
             let measured = measure(&shell.poller, &start, &rule, &home.ingest, before, now).await;
+            let asked = measured.age.before(now);
             Some(Self {
                 rule,
                 measured,
-                asked: now,
+                asked,
             })
         })
     }
 
     /// What was measured without asking anybody.
     pub(super) fn given(rule: Rule, evidence: Evidence, at: Timestamp) -> Self {
-        let asked = vec![Query::new("a drill")];
+        let measured = Measured {
+            evidence,
+            asked: vec![Query::new("a drill")],
+            age: Span::ZERO,
+        };
         Self {
             rule,
-            measured: Measured { evidence, asked },
+            measured,
             asked: at,
         }
     }
@@ -62,7 +68,7 @@ impl Looked {
     pub(super) fn judged(self, rollout: &Rollout, observed: &Observed, ledger: &mut Ledger) -> Vec<Look> {
         let Self {
             rule,
-            measured: Measured { evidence, asked },
+            measured: Measured { evidence, asked, .. },
             asked: at,
         } = self;
         let mut note = |rule: &Rule, evidence: &Evidence, asked: Vec<Query>| {
