@@ -181,7 +181,11 @@ impl RolloutActor {
                 Ok(Ok((record, _line))) => Ok(record),
                 // Others have moved since this was decided: it is decided again on what they did.
                 Ok(Err(moved)) => {
-                    actor.observed.neighbours = moved;
+                    actor.observed.neighbours = moved.clone();
+                    let input = match input {
+                        Input::Neighbours(_) => Input::Neighbours(moved),
+                        other => other,
+                    };
                     return actor.drive(input, ctx);
                 }
                 Err(error) => Err(error),

@@ -2,22 +2,23 @@
 
 use crate::access::{Author, Role};
 use crate::alert::TakenAlert;
-use crate::because::{Because, Reason};
-use crate::gate::{GateState, GateVerdict};
+use crate::because::Reason;
+use crate::gate::GateState;
 use crate::key::{
     EnvironmentKey, Fingerprint, FlagKey, PolicyName, Revision, RolloutId, RolloutName, RuleName, StageName,
     TargetName, VariationKey,
 };
-use crate::policy::{Action, Policy, Rule};
+use crate::policy::{Policy, Rule};
 use crate::share::Share;
 use crate::snapshot::{Digest, RolloutSplit};
 use crate::span::Span;
 use crate::verdict::{Look, Verdict};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
+mod change;
 mod exposed;
 mod fold;
 mod given_way;
@@ -25,6 +26,7 @@ mod pause;
 mod proposal;
 mod shadow;
 
+pub use change::RolloutChange;
 pub use exposed::{Budget, Exposed};
 pub use fold::FoldError;
 pub use given_way::GivenWay;
@@ -243,167 +245,6 @@ impl RuleMemory {
             .count();
         u32::try_from(bad).unwrap_or(u32::MAX)
     }
-}
-
-/// What became true of a rollout.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", rename_all_fields = "camelCase", tag = "kind")]
-pub enum RolloutChange {
-    /// It began, in its first stage.
-    Started(Box<RolloutStart>),
-    /// It began, and waits for others before it opens its first stage.
-    Queued(Box<RolloutStart>),
-    /// The first stage opened: nothing is waited for any more.
-    Opened,
-    /// A rollout without whose success this one never gets further was shut.
-    DependencyFailed {
-        /// As the plan names it.
-        name: RolloutName,
-        /// Which one it was.
-        rollout: RolloutId,
-    },
-    /// Rules are breached, and it could be the fault of a newer advance of another rollout: that is undone
-    /// first.
-    GaveWay {
-        /// Whose advance.
-        to: RolloutId,
-        /// When that was opened; `None`: it is undone already.
-        advance: Option<DateTime<Utc>>,
-        /// Which rules.
-        rules: BTreeSet<RuleName>,
-        /// To whom it gave way before in the same breach, in vain.
-        passed: BTreeSet<RolloutId>,
-    },
-    /// It gives way to nobody any more.
-    WayOver,
-    /// A quorum of nodes confirmed the stage.
-    TookEffect,
-    /// A stage opened; the one before it is proven.
-    Advanced {
-        /// Which stage, from 0.
-        stage: usize,
-    },
-    /// The last stage is done; it is still watched.
-    Monitoring,
-    /// Somebody wants another plan that loosens something.
-    PlanProposed(Box<PlanProposal>),
-    /// Nobody wants it any more.
-    PlanWithdrawn,
-    /// It follows another plan.
-    PlanChanged {
-        /// The policy with every query filled in.
-        plan: Box<Policy>,
-        /// Whose work it is.
-        editors: Vec<Author>,
-    },
-    /// Something became true of its shadow, and of nothing else.
-    Shadowed {
-        /// What.
-        changes: Vec<RolloutChange>,
-        /// What the shadow would have decided, and why.
-        because: Because,
-    },
-    /// A look that is worth remembering.
-    Looked(Look),
-    /// A reason not to advance.
-    Paused {
-        /// Whose.
-        owner: PauseOwner,
-        /// In their words.
-        reason: String,
-        /// Who.
-        by: Author,
-    },
-    /// A reason is gone.
-    Resumed {
-        /// Whose reason it was.
-        owner: PauseOwner,
-        /// Why it is gone.
-        reason: String,
-        /// Who said so.
-        by: Author,
-    },
-    /// A stage may open.
-    Approved {
-        /// Which stage, from 0.
-        stage: usize,
-        /// Who said so.
-        by: Author,
-    },
-    /// Back to an earlier stage.
-    Retreated {
-        /// Which stage, from 0.
-        stage: usize,
-    },
-    /// A budget of exposure is spent, or would be by the next stage: a person was told.
-    ExposureSpent {
-        /// Which one.
-        budget: Budget,
-    },
-    /// Its flag was edited: it begins again, without any evidence.
-    Restarted {
-        /// In which stage, from 0: the first one, or the point of no return that took effect.
-        stage: usize,
-    },
-    /// Something worth waking a person, once.
-    Alerted {
-        /// Which rule.
-        rule: RuleName,
-        /// What.
-        text: String,
-    },
-    /// An alert was acted on.
-    AlertTaken {
-        /// What fires.
-        fingerprint: Fingerprint,
-        /// Since when.
-        starts: DateTime<Utc>,
-        /// What is done about it.
-        action: Action,
-        /// What it says.
-        text: String,
-    },
-    /// An alert that was acted on is over.
-    AlertOver {
-        /// What fired.
-        fingerprint: Fingerprint,
-    },
-    /// Alerts do not come through any more, or come through again.
-    AlertsSilent {
-        /// Whether they do not.
-        silent: bool,
-    },
-    /// A gate of the next stage was asked for the first time.
-    GateAsked {
-        /// Which.
-        target: TargetName,
-    },
-    /// A gate of the next stage said something new.
-    GateAnswered {
-        /// Which.
-        target: TargetName,
-        /// What.
-        verdict: GateVerdict,
-        /// In its own words.
-        reason: String,
-    },
-    /// A gate of the next stage has not passed in time.
-    GateOverdue {
-        /// Which.
-        target: TargetName,
-    },
-    /// The safe variation for everybody.
-    RollingBack {
-        /// How it will end.
-        ending: Ending,
-        /// Why.
-        cause: Vec<Reason>,
-    },
-    /// It ended.
-    Ended {
-        /// How.
-        ending: Ending,
-    },
 }
 
 /// What a person can ask of a rollout.
