@@ -20,7 +20,7 @@ use tidegate_store::{Expect, Proposal, Store, Write};
 
 mod start;
 
-pub(crate) use start::{check_neighbours, check_surroundings};
+pub(crate) use start::{check_neighbours, check_segments, check_surroundings};
 
 /// Give the flag this definition.
 #[derive(Message)]

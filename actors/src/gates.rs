@@ -5,6 +5,7 @@ use serde::Serialize;
 use tidegate_decide::rollout::{Answer, Question};
 use tidegate_model::Timestamp;
 use tidegate_model::key::{EnvironmentKey, FlagKey, PolicyName, RolloutId, StageName, VariationKey};
+use tidegate_model::policy::Wave;
 use tidegate_model::rollout::Rollout;
 use tidegate_model::share::Share;
 use tidegate_model::snapshot::Digest;
@@ -30,6 +31,8 @@ struct Body<'a> {
 struct Stage<'a> {
     name: &'a StageName,
     percentage: Share,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wave: Option<&'a Wave>,
 }
 
 /// A question, ready to be asked.
@@ -48,6 +51,7 @@ impl Ready {
             Some(Stage {
                 name: &stage.name,
                 percentage: stage.percentage,
+                wave: stage.wave.as_ref(),
             })
         };
         let id = question.id(rollout);

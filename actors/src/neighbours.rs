@@ -11,7 +11,7 @@ use tidegate_decide::neighbour::{Neighbour, Neighbours, check_cycle, concerns};
 use tidegate_decide::refusal::Refusal;
 use tidegate_model::change::{EntityState, Kind};
 use tidegate_model::invalid::{Invalid, Violation, nearest};
-use tidegate_model::key::{EnvironmentKey, FlagKey, Revision, RolloutId, RolloutName};
+use tidegate_model::key::{EnvironmentKey, FlagKey, Revision, RolloutId, RolloutName, SegmentKey};
 use tidegate_model::policy::Policy;
 use tidegate_model::rollout::{Rollout, RolloutStart};
 use tidegate_store::{Store, StoreError};
@@ -50,6 +50,13 @@ pub(crate) fn heeds(rollout: &Rollout) -> bool {
 }
 
 impl NeighbourDesk {
+    /// The running rollouts that open to this segment before they open to anybody.
+    pub(crate) fn opening_to(&self, segment: &SegmentKey) -> Vec<RolloutId> {
+        let all = self.all().into_iter();
+        let opening = all.filter(|one| one.is_live() && one.segments.contains(segment));
+        opening.map(|one| one.id).collect()
+    }
+
     pub(crate) fn new(environment: EnvironmentKey) -> Self {
         Self {
             environment,

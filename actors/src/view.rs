@@ -11,6 +11,7 @@ use tidegate_model::gate::GateState;
 use tidegate_model::key::{
     EnvironmentKey, FlagKey, NodeName, PolicyName, Revision, RolloutId, RuleName, TargetName, VariationKey,
 };
+use tidegate_model::policy::{Audience, Wave};
 use tidegate_model::rollout::{Ending, GivenApproval, Pause, PauseOwner, Phase, Rollout, Shadow};
 use tidegate_model::share::Share;
 use tidegate_model::snapshot::Digest;
@@ -57,6 +58,9 @@ pub struct RolloutView {
     pub stages: Vec<StageView>,
     /// How far the flag is, or is being, opened.
     pub share: Share,
+    /// Who has it, while some segments are open further than others; the share is what its author reckons then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Audience>,
     /// Who or what keeps it from advancing.
     #[schema(value_type = BTreeMap<String, Pause>)]
     pub pauses: BTreeMap<PauseOwner, Pause>,
@@ -240,8 +244,11 @@ pub struct ExposureView {
 pub struct StageView {
     /// Its name.
     pub name: String,
-    /// How far it opens.
+    /// How far it opens; of a wave, how many of everybody have it then, as its author reckons.
     pub percentage: Share,
+    /// The segment to which it opens, and how far, if it is a wave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wave: Option<Wave>,
     /// Whether it needs somebody's word before it opens.
     pub needs_approval: bool,
     /// Whether nothing leads back from it but a person's explicit word.
@@ -288,6 +295,7 @@ pub(crate) fn at_rest(rollout: &Rollout, revision: Revision) -> RolloutView {
     let stage = |stage: &tidegate_model::policy::Stage| StageView {
         name: stage.name.to_string(),
         percentage: stage.percentage,
+        wave: stage.wave.clone(),
         needs_approval: stage.wait_for_approval.is_some(),
         point_of_no_return: stage.point_of_no_return,
     };
@@ -310,6 +318,7 @@ pub(crate) fn at_rest(rollout: &Rollout, revision: Revision) -> RolloutView {
             .map(|stage| stage.name.to_string()),
         stages: start.plan.schedule.stages.iter().map(stage).collect(),
         share: rollout.share,
+        audience: Some(rollout.audience()).filter(|audience| !audience.waves.is_empty()),
         pauses: rollout.pauses.clone(),
         approval: rollout.approval.clone(),
         proposal: rollout.proposal.as_ref().map(|proposal| ProposalView {

@@ -32,6 +32,7 @@ mod replaying;
 mod reporting;
 mod shadows;
 mod tests;
+mod waves;
 
 /// What the scripted Prometheus answers.
 #[derive(Debug)]

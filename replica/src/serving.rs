@@ -12,7 +12,6 @@ use tidegate_model::context::Context;
 use tidegate_model::flag::{FlagStatus, FlagType, Visibility};
 use tidegate_model::invalid::Invalid;
 use tidegate_model::key::{EnvironmentKey, FlagKey};
-use tidegate_model::share::Share;
 use tidegate_model::snapshot::{
     DeltaRefusal, Digest, Snapshot, SnapshotContent, SnapshotFlag, SnapshotHeader, SnapshotRefusal, Version,
 };
@@ -235,7 +234,7 @@ impl Served {
         let mut content = self.definitions().map_err(unreadable)?;
         let mut rollouts = 0;
         for rollout in content.flags.iter_mut().filter_map(|flag| flag.rollout.as_mut()) {
-            rollout.share = Share::ZERO;
+            rollout.shut();
             rollouts += 1;
         }
         if rollouts == 0 {

@@ -125,7 +125,9 @@ impl ControlPlane {
             let _gate = home.gate.lock().await;
             let catalog = load_catalog(shell.store.as_ref(), &environment).await?;
             check_list(&shell, catalog.segments.get(&definition.key), &definition).await?;
-            let change = definition::save_segment(&catalog, definition).map_err(ControlError::Refused)?;
+            let opening = home.neighbours.opening_to(&definition.key);
+            let change = definition::save_segment(&catalog, definition, &opening);
+            let change = change.map_err(ControlError::Refused)?;
             if let Some(change) = &change {
                 let settings = load_settings(shell.store.as_ref(), &environment).await?.value;
                 check_target(&environment, settings, &catalog, change).map_err(ControlError::Refused)?;
@@ -154,7 +156,8 @@ impl ControlPlane {
             let _gate = home.gate.lock().await;
             find(&shell, entity.clone(), segment_of).await?;
             let catalog = load_catalog(shell.store.as_ref(), &environment).await?;
-            let change = definition::delete_segment(&catalog, &key).map_err(ControlError::Refused)?;
+            let change = definition::delete_segment(&catalog, &key, &home.neighbours.opening_to(&key))
+                .map_err(ControlError::Refused)?;
             save(&shell, &entity, Some(change), expect, by).await
         })
         .await

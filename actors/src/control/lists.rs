@@ -46,7 +46,9 @@ impl ControlPlane {
                 list: Some(UnitList { digest, count }),
                 ..before.map_or_else(|| SegmentDefinition::new(key), SegmentDefinition::from)
             };
-            let change = definition::save_segment(&catalog, definition).map_err(ControlError::Refused)?;
+            let opening = home.neighbours.opening_to(&definition.key);
+            let change = definition::save_segment(&catalog, definition, &opening);
+            let change = change.map_err(ControlError::Refused)?;
             save(&shell, &entity, change, expect, by).await?;
             find(&shell, entity, segment_of).await
         })

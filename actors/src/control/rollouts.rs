@@ -1,7 +1,7 @@
 //! Rollouts.
 
 use super::{ControlError, ControlPlane};
-use crate::flag::{Start, check_neighbours, check_surroundings, load_policy};
+use crate::flag::{Start, check_neighbours, check_segments, check_surroundings, load_policy};
 use crate::keeper::{Adopt, CommandQuarantined, FindFlag, FindRollout, Found};
 use crate::rollout::{self, Command, Edit, Edited, Observe, edit};
 use crate::shell::{describe, incident};
@@ -152,6 +152,8 @@ impl ControlPlane {
         let PolicyState {
             policy, by: editor, ..
         } = load_policy(&self.shell, environment, &name).await?.value;
+        let _gate = self.shell.environment(environment)?.gate.lock().await;
+        check_segments(&self.shell, environment, &policy).await?;
         if let Some((rollout, _)) = rollout::load(self.shell.store.as_ref(), &entity).await? {
             let start = RolloutStart {
                 plan: policy.clone(),
@@ -195,6 +197,8 @@ impl ControlPlane {
         };
         start.plan.schedule.stages.clone_from(&stages);
         check_surroundings(&self.shell, &start)?;
+        let _gate = self.shell.environment(environment)?.gate.lock().await;
+        check_segments(&self.shell, environment, &start.plan).await?;
         let what = Edited::Stages(stages);
         edit(&self.shell, &entity, Edit { what, expect, by }).await
     }

@@ -67,13 +67,13 @@ pub(super) async fn start_rollout(
     };
     check_budgets(shell, &step).await?;
     let home = shell.environment(environment)?;
+    // No segment is edited or removed while a rollout that opens to it begins.
+    let gate = match policy.segments().next() {
+        Some(_) => Some(home.gate.lock().await),
+        None => None,
+    };
     let line = home.neighbours.line().await;
-    for (_, change) in &step.changes {
-        if let Change::Rollout(RolloutChange::Started(start)) = change {
-            check_surroundings(shell, start)?;
-            check_neighbours(shell, start, &start.plan).await?;
-        }
-    }
+    check_step(shell, &step).await?;
     let firing = home.alerts.firing();
     tidegate_decide::alert::may_start(&step.changes, &firing).map_err(ControlError::Refused)?;
     let all = home.neighbours.all();
@@ -88,8 +88,20 @@ pub(super) async fn start_rollout(
     let _still = home.switch.pass().await?;
     let record = shell.commit(proposal).await?;
     note_begun(home, &record);
-    drop(line);
+    drop((line, gate));
     Ok(id)
+}
+
+/// What has to be there for the rollout that `step` starts.
+async fn check_step(shell: &Shell, step: &Step) -> Result<(), ControlError> {
+    for (_, change) in &step.changes {
+        if let Change::Rollout(RolloutChange::Started(start)) = change {
+            check_surroundings(shell, start)?;
+            check_segments(shell, &start.environment, &start.plan).await?;
+            check_neighbours(shell, start, &start.plan).await?;
+        }
+    }
+    Ok(())
 }
 
 /// What a start becomes in the store, decided for this cause on this revision of the flag.
@@ -134,6 +146,19 @@ fn note_begun(home: &Environment, record: &Record) {
             home.neighbours.note(&rollout, entry.revision);
         }
     }
+}
+
+/// The segments to which a plan opens have to be there, and stay while the caller holds the environment's gate.
+pub(crate) async fn check_segments(
+    shell: &Shell,
+    environment: &EnvironmentKey,
+    plan: &Policy,
+) -> Result<(), ControlError> {
+    if plan.segments().next().is_none() {
+        return Ok(());
+    }
+    let catalog = load_catalog(shell.store.as_ref(), environment).await?;
+    start::check_segments(plan, &catalog).map_err(ControlError::Refused)
 }
 
 /// What a plan waits for has to be there, and must not wait for its rollout in turn.

@@ -5,7 +5,8 @@
 use std::fmt;
 use tidegate_model::gate::Gate;
 use tidegate_model::policy::{
-    Approval, Comparison, Policy, Rule, Schedule, Source, Stage, UnknownMeans, UnknownPolicy, WindowEffect,
+    Approval, Comparison, Policy, Rule, Schedule, Source, Stage, UnknownMeans, UnknownPolicy, Wave,
+    WindowEffect,
 };
 use tidegate_model::share::Share;
 use tidegate_model::verdict::UnknownReason;
@@ -37,17 +38,20 @@ pub fn differences(before: &Policy, after: &Policy, stage: usize) -> Vec<Differe
 
 /// Why a rollout in `stage` cannot follow `after` instead of `before`; `None` if it can.
 pub fn misfit(before: &Policy, after: &Policy, stage: usize) -> Option<String> {
-    let so_far = |plan: &Policy| -> Vec<(String, Share)> {
+    let so_far = |plan: &Policy| -> Vec<(String, Share, Option<Wave>)> {
         let entered = plan.schedule.stages.iter().take(stage + 1);
         entered
-            .map(|stage| (stage.name.to_string(), stage.percentage))
+            .map(|stage| (stage.name.to_string(), stage.percentage, stage.wave.clone()))
             .collect()
     };
     let (old, new) = (so_far(before), so_far(after));
     if old != new {
         let names: Vec<String> = old
             .iter()
-            .map(|(name, share)| format!("{name} ({share})"))
+            .map(|(name, share, wave)| match wave {
+                None => format!("{name} ({share})"),
+                Some(wave) => format!("{name} ({} of {})", wave.share, wave.segment),
+            })
             .collect();
         return Some(format!(
             "its stages so far are {}, and those of the new plan are not",
@@ -160,7 +164,8 @@ impl Found {
                 Some(one) => self.stage(one, stage),
                 None => self.note(
                     format!("stage {} ({}) is new", stage.name, stage.percentage),
-                    false,
+                    // Of a segment more have it than would have had it before.
+                    stage.wave.is_some(),
                 ),
             }
         }
@@ -201,6 +206,9 @@ impl Found {
     fn stage(&mut self, old: &Stage, new: &Stage) {
         let what = |part: &str| format!("stage {}: {part}", new.name);
         self.more_is_stricter(&what("lasts"), &old.duration, &new.duration);
+        if old.wave != new.wave {
+            self.note(what("opens to others"), true);
+        }
         if old.wait_for_approval != new.wait_for_approval {
             let stricter = asks_no_less(old.wait_for_approval.as_ref(), new.wait_for_approval.as_ref());
             self.note(what("another approval"), !stricter);

@@ -5,7 +5,7 @@ use tidegate_model::catalog::Catalog;
 use tidegate_model::change::Change;
 use tidegate_model::flag::{Flag, FlagDefinition, FlagState, FlagStatus, Pin};
 use tidegate_model::invalid::{Invalid, Violation};
-use tidegate_model::key::{SegmentKey, VariationKey};
+use tidegate_model::key::{RolloutId, SegmentKey, VariationKey};
 use tidegate_model::rollout::DRILL_FLAG;
 use tidegate_model::segment::{Segment, SegmentDefinition};
 
@@ -129,27 +129,45 @@ fn check_pinned(pin: &Pin, before: &Flag, after: &Flag) -> Result<(), Refusal> {
 /// The change that gives a segment this definition; `None` when it has it already.
 ///
 /// # Errors
-/// What is wrong with the definition, by itself or beside the others.
-pub fn save_segment(catalog: &Catalog, definition: SegmentDefinition) -> Result<Option<Change>, Refusal> {
+/// What is wrong with the definition, by itself or beside the others; or that running rollouts open to it: what they
+/// measured would be of others.
+pub fn save_segment(
+    catalog: &Catalog,
+    definition: SegmentDefinition,
+    opening: &[RolloutId],
+) -> Result<Option<Change>, Refusal> {
     let segment = Segment::new(definition)?;
     if catalog.segments.get(segment.key()) == Some(&segment) {
         return Ok(None);
     }
+    check_wave(segment.key(), opening)?;
     Invalid::unless_empty(catalog.violations_with_segment(&segment), ())?;
     Ok(Some(Change::SegmentSaved(segment)))
+}
+
+fn check_wave(key: &SegmentKey, opening: &[RolloutId]) -> Result<(), Refusal> {
+    if opening.is_empty() {
+        return Ok(());
+    }
+    let opening: Vec<&str> = opening.iter().map(RolloutId::as_str).collect();
+    Err(Refusal::conflict(
+        format!("segment {key} is a wave of {}", opening.join(", ")),
+        "leave it as it is until that has ended, or roll it back or abort it first",
+    ))
 }
 
 /// The change that removes a segment.
 ///
 /// # Errors
-/// Who still uses it.
-pub fn delete_segment(catalog: &Catalog, key: &SegmentKey) -> Result<Change, Refusal> {
+/// Who still uses it: flags and segments, or running rollouts that open to it.
+pub fn delete_segment(catalog: &Catalog, key: &SegmentKey, opening: &[RolloutId]) -> Result<Change, Refusal> {
     if !catalog.segments.contains_key(key) {
         return Err(Refusal::conflict(
             format!("there is no segment {key}"),
             "nothing to do",
         ));
     }
+    check_wave(key, opening)?;
     let users = catalog.users_of_segment(key);
     if users.is_empty() {
         return Ok(Change::SegmentDeleted);

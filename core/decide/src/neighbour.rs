@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use tidegate_model::Timestamp;
 use tidegate_model::alert::Labels;
-use tidegate_model::key::{FlagKey, RolloutId, RolloutName};
+use tidegate_model::key::{FlagKey, RolloutId, RolloutName, SegmentKey};
 use tidegate_model::policy::{Dependencies, DependencyKind, Policy};
 use tidegate_model::rollout::{Ending, GivenWay, Phase, Rollout};
 use tidegate_model::share::Share;
@@ -46,6 +46,9 @@ pub struct Neighbour {
     pub interlock: Labels,
     /// To whom it gives way.
     pub gives_way: Option<GivenWay>,
+    /// The segments to which it opens before it opens to anybody, or would by the plan that is proposed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub segments: BTreeSet<SegmentKey>,
 }
 
 /// Where another rollout is.
@@ -111,6 +114,13 @@ impl Neighbour {
             dependencies: plan.dependencies.clone(),
             interlock: plan.interlock.clone(),
             gives_way: rollout.gives_way.clone(),
+            segments: {
+                let proposed = rollout
+                    .proposal
+                    .iter()
+                    .flat_map(|proposal| proposal.plan.segments());
+                plan.segments().chain(proposed).cloned().collect()
+            },
         }
     }
 

@@ -11,10 +11,13 @@ use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
 use tidegate_model::because::{Because, Decision, Reason};
 use tidegate_model::calendar::{Opening, opening};
+use tidegate_model::catalog::Catalog;
 use tidegate_model::change::{Change, EntityRef};
 use tidegate_model::flag::{Flag, FlagState, FlagStatus, Pin, Serve};
 use tidegate_model::invalid::{Invalid, Violation, nearest};
-use tidegate_model::key::{EnvironmentKey, FlagKey, PolicyName, Revision, RolloutId, VariationKey};
+use tidegate_model::key::{
+    EnvironmentKey, FlagKey, PolicyName, Revision, RolloutId, SegmentKey, VariationKey,
+};
 use tidegate_model::policy::bind::Bindings;
 use tidegate_model::policy::{Policy, RollbackTarget, Rule, Source};
 use tidegate_model::rollout::{Ending, Phase, Rollout, RolloutChange, RolloutStart};
@@ -185,6 +188,32 @@ pub fn queue<'a>(
         step.because.reasons.extend(waits);
     }
     Ok(step)
+}
+
+/// Refuses a plan that opens to segments which are not there.
+///
+/// # Errors
+/// Which one, and which there are.
+pub fn check_segments(plan: &Policy, catalog: &Catalog) -> Result<(), Refusal> {
+    let mut violations = Vec::new();
+    for (index, stage) in plan.schedule.stages.iter().enumerate() {
+        let Some(wave) = &stage.wave else {
+            continue;
+        };
+        if !catalog.segments.contains_key(&wave.segment) {
+            let names = catalog.segments.keys().map(SegmentKey::as_str);
+            violations.push(Violation::new(
+                format!("policy.schedule.stages[{index}].segment"),
+                &wave.segment,
+                "there is no such segment in this environment",
+                nearest(wave.segment.as_str(), names).map_or_else(
+                    || "make it first".to_owned(),
+                    |name| format!("did you mean {name}?"),
+                ),
+            ));
+        }
+    }
+    Invalid::unless_empty(violations, ()).map_err(Refusal::Invalid)
 }
 
 /// Refuses a start while less of an error budget is left than `rule` asks for. `period` is the share of

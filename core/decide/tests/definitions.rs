@@ -166,7 +166,7 @@ fn f45_f49_what_a_rollout_stands_on_stays() {
 
 #[test]
 fn segments_are_saved_once_and_deleted_when_nobody_uses_them() {
-    let save = |json: &str| save_segment(&catalog(), serde_json::from_str(json).unwrap());
+    let save = |json: &str| save_segment(&catalog(), serde_json::from_str(json).unwrap(), &[]);
     assert_eq!(save(r#"{"key":"staff","included":["u1"]}"#).unwrap(), None);
     assert!(matches!(
         save(r#"{"key":"staff","included":["u9"]}"#),
@@ -177,7 +177,7 @@ fn segments_are_saved_once_and_deleted_when_nobody_uses_them() {
         &["did you mean 'staff'?"],
     );
 
-    let delete = |key: &str| delete_segment(&catalog(), &SegmentKey::new(key).unwrap());
+    let delete = |key: &str| delete_segment(&catalog(), &SegmentKey::new(key).unwrap(), &[]);
     assert_eq!(delete("old").unwrap(), Change::SegmentDeleted);
     check_refused(delete("staff").map(Some), &["is used by flag cart"]);
     check_refused(delete("nobody").map(Some), &["there is no segment nobody"]);

@@ -119,6 +119,15 @@ pub enum Step<'a> {
         /// Whether the unit takes part.
         takes_part: bool,
     },
+    /// A segment to which the running rollout is open further than to anybody.
+    Wave {
+        /// Which.
+        segment: &'a str,
+        /// How far: buckets below it get the candidate.
+        share: Share,
+        /// Whether the context is in it.
+        inside: bool,
+    },
     /// The running rollout.
     Rollout {
         /// Which.
@@ -316,6 +325,18 @@ impl<'a> Trace<'a> {
             return outcome;
         }
         if let (Some(serve), Some(rollout)) = (&flag.rollout, &flag.cold.rollout) {
+            for (wave, name) in flag.waves.iter().zip(&rollout.waves) {
+                let inside = self.finding(&wave.when).holds();
+                let (segment, share) = (name.segment.as_str(), name.share);
+                self.steps.push(Step::Wave {
+                    segment,
+                    share,
+                    inside,
+                });
+                if inside {
+                    return self.serve(flag, &wave.serve, &flag.salt, Cause::Rollout);
+                }
+            }
             let (id, share) = (rollout.id.as_str(), rollout.share);
             self.steps.push(Step::Rollout { rollout: id, share });
             return self.serve(flag, serve, &flag.salt, Cause::Rollout);

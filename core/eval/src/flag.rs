@@ -11,6 +11,7 @@ use serde_json::Value;
 use tidegate_model::environment::Bucketing;
 use tidegate_model::flag::FlagStatus;
 use tidegate_model::key::{FlagKey, RolloutId, VariationKey};
+use tidegate_model::policy::Wave;
 use tidegate_model::share::Share;
 use tidegate_model::snapshot::Version;
 
@@ -30,6 +31,8 @@ pub(crate) struct CompiledFlag {
     pub(crate) experiment: Option<Box<Experiment>>,
     /// The running rollout's split, which stands in front of the fallback.
     pub(crate) rollout: Option<Serve>,
+    /// Segments to which the rollout is open further; the first that holds decides.
+    pub(crate) waves: Box<[Rule]>,
     pub(crate) fallback: Option<Serve>,
     pub(crate) individuals: Box<[Individual]>,
     pub(crate) prerequisites: Box<[Prerequisite]>,
@@ -94,6 +97,7 @@ pub(crate) struct Rule {
 pub(crate) struct Rollout {
     pub(crate) id: RolloutId,
     pub(crate) share: Share,
+    pub(crate) waves: Box<[Wave]>,
 }
 
 /// One variation, or several by bucket. Variations are places in the flag.
@@ -185,6 +189,7 @@ impl CompiledFlag {
             rules: Box::default(),
             experiment: None,
             rollout: None,
+            waves: Box::default(),
             fallback: None,
             individuals: Box::default(),
             prerequisites: Box::default(),
@@ -210,7 +215,8 @@ impl CompiledFlag {
     /// Everything it asks of a context.
     pub(crate) fn predicates(&self) -> impl Iterator<Item = &Predicate> {
         let audience = self.experiment.iter().filter_map(|one| one.audience.as_ref());
-        self.rules.iter().map(|rule| &rule.when).chain(audience)
+        let rules = self.rules.iter().chain(&self.waves);
+        rules.map(|rule| &rule.when).chain(audience)
     }
 
     /// Whether everybody gets the fallback.

@@ -201,3 +201,8 @@ fn segments() {
 fn splits() {
     check_evaluations("splits");
 }
+
+#[test]
+fn waves() {
+    check_evaluations("waves");
+}

@@ -28,6 +28,7 @@ pub mod read;
 mod score;
 mod slo;
 mod traffic;
+mod wave;
 
 pub use comparison::{Counters, Ranks, Sequential, Sides, SidesBy};
 pub use dependencies::{Dependencies, DependencyKind};
@@ -37,6 +38,7 @@ pub use quorum::{Quorum, QuorumBy};
 pub use score::{Score, ScorePart};
 pub use slo::{BudgetLeft, BurnRate, ErrorRatio, Slo};
 pub use traffic::Traffic;
+pub use wave::{Audience, Wave};
 
 /// How a feature is opened, watched and shut.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -189,8 +191,11 @@ pub struct Freeze {
 pub struct Stage {
     /// Names it in explanations and approvals.
     pub name: StageName,
-    /// How far it opens.
+    /// How far it opens; for a wave how many of everybody have the candidate then, as its author reckons.
     pub percentage: Share,
+    /// Who gets it, if it is not anybody: the stages before opened to others stay as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wave: Option<Wave>,
     /// How long it must hold after it took effect on the nodes.
     pub duration: Span,
     /// Asked for before the stage opens.

@@ -8,7 +8,7 @@ use crate::key::{
     EnvironmentKey, Fingerprint, FlagKey, PolicyName, Revision, RolloutId, RolloutName, RuleName, StageName,
     TargetName, VariationKey,
 };
-use crate::policy::{Policy, Rule};
+use crate::policy::{Audience, Policy, Rule};
 use crate::share::Share;
 use crate::snapshot::{Digest, RolloutSplit};
 use crate::span::Span;
@@ -344,13 +344,21 @@ impl Rollout {
 
     /// What nodes act on; `None` when it has ended and the flag's fallback speaks for itself.
     pub fn split(&self) -> Option<RolloutSplit> {
+        let Audience { share, waves } = self.audience();
         (!self.has_ended()).then(|| RolloutSplit {
             rollout: self.start.id.clone(),
             revision: self.split_revision,
             candidate: self.start.candidate.clone(),
             safe: self.start.safe.clone(),
-            share: self.share,
+            share,
+            waves,
         })
+    }
+
+    /// Who has the candidate now, or is about to.
+    pub fn audience(&self) -> Audience {
+        let open = self.stage().filter(|_| self.share > Share::ZERO);
+        open.map_or_else(Audience::default, |stage| self.start.plan.audience(stage))
     }
 
     /// Whether somebody of this role may approve the stage at `index`, if nothing else stands against it.

@@ -14,6 +14,7 @@ use crate::environment::Bucketing;
 use crate::flag::Flag;
 use crate::invalid::Violation;
 use crate::key::{EnvironmentKey, Revision, RolloutId, VariationKey};
+use crate::policy::Wave;
 use crate::segment::Segment;
 use crate::share::Share;
 use chrono::{DateTime, Utc};
@@ -66,7 +67,8 @@ pub struct SnapshotFlag {
     pub rollout: Option<RolloutSplit>,
 }
 
-/// Units whose bucket is inside `share` get the candidate, all others the safe variation.
+/// Units whose bucket is inside `share`, or inside that of a wave whose segment they are in, get the candidate, all
+/// others the safe variation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RolloutSplit {
@@ -79,8 +81,19 @@ pub struct RolloutSplit {
     pub candidate: VariationKey,
     /// The variation for everybody else.
     pub safe: VariationKey,
-    /// How far it is open.
+    /// How far it is open to anybody.
     pub share: Share,
+    /// Segments to which it is open further, the widest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waves: Vec<Wave>,
+}
+
+impl RolloutSplit {
+    /// Everybody gets the safe variation.
+    pub fn shut(&mut self) {
+        self.share = Share::ZERO;
+        self.waves.clear();
+    }
 }
 
 /// Where in the history of an environment a snapshot stands. Ordered: a node never goes back.

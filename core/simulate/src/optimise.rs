@@ -88,6 +88,11 @@ pub enum Bound {
 /// Why there is no such schedule.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Unable {
+    /// Whom a wave opens to is nobody's to compute.
+    #[error(
+        "stage {0} opens to a segment, and how many users that has is not known here; give the policy without such stages, and put them in front of what comes out"
+    )]
+    Wave(StageName),
     /// No share that may come first can see enough.
     #[error("no first stage of at most {first} lets {rule} see {} of bad requests within {longest}: {from}", crate::lint::sight::Percent(*.asked))]
     Unseen {
@@ -118,6 +123,9 @@ pub enum Unable {
 /// # Errors
 /// When there is none.
 pub fn optimise(policy: &Policy, traffic: &Traffic, wish: &Wish) -> Result<Optimum, Unable> {
+    if let Some(stage) = policy.schedule.stages.iter().find(|stage| stage.wave.is_some()) {
+        return Err(Unable::Wave(stage.name.clone()));
+    }
     let stages: Vec<Option<stages::Shortest>> = (wish.shares.iter())
         .map(|share| stages::shortest(policy, traffic, wish, *share))
         .collect();

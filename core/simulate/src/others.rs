@@ -117,6 +117,7 @@ impl Other {
             window: Span::ZERO,
             dependencies: Dependencies::default(),
             interlock: self.shares.clone(),
+            segments: BTreeSet::new(),
             gives_way: None,
         })
     }

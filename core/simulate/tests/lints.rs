@@ -186,6 +186,30 @@ fn a_canary_hides_in_the_budget_of_the_whole_service() {
 }
 
 #[test]
+fn all_of_a_segment_are_not_like_the_others() {
+    let compare = "    - name: worse\n      compare:\n        candidate: { errors: 'e{v=\"{{variation}}\"}', requests: \
+                   'r{v=\"{{variation}}\"}' }\n        baseline: { errors: 'e{v=\"{{baseline}}\"}', requests: \
+                   'r{v=\"{{baseline}}\"}' }\n        method: sequential\n";
+    let waves = |of: &str| {
+        format!(
+            "schedule: {{ stages: [{{ segment: staff, {of}percentage: 0.5, duration: 1h }}, {{ percentage: 100, duration: 1h }}] }}\n"
+        )
+    };
+    let concerned = |of: &str| {
+        let (policy, _) = read::read(&format!(
+            "apiVersion: tidegate/v1\nkind: RolloutPolicy\nname: waves\n{}safety:\n  rules:\n{compare}",
+            waves(of)
+        ));
+        let found = found(&policy.unwrap());
+        found
+            .iter()
+            .any(|concern| concern.message.contains("compares them with others"))
+    };
+    assert!(concerned(""));
+    assert!(!concerned("of: 50, "));
+}
+
+#[test]
 fn comparisons_end_where_nobody_has_the_baseline() {
     let compare = "    - name: worse\n      compare:\n        candidate: { errors: 'e{v=\"{{variation}}\"}', requests: \
                    'r{v=\"{{variation}}\"}' }\n        baseline: { errors: 'e{v=\"{{baseline}}\"}', requests: \

@@ -158,6 +158,7 @@ fn keeps(policy: &Policy, way: &[(Share, Span)], wish: &Wish) -> Option<tidegate
         .map(|(index, (share, duration))| tidegate_model::policy::Stage {
             name: format!("s{index}").parse().expect("a name"),
             percentage: *share,
+            wave: None,
             duration: *duration,
             ..template.clone()
         })

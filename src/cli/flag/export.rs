@@ -12,6 +12,7 @@ use tidegate_interop::flagd::lower;
 use tidegate_model::environment::EnvironmentSettings;
 use tidegate_model::flag::{Flag, Pin};
 use tidegate_model::key::{Revision, RolloutId, VariationKey};
+use tidegate_model::policy::Audience;
 use tidegate_model::segment::Segment;
 use tidegate_model::share::Share;
 use tidegate_model::snapshot::{RolloutSplit, SnapshotContent, SnapshotFlag, Version};
@@ -50,6 +51,7 @@ struct ShownRollout {
     candidate: VariationKey,
     safe: VariationKey,
     share: Share,
+    audience: Option<Audience>,
 }
 
 pub(super) async fn run(client: &Client, export: Export) -> Result<(), Failure> {
@@ -157,12 +159,19 @@ async fn split(client: &Client, pin: &Pin) -> Result<RolloutSplit, Failure> {
         candidate,
         safe,
         share,
+        audience,
     } = answer.read()?;
+    let whole = Audience {
+        share,
+        ..Audience::default()
+    };
+    let Audience { share, waves } = audience.unwrap_or(whole);
     Ok(RolloutSplit {
         rollout: id,
         revision,
         candidate,
         safe,
         share,
+        waves,
     })
 }

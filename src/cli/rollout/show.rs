@@ -194,10 +194,14 @@ fn stages(view: &RolloutView) -> String {
         } else {
             ""
         };
+        let opens = match &stage.wave {
+            None => format!("{} {}", stage.name, stage.percentage),
+            Some(wave) => format!("{} {} of {}", stage.name, wave.share, wave.segment),
+        };
         if here {
-            format!("[{} {}]{approval}", stage.name, stage.percentage)
+            format!("[{opens}]{approval}")
         } else {
-            format!("{} {}{approval}", stage.name, stage.percentage)
+            format!("{opens}{approval}")
         }
     };
     view.stages.iter().map(stage).collect::<Vec<_>>().join(" -> ")

@@ -78,6 +78,12 @@ const CHANGES: &[(&str, &str, Option<bool>)] = &[
     ("stage c 50 for 5m\n", "", Some(true)),
     ("stage c", "stage b2 30 for 1m\nstage c", Some(false)),
     ("stage c 50", "stage c 60", Some(true)),
+    ("c 50 for 5m", "c 50 for 5m wave staff 100", Some(true)),
+    (
+        "stage c",
+        "stage b2 30 for 1m wave staff 100\nstage c",
+        Some(true),
+    ),
     ("approval approver", "", Some(true)),
     ("approval approver", "approval approver expires 1h", Some(false)),
     ("approval approver", "approval admin", Some(true)),

@@ -32,7 +32,7 @@ use tidegate_model::key::{PolicyName, RuleName, StageName};
 use tidegate_model::policy::{
     Action, Approval, Blind, BlindAction, Comparison, Dependencies, Exposure, FlagEdits, Minimum, Policy,
     Rollback, RollbackTarget, Rule, Safety, Schedule, Score, ScorePart, Source, Stage, SuccessCriterion,
-    Trip, UnknownMeans, UnknownPolicy, Window, WindowEffect,
+    Trip, UnknownMeans, UnknownPolicy, Wave, Window, WindowEffect,
 };
 use tidegate_model::share::Share;
 use tidegate_model::span::Span;
@@ -187,6 +187,7 @@ fn stage(words: &mut Words<'_>) -> Stage {
     let mut stage = Stage {
         name: words.read::<StageName>(),
         percentage: Share::of_percent(words.read()).unwrap(),
+        wave: None,
         duration: Span::ZERO,
         wait_for_approval: None,
         success_criteria: Vec::new(),
@@ -207,6 +208,12 @@ fn stage(words: &mut Words<'_>) -> Stage {
                 });
             }
             ("expires", Some(asked)) => asked.expires = Some(words.read()),
+            ("wave", _) => {
+                stage.wave = Some(Wave {
+                    segment: words.read(),
+                    share: Share::of_percent(words.read()).unwrap(),
+                });
+            }
             ("no-return", _) => stage.point_of_no_return = true,
             ("gate", _) => stage.gates.push(Gate {
                 target: words.read(),

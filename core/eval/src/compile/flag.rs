@@ -6,6 +6,7 @@ use crate::flag::{Cold, CompiledFlag, Individual, Prerequisite, Rollout, Rule, S
 use crate::timing::Timing;
 use crate::vocabulary::AttributeId;
 use std::collections::BTreeMap;
+use tidegate_model::condition;
 use tidegate_model::flag::{self, Flag, FlagDefinition, WeightedVariation};
 use tidegate_model::invalid::Violation;
 use tidegate_model::key::{FlagKey, VariationKey};
@@ -30,7 +31,11 @@ impl Compiler<'_> {
         let experiment = flag
             .running_experiment()
             .and_then(|one| self.experiment(one, &mut names));
-        let rollout = source.rollout.as_ref().and_then(|split| names.rollout(split));
+        let split = source.rollout.as_ref();
+        let rollout = split.and_then(|split| names.rollout(split, split.share));
+        let waves = split
+            .map(|split| self.waves(split, &mut names))
+            .unwrap_or_default();
         let fallback = flag.fallback().and_then(|serve| names.serve("fallback", serve));
         let off = definition
             .off
@@ -45,6 +50,7 @@ impl Compiler<'_> {
         let rollout_name = source.rollout.as_ref().map(|split| Rollout {
             id: split.rollout.clone(),
             share: split.share,
+            waves: split.waves.as_slice().into(),
         });
         let mut compiled = CompiledFlag {
             fixed: None,
@@ -53,6 +59,7 @@ impl Compiler<'_> {
             rules,
             experiment,
             rollout,
+            waves,
             fallback,
             individuals,
             prerequisites,
@@ -69,6 +76,23 @@ impl Compiler<'_> {
         };
         compiled.fixed = compiled.find_fixed();
         compiled
+    }
+
+    /// Buckets are the same in a wave as outside, so the widest wave that holds is all that counts.
+    fn waves(&mut self, split: &RolloutSplit, names: &mut Names) -> Box<[Rule]> {
+        let mut compiled = Vec::new();
+        for (i, wave) in split.waves.iter().enumerate() {
+            let mut wrong = Vec::new();
+            let when = self.predicate(&condition::Predicate::Segment(wave.segment.clone()), &mut wrong);
+            let placed = wrong.into_iter();
+            names
+                .wrong
+                .extend(placed.map(|one| one.inside(&format!("rollout.waves[{i}]"))));
+            if let Some(serve) = names.rollout(split, wave.share) {
+                compiled.push(Rule { when, serve });
+            }
+        }
+        compiled.into()
     }
 
     fn prerequisites(&mut self, flag: &Flag, wrong: &mut Vec<Violation>) -> Box<[Prerequisite]> {
@@ -182,10 +206,10 @@ impl Names {
         Serve::of_weights(parts)
     }
 
-    fn rollout(&mut self, split: &RolloutSplit) -> Option<Serve> {
+    fn rollout(&mut self, split: &RolloutSplit, share: Share) -> Option<Serve> {
         let candidate = self.variation("rollout.candidate", &split.candidate);
         let safe = self.variation("rollout.safe", &split.safe);
-        let rest = Share::of_parts(Share::TOTAL - split.share.parts()).ok()?;
-        Serve::of_weights([(split.share, candidate?), (rest, safe?)])
+        let rest = Share::of_parts(Share::TOTAL - share.parts()).ok()?;
+        Serve::of_weights([(share, candidate?), (rest, safe?)])
     }
 }

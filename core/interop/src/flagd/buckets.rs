@@ -46,9 +46,9 @@ impl<'a> Buckets<'a> {
         }
     }
 
-    /// The candidate inside the rollout's share, else the safe variation.
-    pub(super) fn rollout(&self, split: &RolloutSplit, wrong: &mut Vec<Violation>) -> Logic {
-        let open = split.share.parts();
+    /// The candidate inside `share`, else the safe variation.
+    pub(super) fn rollout(&self, split: &RolloutSplit, share: Share, wrong: &mut Vec<Violation>) -> Logic {
+        let open = share.parts();
         let parts = [(&split.candidate, open), (&split.safe, Share::TOTAL - open)];
         self.split(
             parts

@@ -7,6 +7,7 @@ use super::logic::Logic;
 use super::segment::{Segments, listed};
 use super::source::{Lowering, check_costs, leads_back};
 use serde_json::{Map, Value, json};
+use tidegate_model::condition::Predicate;
 use tidegate_model::experiment::Experiment;
 use tidegate_model::flag::{Flag, FlagDefinition, FlagStatus, Serve};
 use tidegate_model::invalid::Violation;
@@ -170,7 +171,7 @@ impl Lowering<'_> {
         }
         let fallback = flag.fallback().map(|serve| buckets.serve(serve, &mut wrong));
         let rest = match rollout {
-            Some(split) => Some(buckets.rollout(split, &mut wrong)),
+            Some(split) => Some(self.rollout(split, &buckets, &mut wrong)),
             None => fallback.clone(),
         };
         let otherwise = match flag.running_experiment() {
@@ -188,6 +189,24 @@ impl Lowering<'_> {
         } else {
             Err(wrong)
         }
+    }
+
+    /// By the widest wave whose segment the context is in, else by the rollout's own share.
+    fn rollout(&mut self, split: &RolloutSplit, buckets: &Buckets<'_>, wrong: &mut Vec<Violation>) -> Logic {
+        let rest = buckets.rollout(split, split.share, wrong);
+        if split.waves.is_empty() {
+            return rest;
+        }
+        let mut arms = Vec::new();
+        for (i, wave) in split.waves.iter().enumerate() {
+            let mut found = Vec::new();
+            let segment = Predicate::Segment(wave.segment.clone());
+            let when = self.predicate(&segment, Segments::Referred, &mut found);
+            let path = format!("rollout.waves[{i}]");
+            wrong.extend(found.into_iter().map(|one| one.inside(&path)));
+            arms.push((when, buckets.rollout(split, wave.share, wrong)));
+        }
+        Logic::choose(arms, Some(rest))
     }
 
     /// One arm for each prerequisite that may fail. The other flag's whole targeting stands in it.

@@ -252,7 +252,7 @@ fn flag(i: usize, segments: usize, shapes: Shapes) -> impl Strategy<Value = Valu
     };
     let unit = prop::sample::select(vec![Value::Null, Value::Null, json!("account.id")]);
     let salt = prop::sample::select(vec![Value::Null, json!("autumn"), json!("a.b")]);
-    let share = prop::option::weighted(0.3, 0..=100_u32);
+    let split = prop::option::weighted(0.3, (0..=100_u32, waves(segments)));
     let individuals = prop::collection::vec((units(), prop::sample::select(&VARIATIONS[..])), 0..2);
     let parts = (
         status,
@@ -262,11 +262,11 @@ fn flag(i: usize, segments: usize, shapes: Shapes) -> impl Strategy<Value = Valu
         serve(),
         unit,
         salt,
-        share,
+        split,
         experiment(segments),
     );
     parts.prop_map(
-        move |(status, rules, needs, individuals, fallback, unit, salt, share, experiment)| {
+        move |(status, rules, needs, individuals, fallback, unit, salt, split, experiment)| {
             let needs: Vec<Value> = needs
                 .map(|other| json!({"flag": format!("f{other}"), "variations": ["on", "other"]}))
                 .into_iter()
@@ -275,8 +275,9 @@ fn flag(i: usize, segments: usize, shapes: Shapes) -> impl Strategy<Value = Valu
                 .into_iter()
                 .map(|(units, variation)| json!({"units": units, "variation": variation}))
                 .collect();
-            let rollout = share.map(|share| {
-                json!({"rollout": format!("f{i}.1"), "revision": 1, "candidate": "on", "safe": "off", "share": share})
+            let rollout = split.map(|(share, waves)| {
+                json!({"rollout": format!("f{i}.1"), "revision": 1, "candidate": "on", "safe": "off",
+                    "share": share, "waves": waves})
             });
             let variations = VARIATIONS.map(|key| json!({"key": key, "value": format!("value of {key}")}));
             json!({"flag": {
@@ -286,6 +287,16 @@ fn flag(i: usize, segments: usize, shapes: Shapes) -> impl Strategy<Value = Valu
             }, "rollout": rollout})
         },
     )
+}
+
+/// Segments to which a rollout is open further, the widest first.
+fn waves(segments: usize) -> impl Strategy<Value = Value> {
+    prop::collection::btree_map(0..segments.max(1), 0..=100_000_u32, 0..=segments.min(2)).prop_map(|waves| {
+        let mut waves: Vec<_> = waves.into_iter().collect();
+        waves.sort_by_key(|(_, share)| std::cmp::Reverse(*share));
+        let wave = |(i, share): (usize, u32)| json!({"segment": format!("s{i}"), "share": f64::from(share) / 1000.0});
+        Value::from_iter(waves.into_iter().map(wave))
+    })
 }
 
 fn segment(i: usize) -> impl Strategy<Value = Value> {

@@ -3,7 +3,7 @@
 use crate::{completed, good};
 use tidegate_model::access::Role;
 use tidegate_model::policy::{
-    Action, BlindAction, Comparison, EventAggregate, EventBase, RollbackTarget, Rule, Source, Trip,
+    Action, Audience, BlindAction, Comparison, EventAggregate, EventBase, RollbackTarget, Rule, Source, Trip,
     UnknownMeans,
 };
 use tidegate_model::span::Span;
@@ -298,4 +298,35 @@ fn byte_order_marks_and_carriage_returns_are_harmless() {
     let text = completed("description: \"from an editor\"\n").replace('\n', "\r\n");
     assert_eq!(good(&text).description, "from an editor");
     good(&format!("\u{feff}{text}"));
+}
+
+#[test]
+fn waves_open_to_segments_before_anybody() {
+    let policy = good(&completed(
+        "schedule:\n  stages:\n    - { segment: staff, percentage: 0.2, duration: 1h }\n    - { segment: kiwis, of: 25, \
+         percentage: 1, duration: 1h }\n    - { segment: kiwis, percentage: 2, duration: 1h }\n    - { percentage: 5, \
+         duration: 1h }\n    - { percentage: 100, duration: 1h }\n",
+    ));
+    let names: Vec<_> = policy
+        .schedule
+        .stages
+        .iter()
+        .map(|stage| stage.name.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        ["staff", "kiwis-25-percent", "kiwis", "5-percent", "100-percent"]
+    );
+    let audience = |index| {
+        let Audience { share, waves } = policy.audience(index);
+        let waves = waves
+            .iter()
+            .map(|wave| format!("{} {}", wave.segment, wave.share.percent()));
+        format!("{} {:?}", share.percent(), waves.collect::<Vec<_>>())
+    };
+    assert_eq!(audience(0), r#"0 ["staff 100"]"#);
+    assert_eq!(audience(1), r#"0 ["staff 100", "kiwis 25"]"#);
+    assert_eq!(audience(2), r#"0 ["kiwis 100", "staff 100"]"#);
+    assert_eq!(audience(3), r#"5 ["kiwis 100", "staff 100"]"#);
+    assert_eq!(audience(4), "100 []");
 }

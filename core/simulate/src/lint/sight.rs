@@ -46,7 +46,10 @@ pub struct Sight {
 
 /// What every rule sees in every stage, and where that is not enough. Nothing without declared traffic.
 pub(super) fn of(policy: &Policy) -> (Vec<Sight>, Vec<Concern>) {
-    let mut concerns: Vec<Concern> = without_baseline(policy).into_iter().collect();
+    let mut concerns: Vec<Concern> = without_baseline(policy)
+        .into_iter()
+        .chain(others_than_the_baseline(policy))
+        .collect();
     let mut sights = Vec::new();
     let Some(traffic) = &policy.traffic else {
         return (sights, concerns);
@@ -79,6 +82,24 @@ fn without_baseline(policy: &Policy) -> Option<Concern> {
             stage.name, rule.name
         ),
         "fine if others than the rollout's users keep the baseline; else weigh it in a score, or compare with a threshold",
+    ))
+}
+
+/// A wave's users are others than those who keep the baseline: what differs between them may be themselves.
+fn others_than_the_baseline(policy: &Policy) -> Option<Concern> {
+    let acting = |rule: &&Rule| !rule.dry_run && rule.source.is_relative();
+    let rule = policy.safety.rules.iter().find(acting)?;
+    let stages = policy.schedule.stages.iter().enumerate();
+    let (index, stage, wave) = stages
+        .filter_map(|(index, stage)| Some((index, stage, stage.wave.as_ref()?)))
+        .find(|(_, _, wave)| wave.share == Share::ALL)?;
+    Some(Concern::new(
+        format!("schedule.stages[{index}]"),
+        format!(
+            "in {} all of segment {} have the candidate, and {} compares them with others",
+            stage.name, wave.segment, rule.name
+        ),
+        "open to a part of the segment with 'of', and let the rule's queries ask for that segment alone; or compare with a threshold",
     ))
 }
 

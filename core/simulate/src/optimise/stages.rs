@@ -86,6 +86,7 @@ fn bare(share: Share, duration: Span) -> Option<Stage> {
     Some(Stage {
         name: name_of(share)?,
         percentage: share,
+        wave: None,
         duration,
         wait_for_approval: None,
         success_criteria: Vec::new(),

@@ -98,6 +98,8 @@ pub const STAGE: Level = Level {
     required: &["percentage", "duration"],
     optional: &[
         "name",
+        "segment",
+        "of",
         "waitForApproval",
         "successCriteria",
         "gate",

@@ -188,6 +188,7 @@ fn generated(share: Share, duration: Span) -> Option<Stage> {
     Some(Stage {
         name: name_of(share)?,
         percentage: share,
+        wave: None,
         duration,
         wait_for_approval: None,
         success_criteria: Vec::new(),

@@ -1,13 +1,14 @@
 //! Stages that are written out.
 
-use super::cursor::{Cursor, shown, suggestion};
+use super::cursor::{Cursor, Mapping, shown, suggestion};
 use super::schedule::name_of;
 use super::{LIST_MAX, gate, keys, unique_names};
 use crate::access::{Permission, Role};
-use crate::policy::{Approval, Stage, SuccessCriterion};
+use crate::key::{SegmentKey, StageName};
+use crate::policy::{Approval, Stage, SuccessCriterion, Wave};
 use crate::share::Share;
 use crate::span::Span;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A share of somebody at least.
 pub(super) fn open_share(at: &Cursor<'_>) -> Option<Share> {
@@ -41,12 +42,19 @@ pub(super) fn read(at: &Cursor<'_>, rules: Option<&[&str]>) -> Option<Vec<Stage>
         return None;
     }
     unique_names(&items, "stage");
-    let mut largest: Option<Share> = None;
-    let stages: Vec<_> = items
-        .iter()
-        .map(|item| stage(item, rules, &mut largest))
-        .collect();
+    let mut before = Before::default();
+    let stages: Vec<_> = items.iter().map(|item| stage(item, rules, &mut before)).collect();
     stages.into_iter().collect()
+}
+
+/// What the stages before said.
+#[derive(Default)]
+struct Before {
+    largest: Option<Share>,
+    /// How far each segment was opened.
+    waves: BTreeMap<SegmentKey, Share>,
+    /// Whether one of them opened to anybody.
+    anybody: bool,
 }
 
 /// Reports a share that is not larger than the largest before it.
@@ -60,16 +68,65 @@ fn increasing(at: &Cursor<'_>, share: Share, largest: &mut Option<Share>) {
     *largest = (*largest).max(Some(share));
 }
 
-fn stage(at: &Cursor<'_>, rules: Option<&[&str]>, largest: &mut Option<Share>) -> Option<Stage> {
+/// To which segment a stage opens, if it is not everybody's.
+fn wave(stage: &Mapping<'_>, before: &mut Before) -> Option<Option<Wave>> {
+    let Some(at) = stage.get("segment") else {
+        before.anybody = true;
+        if let Some(of) = stage.get("of") {
+            of.error(
+                "there is no segment of which this would be a part",
+                "name one with 'segment', or leave 'of' out",
+            );
+            return None;
+        }
+        return Some(None);
+    };
+    let segment: SegmentKey = at.name()?;
+    let share = match stage.get("of") {
+        Some(of) => open_share(of)?,
+        None => Share::ALL,
+    };
+    if before.anybody {
+        at.error(
+            "a stage before it is open to anybody already",
+            "let stages with a segment come first",
+        );
+        return None;
+    }
+    if let Some(had) = before.waves.get(&segment).filter(|had| share <= **had) {
+        let place = stage.get("of").unwrap_or(at);
+        place.error(
+            format!("{share} of segment {segment} is no more than the {had} before it"),
+            "let 'of' grow from stage to stage of a segment",
+        );
+        return None;
+    }
+    before.waves.insert(segment.clone(), share);
+    Some(Some(Wave { segment, share }))
+}
+
+/// How a stage is called that was given no name.
+fn usual_name(wave: Option<&Wave>, percentage: Share) -> Option<StageName> {
+    match wave {
+        None => name_of(percentage),
+        Some(Wave { segment, share }) if *share == Share::ALL => StageName::new(segment.as_str()).ok(),
+        Some(Wave { segment, share }) => {
+            StageName::new(&format!("{segment}-{}-percent", share.percent())).ok()
+        }
+    }
+}
+
+fn stage(at: &Cursor<'_>, rules: Option<&[&str]>, before: &mut Before) -> Option<Stage> {
     let stage = at.mapping(&keys::STAGE)?;
     let percentage = stage.get("percentage").and_then(|at| {
         let share = open_share(at)?;
-        increasing(at, share, largest);
+        increasing(at, share, &mut before.largest);
         Some(share)
     });
+    let wave = wave(&stage, before);
     let name = match stage.get("name") {
         Some(at) => at.name(),
-        None => percentage.and_then(name_of),
+        None => percentage.and_then(|share| usual_name(wave.as_ref()?.as_ref(), share)),
     };
     let duration = stage.get("duration").and_then(lasting);
     let approval = stage.or("waitForApproval", None, approval);
@@ -91,6 +148,7 @@ fn stage(at: &Cursor<'_>, rules: Option<&[&str]>, largest: &mut Option<Share>) -
     Some(Stage {
         name: name?,
         percentage: percentage?,
+        wave: wave?,
         duration: duration?,
         wait_for_approval: approval?,
         success_criteria: criteria?,
