@@ -31,6 +31,7 @@ mod races;
 mod replaying;
 mod reporting;
 mod shadows;
+mod staging;
 mod tests;
 mod waves;
 
@@ -192,13 +193,22 @@ impl World {
     }
 
     async fn start_beside(&self, shadow: Option<PolicyName>) -> Result<RolloutId, ControlError> {
-        let request = StartRollout {
+        let request = Self::request();
+        self.begin(StartRollout { shadow, ..request }).await
+    }
+
+    fn request() -> StartRollout {
+        StartRollout {
             flag: FlagKey::new(FLAG).unwrap(),
             policy: PolicyName::new("hourly").unwrap(),
             candidate: None,
+            value: None,
             arguments: std::collections::BTreeMap::new(),
-            shadow,
-        };
+            shadow: None,
+        }
+    }
+
+    async fn begin(&self, request: StartRollout) -> Result<RolloutId, ControlError> {
         let view = self
             .control
             .start_rollout(&self.environment, request, Self::by())

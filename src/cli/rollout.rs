@@ -7,15 +7,16 @@ use super::target::Target;
 use clap::{Args, Subcommand};
 use history::Format;
 use serde_json::json;
-use std::collections::BTreeMap;
+use start::Start;
 use std::path::{Path, PathBuf};
 use tidegate_actors::view::RolloutView;
 use tidegate_model::Timestamp;
-use tidegate_model::key::{FlagKey, PolicyName, StageName, VariationKey};
+use tidegate_model::key::{FlagKey, PolicyName, StageName};
 use tidegate_model::rollout::{PauseOwner, Phase, RolloutCommand};
 
 mod history;
 mod show;
+mod start;
 mod watch;
 
 /// What to do about rollouts.
@@ -29,9 +30,11 @@ pub(crate) struct RolloutArgs {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Open a variation of a flag, stage by stage
+    /// Open a variation of a flag, or a new value for it, stage by stage
     #[command(after_help = "Examples:
   tidegate rollout start new-checkout --policy canary --argument service=checkout --watch
+  tidegate rollout start pricing --policy canary --value '{\"tax\":0.15}'
+  tidegate rollout start pricing --policy canary --value-file new-prices.json --candidate prices-2027
   tidegate rollout start new-checkout --policy canary --shadow stricter")]
     Start(Start),
     /// All rollouts, newest first
@@ -169,28 +172,6 @@ The file has the part 'schedule:' of a policy, with the stages ahead. What is lo
     },
 }
 
-#[derive(Debug, Args)]
-struct Start {
-    /// The flag to open
-    #[arg(value_parser = super::named::<FlagKey>)]
-    flag: FlagKey,
-    /// The policy that says how
-    #[arg(long, short, value_parser = super::named::<PolicyName>)]
-    policy: PolicyName,
-    /// The variation to open [default: on]
-    #[arg(long, value_parser = super::named::<VariationKey>)]
-    candidate: Option<VariationKey>,
-    /// A value that the policy asks for; may be given several times
-    #[arg(long = "argument", short, value_name = "NAME=VALUE", value_parser = super::pair)]
-    arguments: Vec<(String, String)>,
-    /// A second policy to judge beside it: what it would have done is shown, and it never acts
-    #[arg(long, value_name = "POLICY", value_parser = super::named::<PolicyName>)]
-    shadow: Option<PolicyName>,
-    /// Follow it until it ends
-    #[arg(long, short)]
-    watch: bool,
-}
-
 /// Which rollout, and why: whoever slows one says so to those who come after.
 #[derive(Debug, Args)]
 struct Steer {
@@ -210,7 +191,7 @@ pub(crate) async fn run(args: RolloutArgs) -> Result<(), Failure> {
     let client = Client::new(&args.target)?;
     let screen = Screen::of(&args.target);
     match args.verb {
-        Verb::Start(start) => begin(&client, screen, start).await,
+        Verb::Start(start) => start::run(&client, screen, start).await,
         Verb::List { active } => list(&client, screen, active).await,
         Verb::Status { rollout } => {
             let answer = newest(&client, &rollout).await?;
@@ -271,23 +252,6 @@ pub(crate) async fn run(args: RolloutArgs) -> Result<(), Failure> {
             command(&client, screen, &rollout, rollback).await
         }
     }
-}
-
-async fn begin(client: &Client, screen: Screen, start: Start) -> Result<(), Failure> {
-    let arguments: BTreeMap<String, String> = start.arguments.into_iter().collect();
-    let request = json!({
-        "flag": start.flag,
-        "policy": start.policy,
-        "candidate": start.candidate,
-        "arguments": arguments,
-        "shadow": start.shadow,
-    });
-    let answer = client.post(&client.within("rollouts"), &request).await?;
-    if start.watch {
-        let view: RolloutView = answer.read()?;
-        return watch::watch(client, screen, &[view.id.to_string()]).await;
-    }
-    show(screen, &answer)
 }
 
 async fn list(client: &Client, screen: Screen, active: bool) -> Result<(), Failure> {

@@ -177,6 +177,11 @@ impl<P> Allowed<P> {
         self.caller.require(&[permission])
     }
 
+    /// Passes only if the role includes all of these.
+    pub(crate) fn require_all(&self, permissions: &[Permission]) -> Result<(), Problem> {
+        self.caller.require_all(permissions)
+    }
+
     /// Passes only if the token is bound to no environment; `what` the route does.
     pub(crate) fn require_everywhere(&self, what: &str) -> Result<(), Problem> {
         self.caller.require_everywhere(what)
@@ -239,21 +244,28 @@ impl Caller {
     }
 
     fn require(&self, any_of: &[Permission]) -> Result<(), Problem> {
+        let includes = |role: Role| any_of.iter().any(|permission| role.allows(*permission));
+        self.require_role(includes, &format!("the permission {}", names(any_of)))
+    }
+
+    fn require_all(&self, permissions: &[Permission]) -> Result<(), Problem> {
+        let includes = |role: Role| permissions.iter().all(|permission| role.allows(*permission));
+        let each: Vec<String> = permissions.iter().map(|one| names(&[*one])).collect();
+        self.require_role(includes, &format!("the permissions {}", each.join(" and ")))
+    }
+
+    fn require_role(&self, includes: impl Fn(Role) -> bool, needed: &str) -> Result<(), Problem> {
         let role = self.token.role;
-        if any_of.iter().any(|permission| role.allows(*permission)) {
+        if includes(role) {
             return Ok(());
         }
-        let sufficient: Vec<&str> = Role::ALL
-            .into_iter()
-            .filter(|role| any_of.iter().any(|permission| role.allows(*permission)))
-            .map(Role::name)
-            .collect();
+        let sufficient = Role::ALL.into_iter().filter(|role| includes(*role));
+        let sufficient: Vec<&str> = sufficient.map(Role::name).collect();
         Err(Problem::new(
             Kind::Forbidden,
             format!(
-                "this needs the permission {}, which the role {role} of the token {} does not include; \
+                "this needs {needed}, which the role {role} of the token {} does not include; \
                  use a token of role {}",
-                names(any_of),
                 self.token.name,
                 sufficient.join(" or "),
             ),

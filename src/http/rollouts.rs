@@ -51,19 +51,26 @@ pub(super) async fn read(
     Ok(rollout.into())
 }
 
-/// Starts a rollout of a flag by a policy.
+/// Starts a rollout of a flag by a policy: of a variation that it has, or of a new value.
+///
+/// With `value` the flag gets a variation of it, is held, and the rollout begins with it, all at once or not at all. That
+/// edits the flag, so it needs the permission edit too.
 #[utoipa::path(
     post, path = "/api/v1/{environment}/rollouts", operation_id = "startRollout", tag = "rollouts",
     request_body = StartRollout,
     responses(
         (status = 201, description = "The rollout, in its first stage.", body = RolloutView,
             headers(("Location" = String, description = "Where it is."))),
+        (status = 403, description = "Opening a new value needs the permission edit too."),
         (status = 409, description = "The flag cannot be opened now."),
         (status = 422, description = "What was asked cannot be."),
     ),
 )]
 pub(super) async fn start(allowed: Allowed<OperateAccess>, body: JsonText) -> Result<HttpResponse, Problem> {
     let request: StartRollout = body.read()?;
+    if request.value.is_some() {
+        allowed.require_all(&[Permission::Operate, Permission::Edit])?;
+    }
     let environment = allowed.environment();
     let rollout = allowed
         .control()

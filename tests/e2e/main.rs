@@ -26,6 +26,7 @@ mod policy_tools;
 mod processes;
 mod prometheus;
 mod rollouts;
+mod staging;
 mod targets;
 mod trail;
 mod transfer;

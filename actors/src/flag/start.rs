@@ -1,10 +1,11 @@
 //! What has to be so for a rollout to begin, and its first record.
 
-use super::{Start, load_catalog, load_flag, load_policy};
+use super::{Start, load_catalog, load_flag, load_policy, load_settings};
 use crate::control::ControlError;
 use crate::notices::Target;
 use crate::shell::{Environment, Shell, incident};
 use crate::view::Revised;
+use tidegate_decide::environment::check_target;
 use tidegate_decide::freeze;
 use tidegate_decide::notice::unfit_targets;
 use tidegate_decide::refusal::Refusal;
@@ -67,11 +68,10 @@ pub(super) async fn start_rollout(
     };
     check_budgets(shell, &step).await?;
     let home = shell.environment(environment)?;
-    // No segment is edited or removed while a rollout that opens to it begins.
-    let gate = match policy.segments().next() {
-        Some(_) => Some(home.gate.lock().await),
-        None => None,
-    };
+    // A variation that is made for the rollout is an edit like any; and no segment is edited or removed while a
+    // rollout that opens to it begins.
+    let gate = home.gate.lock().await;
+    check_edits(shell, environment, &step).await?;
     let line = home.neighbours.line().await;
     check_step(shell, &step).await?;
     let firing = home.alerts.firing();
@@ -104,6 +104,26 @@ async fn check_step(shell: &Shell, step: &Step) -> Result<(), ControlError> {
     Ok(())
 }
 
+/// What a start saves has to fit the environment.
+async fn check_edits(shell: &Shell, environment: &EnvironmentKey, step: &Step) -> Result<(), ControlError> {
+    let edits = |change: &&Change| matches!(change, Change::FlagSaved(_));
+    let edits: Vec<&Change> = step
+        .changes
+        .iter()
+        .map(|(_, change)| change)
+        .filter(edits)
+        .collect();
+    if edits.is_empty() {
+        return Ok(());
+    }
+    let catalog = load_catalog(shell.store.as_ref(), environment).await?;
+    let settings = load_settings(shell.store.as_ref(), environment).await?.value;
+    for edit in edits {
+        check_target(environment, settings, &catalog, edit).map_err(ControlError::Refused)?;
+    }
+    Ok(())
+}
+
 /// What a start becomes in the store, decided for this cause on this revision of the flag.
 fn proposal(
     step: Step,
@@ -112,19 +132,21 @@ fn proposal(
     cause: &Cause,
     now: Timestamp,
 ) -> Result<Proposal, ControlError> {
-    let write = |(entity, change): (EntityRef, Change)| {
-        let revision = if entity.kind() == Kind::Flag {
-            flag
-        } else {
-            Revision::ABSENT
-        };
-        Write {
-            entity,
-            expect: Expect::Revision(revision),
-            changes: vec![change],
+    let mut writes: Vec<Write> = Vec::new();
+    for (entity, change) in step.changes {
+        let expect = Expect::Revision(match entity.kind() {
+            Kind::Flag => flag,
+            _ => Revision::ABSENT,
+        });
+        match writes.iter_mut().find(|write| write.entity == entity) {
+            Some(write) => write.changes.push(change),
+            None => writes.push(Write {
+                entity,
+                expect,
+                changes: vec![change],
+            }),
         }
-    };
-    let writes = step.changes.into_iter().map(write).collect();
+    }
     let basis = cause
         .alone()
         .map_err(|error| incident(&format!("a start cannot be written down: {error}")))?;

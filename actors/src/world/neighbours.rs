@@ -41,6 +41,7 @@ impl World {
             flag: FlagKey::new(flag).unwrap(),
             policy: PolicyName::new(policy).unwrap(),
             candidate: None,
+            value: None,
             arguments: std::collections::BTreeMap::new(),
             shadow: None,
         };

@@ -62,6 +62,7 @@ pub fn begin(
         flag: flag.flag.key().clone(),
         policy: policy.name.clone(),
         candidate: None,
+        value: None,
         arguments: BTreeMap::new(),
         shadow: None,
     };

@@ -6,6 +6,7 @@ use crate::refusal::Refusal;
 use crate::rollout::{Observed, before_opening};
 use crate::step::{Effect, Step};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
@@ -25,6 +26,10 @@ use tidegate_model::share::Share;
 use tidegate_model::verdict::Measurement;
 use tidegate_stats::burn_rate::Objective;
 
+mod value;
+
+use value::Opened;
+
 /// What is opened unless another variation is named.
 const CANDIDATE: &str = "on";
 
@@ -36,9 +41,14 @@ pub struct StartRollout {
     pub flag: FlagKey,
     /// By which policy.
     pub policy: PolicyName,
-    /// Which variation to open; by default `on` if the flag has one.
+    /// Which variation to open; by default `on` if the flag has one. With `value`: how the variation of that value is
+    /// called; by default the next free one of `v2`, `v3` and so on.
     #[serde(default)]
     pub candidate: Option<VariationKey>,
+    /// Instead of a variation that is there: the value to open. The flag gets a variation of it together with the start,
+    /// unless it has one already.
+    #[serde(default)]
+    pub value: Option<Value>,
     /// What the policy asks for.
     #[serde(default)]
     pub arguments: BTreeMap<String, String>,
@@ -81,7 +91,7 @@ pub fn start<'a>(
     now: Timestamp,
 ) -> Result<(RolloutId, Step), Refusal> {
     let Authors { starter: by, editor } = authors.into();
-    let sides = sides(request, &flag.flag, policy)?;
+    let (opened, sides) = sides(request, &flag.flag, policy)?;
     check_state(flag, policy, latest, now)?;
     let attempt = flag.attempts.saturating_add(1);
     let id = RolloutId::of_attempt(flag.flag.key(), attempt).map_err(Invalid::from)?;
@@ -114,17 +124,17 @@ pub fn start<'a>(
         candidate: sides.candidate,
         safe: sides.safe,
     };
+    let held = EntityRef::Flag(environment.clone(), flag.flag.key().clone());
+    let mut changes = vec![(
+        EntityRef::Rollout(environment.clone(), id.clone()),
+        Change::Rollout(RolloutChange::Started(Box::new(started))),
+    )];
+    if opened != flag.flag {
+        changes.push((held.clone(), Change::FlagSaved(opened)));
+    }
+    changes.push((held, Change::FlagPinned(pin)));
     let step = Step {
-        changes: vec![
-            (
-                EntityRef::Rollout(environment.clone(), id.clone()),
-                Change::Rollout(RolloutChange::Started(Box::new(started))),
-            ),
-            (
-                EntityRef::Flag(environment.clone(), flag.flag.key().clone()),
-                Change::FlagPinned(pin),
-            ),
-        ],
+        changes,
         effects: vec![Effect::Publish],
         wake_at: Some(now),
         because: Because {
@@ -248,29 +258,46 @@ struct Sides {
     safe: VariationKey,
 }
 
-/// The sides, if the request and the policy fit the flag; else everything that does not.
-fn sides(request: &StartRollout, flag: &Flag, policy: &Policy) -> Result<Sides, Invalid> {
-    let candidate = candidate(request, flag);
+/// The flag as it is once the rollout has begun, and the sides, if the request and the policy fit the flag; else
+/// everything that does not.
+fn sides(request: &StartRollout, flag: &Flag, policy: &Policy) -> Result<(Flag, Sides), Invalid> {
+    let opened = match &request.value {
+        Some(value) => value::opened(flag, value, request.candidate.as_ref()),
+        None => candidate(request, flag)
+            .map(|candidate| Opened {
+                flag: flag.clone(),
+                candidate,
+            })
+            .map_err(Invalid::from),
+    };
     let safe = safe(flag, &policy.rollback.to);
     let mut violations: Vec<Violation> = Vec::new();
-    violations.extend(candidate.as_ref().err().cloned());
+    violations.extend(
+        opened
+            .as_ref()
+            .err()
+            .iter()
+            .flat_map(|invalid| invalid.violations())
+            .cloned(),
+    );
     violations.extend(safe.as_ref().err().cloned());
-    if let (Ok(candidate), Ok(safe)) = (&candidate, &safe)
-        && candidate == safe
+    if let (Ok(opened), Ok(safe)) = (&opened, &safe)
+        && opened.candidate == *safe
     {
-        violations.push(Violation::new(
-            "candidate",
-            candidate,
-            "the variation to open is the one that a rollback returns to",
-            format!("name another one; {}", known(flag)),
-        ));
+        violations.push(value::same(request, safe).unwrap_or_else(|| {
+            Violation::new(
+                "candidate",
+                safe,
+                "the variation to open is the one that a rollback returns to",
+                format!("name another one; {}", known(flag)),
+            )
+        }));
     }
     violations.extend(plan_violations(policy));
     Invalid::unless_empty(violations, ())?;
-    Ok(Sides {
-        candidate: candidate?,
-        safe: safe?,
-    })
+    let Opened { flag, candidate } = opened?;
+    let safe = safe?;
+    Ok((flag, Sides { candidate, safe }))
 }
 
 fn candidate(request: &StartRollout, flag: &Flag) -> Result<VariationKey, Violation> {

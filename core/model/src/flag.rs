@@ -276,6 +276,13 @@ impl Flag {
         self.0.variations.iter().find(|variation| &variation.key == key)
     }
 
+    /// A value as this flag writes it: among decimal numbers `10` is `10.0`.
+    pub fn spelled(&self, value: &Value) -> Value {
+        let float = self.0.number_format == Some(NumberFormat::Float);
+        let float = float.then(|| check::as_float(value)).flatten();
+        float.unwrap_or_else(|| value.clone())
+    }
+
     /// The experiment, while there is one running.
     pub fn running_experiment(&self) -> Option<&Experiment> {
         self.0

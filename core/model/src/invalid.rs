@@ -85,6 +85,12 @@ impl Invalid {
         &self.0
     }
 
+    /// The same, each told in other words.
+    #[must_use]
+    pub fn told(self, otherwise: impl FnMut(Violation) -> Violation) -> Self {
+        Self(self.0.into_iter().map(otherwise).collect())
+    }
+
     /// The violations themselves.
     pub fn into_violations(self) -> Vec<Violation> {
         self.0

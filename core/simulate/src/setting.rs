@@ -65,6 +65,7 @@ impl Setting {
                 flag,
                 policy: policy.name.clone(),
                 candidate,
+                value: None,
                 arguments,
                 shadow: None,
             },

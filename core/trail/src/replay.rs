@@ -15,7 +15,7 @@ use tidegate_model::access::Author;
 use tidegate_model::change::{Change, EntityRef, EntityState, Kind, PolicyState, Record};
 use tidegate_model::evidence::Judged;
 use tidegate_model::flag::FlagState;
-use tidegate_model::key::{EnvironmentKey, PolicyName, Revision, RolloutId, RuleName};
+use tidegate_model::key::{EnvironmentKey, PolicyName, Revision, RolloutId, RuleName, VariationKey};
 use tidegate_model::policy::{Policy, Rule};
 use tidegate_model::rollout::{Rollout, RolloutChange, RolloutStart};
 
@@ -281,6 +281,7 @@ impl Replay {
             flag: flag.clone(),
             policy: policy.clone(),
             candidate: Some(candidate.clone()),
+            value: made(record, candidate),
             arguments: arguments.clone(),
             shadow: shadow.map(|(name, _)| name.clone()),
         };
@@ -316,6 +317,14 @@ fn started(record: &Record) -> Option<&RolloutStart> {
         Change::Rollout(RolloutChange::Started(started) | RolloutChange::Queued(started)) => {
             Some(started.as_ref())
         }
+        _ => None,
+    })
+}
+
+/// The value of the variation that a start makes; `None` when it opens one that was there.
+fn made(record: &Record, candidate: &VariationKey) -> Option<Value> {
+    record.entries.iter().find_map(|entry| match &entry.change {
+        Change::FlagSaved(flag) => flag.variation(candidate).map(|variation| variation.value.clone()),
         _ => None,
     })
 }

@@ -252,6 +252,38 @@ async fn a_rollout_is_started_once_and_commanded_by_those_who_may() {
 }
 
 #[actix_web::test]
+async fn a_new_value_is_opened_by_who_may_edit_too() {
+    let world = world().await;
+    let body = r#"{"flag":"checkout","policy":"quick","value":true}"#;
+    let wrong = r#"{"flag":"checkout","policy":"quick","value":"on"}"#;
+    let refused = world.ask("POST", ROLLOUTS).json(wrong).send().await;
+    refused.is_problem(422, "invalid", "");
+    assert_eq!(
+        refused.json["violations"][0]["field"], "value",
+        "{}",
+        refused.text
+    );
+    for (by, says) in [
+        (
+            "operator",
+            "needs the permissions operate and edit, which the role operator",
+        ),
+        ("operator", "use a token of role admin"),
+        ("editor", "needs the permission operate"),
+    ] {
+        let ask = world.ask_without_token("POST", ROLLOUTS).by(by).json(body);
+        ask.send().await.is_problem(403, "forbidden", says);
+    }
+    let started = world.ask("POST", ROLLOUTS).json(body).send().await;
+    assert_eq!(
+        (started.status, &started.json["candidate"]),
+        (201, &json!("on")),
+        "{}",
+        started.text
+    );
+}
+
+#[actix_web::test]
 async fn other_stages_ahead_are_proposed_and_mistakes_in_them_named() {
     let world = world().await;
     start(&world).await;

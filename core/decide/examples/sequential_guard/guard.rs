@@ -120,6 +120,7 @@ impl Guard {
             flag: FlagKey::new("checkout").expect("a key"),
             policy: policy.name.clone(),
             candidate: None,
+            value: None,
             arguments: BTreeMap::new(),
             shadow: None,
         };

@@ -126,6 +126,86 @@ fn the_sides_are_named_or_plain() {
     check_refused(&ask(None), &state(bare), &policy(TEXT), &["has no fallback"]);
 }
 
+/// What a start of this value does to a flag: the variation that opens, and whether it was made for it.
+fn opens(flag: &FlagState, value: &str, candidate: Option<&str>) -> Result<(String, bool), String> {
+    let policy = policy(TEXT);
+    let request = StartRollout {
+        candidate: candidate.map(key),
+        value: Some(serde_json::from_str(value).unwrap()),
+        ..request(&policy)
+    };
+    let step = try_start(&request, flag, &policy, None, monday()).map_err(|refusal| refusal.to_string())?;
+    let changes: Vec<&Change> = step.changes.iter().map(|(_, change)| change).collect();
+    let (saved, pin) = match changes.as_slice() {
+        [Change::Rollout(_), Change::FlagPinned(pin)] => (None, pin),
+        [
+            Change::Rollout(_),
+            Change::FlagSaved(saved),
+            Change::FlagPinned(pin),
+        ] => (Some(saved), pin),
+        other => panic!("{other:?}"),
+    };
+    if let Some(saved) = saved {
+        let before = &flag.flag.definition().variations;
+        let (made, rest) = saved.definition().variations.split_last().unwrap();
+        assert_eq!((rest, &made.key), (before.as_slice(), &pin.candidate));
+        assert_eq!(saved.fallback(), flag.flag.fallback());
+    }
+    Ok((pin.candidate.to_string(), saved.is_some()))
+}
+
+#[test]
+fn a_value_gets_a_variation_in_the_same_step() {
+    let prices = state(
+        r#"{"key":"checkout","type":"json","variations":[{"key":"v1","value":{"tax":0.1}},{"key":"v2","value":{"tax":0.2}}],"fallback":{"variation":"v1"}}"#,
+    );
+    let tenths = state(
+        r#"{"key":"checkout","type":"number","variations":[{"key":"low","value":0.5},{"key":"high","value":10}],"fallback":{"variation":"low"}}"#,
+    );
+    let made = |name: &str| Ok((name.to_owned(), true));
+    let there = |name: &str| Ok((name.to_owned(), false));
+    assert_eq!(opens(&prices, r#"{"tax":0.15}"#, None), made("v3"));
+    assert_eq!(opens(&prices, r#"[1]"#, Some("list")), made("list"));
+    // What was opened before and rolled back has a variation already.
+    assert_eq!(opens(&prices, r#"{"tax":0.2}"#, None), there("v2"));
+    assert_eq!(opens(&prices, r#"{"tax":0.2}"#, Some("v2")), there("v2"));
+    assert_eq!(opens(&prices, r#"{"tax":0.2}"#, Some("copy")), made("copy"));
+    assert_eq!(opens(&tenths, "7", None), made("v2"));
+    assert_eq!(opens(&tenths, "10", None), there("high"));
+    assert_eq!(opens(&flag(), "true", None), there("on"));
+    for (flag, value, candidate, says) in [
+        (
+            &prices,
+            "1",
+            None,
+            "value: a value of this flag is an object or a list (\"1\"); give a value of the type",
+        ),
+        (
+            &prices,
+            r#"{"tax":0.15}"#,
+            Some("v2"),
+            "candidate: the flag has this variation already, and it has another value",
+        ),
+        (
+            &prices,
+            r#"{"tax":0.1}"#,
+            None,
+            "value: a rollback returns to this value already, as variation 'v1'",
+        ),
+        (&tenths, r#""7""#, None, "value: a value of this flag is a number"),
+        (&flag(), "1", None, "value: a value of this flag is true or false"),
+        (
+            &state(r#"{"key":"checkout","type":"percentage","percentage":0}"#),
+            "true",
+            Some("yes"),
+            "value: a percentage flag has one variation for true and one for false",
+        ),
+    ] {
+        let refusal = opens(flag, value, candidate).unwrap_err();
+        assert!(refusal.contains(says), "{value}: {refusal}");
+    }
+}
+
 #[test]
 fn what_no_rollout_can_do_is_refused_at_once() {
     let partial = policy("stage a 1 for 1h approval approver\nstage b 50 for 1h\nrule r > 1");

@@ -83,11 +83,17 @@ fn complete_numbers(flag: &mut FlagDefinition) {
     });
     if format == NumberFormat::Float {
         for variation in &mut flag.variations {
-            if let Some(number) = variation.value.as_f64().and_then(serde_json::Number::from_f64) {
-                variation.value = Value::Number(number);
+            if let Some(number) = as_float(&variation.value) {
+                variation.value = number;
             }
         }
     }
+}
+
+/// A number as a float flag spells it; `None` for what is no number.
+pub(super) fn as_float(value: &Value) -> Option<Value> {
+    let number = value.as_f64().and_then(serde_json::Number::from_f64);
+    number.map(Value::Number)
 }
 
 /// Everything wrong with a completed definition.
