@@ -28,7 +28,7 @@ impl World {
         saved.await.unwrap();
     }
 
-    async fn open(&self, value: Value) -> Result<RolloutId, ControlError> {
+    async fn open_value(&self, value: Value) -> Result<RolloutId, ControlError> {
         let request = StartRollout {
             flag: FlagKey::new("pricing").unwrap(),
             value: Some(value),
@@ -59,7 +59,7 @@ impl World {
 async fn a_value_opens_together_with_its_variation_and_becomes_the_fallback() {
     let world = world().await;
     let head = world.store.head();
-    let id = world.open(json!({ "tax": 0.15 })).await.unwrap();
+    let id = world.open_value(json!({ "tax": 0.15 })).await.unwrap();
     let records = world.store.records(head, 10).await.unwrap();
     let kinds: Vec<_> = records[0]
         .entries
@@ -80,7 +80,7 @@ async fn a_value_opens_together_with_its_variation_and_becomes_the_fallback() {
 #[actix_rt::test]
 async fn a_value_that_was_rolled_back_keeps_its_variation_and_is_opened_again_with_it() {
     let world = world().await;
-    let id = world.open(json!({ "tax": 0.15 })).await.unwrap();
+    let id = world.open_value(json!({ "tax": 0.15 })).await.unwrap();
     world.advance(minutes(10)).await;
     world.says(Ok(0.5));
     world.advance(minutes(10)).await;
@@ -92,10 +92,10 @@ async fn a_value_that_was_rolled_back_keeps_its_variation_and_is_opened_again_wi
     assert_eq!(world.pricing().await, after);
     world.says(Ok(0.0));
     world.advance(hours(1)).await;
-    let again = world.open(json!({ "tax": 0.15 })).await.unwrap();
+    let again = world.open_value(json!({ "tax": 0.15 })).await.unwrap();
     assert_eq!(world.view(&again).await.candidate.as_str(), "v2");
     assert_eq!(world.pricing().await, after);
-    let other = world.open(json!({ "tax": 0.2 })).await.unwrap_err();
+    let other = world.open_value(json!({ "tax": 0.2 })).await.unwrap_err();
     assert!(
         matches!(&other, ControlError::Refused(Refusal::Conflict { why, .. }) if why.contains("pricing.2")),
         "{other}"

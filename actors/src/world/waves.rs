@@ -42,6 +42,7 @@ impl World {
             flag: FlagKey::new(FLAG).unwrap(),
             policy: name,
             candidate: None,
+            value: None,
             arguments: std::collections::BTreeMap::new(),
             shadow: None,
         };
