@@ -38,7 +38,7 @@ struct Book {
 
 struct Attached {
     flag: FlagKey,
-    plan: Policy,
+    plan: Arc<Policy>,
     recipient: Recipient<NeighboursMoved>,
     told: Neighbours,
 }

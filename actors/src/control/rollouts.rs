@@ -6,6 +6,7 @@ use crate::keeper::{Adopt, CommandQuarantined, FindFlag, FindRollout, Found};
 use crate::rollout::{self, Command, Edit, Edited, Observe, edit};
 use crate::shell::{describe, incident};
 use crate::view::{self, RolloutView};
+use std::sync::Arc;
 use tidegate_decide::start::StartRollout;
 use tidegate_model::access::{Author, Role};
 use tidegate_model::change::{EntityRef, EntityState, Kind, PolicyState};
@@ -156,7 +157,7 @@ impl ControlPlane {
         check_segments(&self.shell, environment, &policy).await?;
         if let Some((rollout, _)) = rollout::load(self.shell.store.as_ref(), &entity).await? {
             let start = RolloutStart {
-                plan: policy.clone(),
+                plan: Arc::new(policy.clone()),
                 ..rollout.start
             };
             check_surroundings(&self.shell, &start)?;
@@ -195,7 +196,7 @@ impl ControlPlane {
         let Some(stages) = stages else {
             return Err(ControlError::Policy(diagnostics));
         };
-        start.plan.schedule.stages.clone_from(&stages);
+        Arc::make_mut(&mut start.plan).schedule.stages.clone_from(&stages);
         check_surroundings(&self.shell, &start)?;
         let _gate = self.shell.environment(environment)?.gate.lock().await;
         check_segments(&self.shell, environment, &start.plan).await?;

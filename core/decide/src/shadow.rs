@@ -9,6 +9,7 @@ use crate::refusal::Refusal;
 use crate::rollout::{self, Fleet, Input, Observed};
 use crate::step::{Effect, Step};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use tidegate_model::Timestamp;
 use tidegate_model::alert::Labels;
 use tidegate_model::because::{Because, Decision};
@@ -54,7 +55,7 @@ pub struct ShadowStep {
 pub fn beside(step: &mut Step, policy: &Policy) -> Result<(), Refusal> {
     for (_, change) in &mut step.changes {
         if let Change::Rollout(RolloutChange::Started(start)) = change {
-            start.shadow = Some(Box::new(plan(start, policy)?));
+            start.shadow = Some(Arc::new(plan(start, policy)?));
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ use crate::step::{Effect, Step};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
 use tidegate_model::because::{Because, Decision, Reason};
@@ -110,7 +111,7 @@ pub fn start<'a>(
         attempt,
         policy: policy.name.clone(),
         plan_digest: plan.digest(),
-        plan,
+        plan: Arc::new(plan),
         arguments: request.arguments.clone(),
         candidate: sides.candidate.clone(),
         safe: sides.safe.clone(),

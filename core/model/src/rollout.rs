@@ -17,6 +17,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 
 mod change;
 mod exposed;
@@ -118,7 +119,7 @@ pub struct RolloutStart {
     pub policy: PolicyName,
     /// The policy with every query filled in, pinned: later edits of the file change nothing by
     /// themselves.
-    pub plan: Policy,
+    pub plan: Arc<Policy>,
     /// Digest of `plan`: what approvals are bound to.
     pub plan_digest: Digest,
     /// What was given for the policy's arguments.
@@ -134,7 +135,7 @@ pub struct RolloutStart {
     pub editor: Option<Author>,
     /// The plan of its shadow, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shadow: Option<Box<Policy>>,
+    pub shadow: Option<Arc<Policy>>,
     /// Whether it is a drill: nodes confirm it, and no user has anything to do with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub drill: bool,

@@ -16,7 +16,8 @@ pub struct Ledger {
     /// What was known of the world at the last record, without looks.
     world: Option<Observed>,
     /// How the newest look at each rule came about.
-    looks: BTreeMap<RuleName, Noted>,
+    /// Boxed: a map of few large values keeps room for many.
+    looks: BTreeMap<RuleName, Box<Noted>>,
 }
 
 #[derive(Debug)]
@@ -31,7 +32,7 @@ impl Ledger {
     /// A rule was looked at.
     pub fn note(&mut self, rule: RuleName, at: Timestamp, trace: Trace) {
         let record = None;
-        self.looks.insert(rule, Noted { at, trace, record });
+        self.looks.insert(rule, Box::new(Noted { at, trace, record }));
     }
 
     /// What a decision for this cause rests on.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 use tidegate_decide::judge::{judge_again, scores, standing};
 use tidegate_decide::start::{Authors, StartRollout, queue, start};
 use tidegate_decide::step::Step;
@@ -73,7 +74,7 @@ struct Told {
     /// What was told of its shadow.
     shadow: Thread,
     /// The plans that it has followed; a look may have been judged by the one before.
-    plans: Vec<Policy>,
+    plans: Vec<Arc<Policy>>,
 }
 
 /// What is wrong with a record.
@@ -209,7 +210,7 @@ impl Replay {
         {
             told.plans.push(rollout.start.plan.clone());
         }
-        let beside = rollout.and_then(|rollout| rollout.start.shadow.as_deref().cloned());
+        let beside = rollout.and_then(|rollout| rollout.start.shadow.clone());
         let plans = match (record.is_of_shadow(), &beside) {
             (true, Some(plan)) => std::slice::from_ref(plan),
             _ => &told.plans,
@@ -369,7 +370,7 @@ fn shadowed(rollout: &Rollout, thread: &Thread, given: &Given, record: &Record) 
 }
 
 /// Judges a look again, by the plan that it was judged by.
-fn check_look(plans: &[Policy], judged: &Judged) -> Result<(), Wrong> {
+fn check_look(plans: &[Arc<Policy>], judged: &Judged) -> Result<(), Wrong> {
     let look = &judged.look;
     let trace = (judged.trace.as_ref())
         .ok_or_else(|| format!("it keeps no evidence of the look at {}", look.rule))?;

@@ -6,6 +6,7 @@ use super::waiting::said;
 use crate::amendment::{Difference, differences, misfit};
 use crate::refusal::Refusal;
 use crate::step::Step;
+use std::sync::Arc;
 use tidegate_model::access::{Author, Permission, Role};
 use tidegate_model::because::{Decision, Reason};
 use tidegate_model::policy::bind::Bindings;
@@ -41,7 +42,7 @@ pub(super) fn accelerate(draft: Draft<'_>, stages: &[Stage], by: &Author) -> Res
     let Some(stage) = draft.rollout.stage() else {
         return Err(over(&draft.rollout, &draft.rollout.phase));
     };
-    let mut plan = draft.rollout.start.plan.clone();
+    let mut plan = Policy::clone(&draft.rollout.start.plan);
     let id = &draft.rollout.start.id;
     let here = plan.stage(stage).map_or(Share::ZERO, |stage| stage.percentage);
     let ahead: Vec<Stage> = (stages.iter())
@@ -80,6 +81,7 @@ fn adopt(
         return Ok(withdraw(draft, by));
     }
     check_fit(&draft.rollout, &plan, stage)?;
+    let plan = Arc::new(plan);
     let differences = differences(&start.plan, &plan, stage);
     let loosens = differences.iter().any(|difference| difference.loosens);
     let reasons = reasons(by, &differences);
@@ -96,10 +98,7 @@ fn adopt(
         return Ok(draft.wait(Decision::PlanProposed { share }, reasons));
     }
     let editors = [Some(by), editor].into_iter().flatten().cloned().collect();
-    draft.change(RolloutChange::PlanChanged {
-        plan: Box::new(plan),
-        editors,
-    });
+    draft.change(RolloutChange::PlanChanged { plan, editors });
     Ok(draft.wait(Decision::PlanChanged { share }, reasons))
 }
 
@@ -158,7 +157,7 @@ pub(super) fn approve(mut draft: Draft<'_>, by: &Author, role: Role, seen: &Dige
             .into_iter()
             .flatten()
             .collect(),
-        plan: Box::new(proposal.plan),
+        plan: proposal.plan,
     });
     let share = draft.rollout.share;
     Ok(draft.wait(Decision::PlanChanged { share }, reasons))

@@ -279,7 +279,7 @@ fn steer(world: &mut Simulation, event: &Event) {
             world.feed(Input::Wake).unwrap();
         }
         Event::Amend(which) => {
-            let mut policy = world.rollout.start.plan.clone();
+            let mut policy = Policy::clone(&world.rollout.start.plan);
             AMENDMENTS[*which](&mut policy);
             let amend = Input::Amend {
                 policy: Box::new(policy),

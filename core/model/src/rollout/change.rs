@@ -10,6 +10,7 @@ use crate::verdict::Look;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What became true of a rollout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,7 +59,7 @@ pub enum RolloutChange {
     /// It follows another plan.
     PlanChanged {
         /// The policy with every query filled in.
-        plan: Box<Policy>,
+        plan: Arc<Policy>,
         /// Whose work it is.
         editors: Vec<Author>,
     },

@@ -14,6 +14,7 @@ use crate::share::Share;
 use crate::span::Span;
 use crate::verdict::{Look, UnknownReason, Verdict};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 /// For how many of its intervals a rule must have been unknown to count as an outage, after which a
 /// whole fresh window is needed (faults.md F14). A single answer that came too late is none.
@@ -104,7 +105,7 @@ impl Rollout {
                 since: Some(at),
                 ..Exposed::default()
             },
-            shadow: (start.shadow.as_deref()).and_then(|plan| Shadow::begin(start, plan, at, revision)),
+            shadow: (start.shadow.as_ref()).and_then(|plan| Shadow::begin(start, plan, at, revision)),
         })
     }
 
@@ -217,7 +218,7 @@ impl Rollout {
 
     /// What is remembered of rules that are others now is about something else (faults.md F17), and gates
     /// have passed another plan. A point of no return that took effect stays one.
-    fn follow(&mut self, plan: &Policy, editors: &[Author], now_in: usize) -> Option<()> {
+    fn follow(&mut self, plan: &Arc<Policy>, editors: &[Author], now_in: usize) -> Option<()> {
         let same_share = self.is_waiting() || plan.stage(now_in)?.percentage == self.share;
         let before = std::mem::replace(&mut self.start.plan, plan.clone());
         self.rules

@@ -8,6 +8,7 @@ use crate::policy::Policy;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Most decisions of a shadow that are kept with the rollout; all of them are in the journal.
 const DECISIONS_KEPT: usize = 50;
@@ -37,7 +38,7 @@ impl Shadow {
     /// The shadow of a rollout that begins; `None` if its plan has no stages.
     pub(super) fn begin(
         start: &RolloutStart,
-        plan: &Policy,
+        plan: &Arc<Policy>,
         at: Timestamp,
         revision: Revision,
     ) -> Option<Box<Self>> {

@@ -6,6 +6,7 @@ use crate::fault::Fault;
 use crate::gates::Says;
 use crate::simulation::Simulation;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tidegate_model::access::Role;
 use tidegate_model::gate::GateVerdict;
 use tidegate_model::key::{RuleName, TargetName};
@@ -94,7 +95,8 @@ pub(super) fn follow(world: &mut Simulation<Script>, way: &Move) -> Result<bool,
             world.gates = gates
                 .map(|(target, verdict)| (target.clone(), says(verdict)))
                 .collect();
-            world.rollout.start.plan.schedule.windows = if look.open { Vec::new() } else { vec![shut()] };
+            Arc::make_mut(&mut world.rollout.start.plan).schedule.windows =
+                if look.open { Vec::new() } else { vec![shut()] };
             world.run(scaled::TICK)
         }
         Move::Command(command, role) => world.command(command.clone(), COMMANDER, *role),
