@@ -23,6 +23,7 @@ mod openapi;
 mod path;
 mod policies;
 mod problem;
+mod repeats;
 mod revision;
 mod rollouts;
 mod routes;

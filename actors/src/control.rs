@@ -1,13 +1,14 @@
 //! The control plane's handle: cheap to clone, safe from every thread.
 
 use crate::clock::Clock;
-use crate::keeper::{Adopt, Keeper, ListQuarantined};
+use crate::keeper::{Keeper, ListQuarantined, Resume};
 use crate::keys::KeyBook;
 use crate::measures::Measures;
 use crate::notices::{self, Cursors, Targets};
 use crate::poller::Poller;
 use crate::publisher::{Content, Heard, ListNodes, Publisher};
 use crate::question::MetricSource;
+use crate::repeats::RepeatDesk;
 use crate::shell::{Environment, Shell, StepFn, incident};
 use actix::prelude::*;
 use std::future::Future;
@@ -29,6 +30,7 @@ mod freezes;
 mod keys;
 mod lists;
 mod losses;
+mod repeats;
 mod rollouts;
 mod tokens;
 mod trail;
@@ -117,9 +119,11 @@ impl ControlPlane {
             keys: Arc::new(parts.keys),
             tokens: RwLock::default(),
             keeper: OnceLock::new(),
+            repeats: RepeatDesk::default(),
             readers: Semaphore::new(trail::READERS_MAX),
             storage_failure: OnceLock::new(),
         });
+        shell.repeats.load(shell.store.as_ref()).await?;
         for environment in shell.environments.values() {
             environment.switch.load(shell.store.as_ref()).await?;
             environment.neighbours.load(shell.store.as_ref()).await?;
@@ -138,7 +142,7 @@ impl ControlPlane {
         for key in &shell.environment_keys {
             for stored in shell.store.list(Kind::Rollout, Some(key)).await? {
                 if let EntityState::Rollout(rollout) = stored.state {
-                    keeper.do_send(Adopt(stored.entity, *rollout, stored.revision));
+                    keeper.do_send(Resume(stored.entity, *rollout, stored.revision));
                 }
             }
         }

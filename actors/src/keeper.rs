@@ -62,6 +62,11 @@ pub(crate) enum Found {
 #[rtype(result = "()")]
 pub(crate) struct Adopt(pub(crate) EntityRef, pub(crate) Rollout, pub(crate) Revision);
 
+/// Look after this rollout, which was there before this process.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Resume(pub(crate) EntityRef, pub(crate) Rollout, pub(crate) Revision);
+
 /// A person wants something of a rollout that is kept apart.
 #[derive(Message)]
 #[rtype(result = "Result<(), ControlError>")]
@@ -89,6 +94,16 @@ struct Charge {
     addr: Option<Addr<RolloutActor>>,
     failures: Failures,
     condition: Condition,
+}
+
+impl Charge {
+    fn of(addr: Addr<RolloutActor>) -> Self {
+        Self {
+            addr: Some(addr),
+            failures: Failures::default(),
+            condition: Condition::Live,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -133,6 +148,8 @@ impl Keeper {
             for addr in self.rollouts.values().filter_map(|charge| charge.addr.as_ref()) {
                 addr.do_send(Sweep);
             }
+            let shell = self.shell.clone();
+            actix::spawn(async move { shell.repeats.settle(&shell).await });
         }
         ctx.run_later(ROUND, Self::round);
     }
@@ -430,15 +447,20 @@ impl Handler<Adopt> for Keeper {
         if self.rollouts.contains_key(&entity) || rollout.has_ended() {
             return;
         }
-        let addr = Some(self.build(&entity, rollout, revision));
-        self.rollouts.insert(
-            entity,
-            Charge {
-                addr,
-                failures: Failures::default(),
-                condition: Condition::Live,
-            },
-        );
+        let addr = self.build(&entity, rollout, revision);
+        self.rollouts.insert(entity, Charge::of(addr));
+    }
+}
+
+impl Handler<Resume> for Keeper {
+    type Result = ();
+
+    fn handle(&mut self, Resume(entity, rollout, revision): Resume, _ctx: &mut Self::Context) {
+        if self.rollouts.contains_key(&entity) || rollout.has_ended() {
+            return;
+        }
+        let actor = RolloutActor::new(self.shell.clone(), entity.clone(), rollout, revision);
+        self.rollouts.insert(entity, Charge::of(actor.resumed().start()));
     }
 }
 

@@ -13,6 +13,7 @@ pub mod measures;
 pub mod notices;
 pub mod prometheus;
 pub mod question;
+pub mod repeats;
 pub mod view;
 
 mod flag;

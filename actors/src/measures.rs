@@ -77,6 +77,8 @@ pub(crate) struct Others {
     pub(crate) notices: IntCounterVec,
     /// Answers of gates by target and what they said.
     pub(crate) gates: IntCounterVec,
+    /// Requests that came again, by what they were told.
+    pub(crate) repeats: IntCounterVec,
 }
 
 /// What is known of nodes, by environment.
@@ -144,6 +146,11 @@ impl Others {
                 "tidegate_gate_answers_total",
                 "Answers of gates: pass, hold, fail, broken",
                 &["target", "answer"],
+            )?,
+            repeats: new.counters(
+                "tidegate_repeated_requests_total",
+                "Requests that came again: answered, done, under_way, other_request",
+                &["outcome"],
             )?,
         })
     }

@@ -12,6 +12,7 @@ use crate::neighbours::NeighbourDesk;
 use crate::notices::{Cursors, Targets};
 use crate::poller::Poller;
 use crate::publisher::{Nudge, Publisher};
+use crate::repeats::RepeatDesk;
 use actix::Addr;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -53,6 +54,8 @@ pub(crate) struct Shell {
     pub(crate) keys: Arc<KeyBook>,
     pub(crate) tokens: RwLock<BTreeMap<Digest, Token>>,
     pub(crate) keeper: OnceLock<Addr<Keeper>>,
+    /// Requests that may come again.
+    pub(crate) repeats: RepeatDesk,
     /// Who may read a history at the moment.
     pub(crate) readers: Semaphore,
     /// Why nothing can be stored any more; set once.
@@ -146,6 +149,7 @@ impl Shell {
                 return Err(ControlError::Store(error));
             }
         };
+        self.repeats.note_done(&record);
         self.committed.send_replace(record.sequence);
         let concerned = record
             .entries

@@ -30,6 +30,7 @@ mod neighbours;
 mod races;
 mod replaying;
 mod reporting;
+mod resuming;
 mod shadows;
 mod staging;
 mod tests;
@@ -37,12 +38,18 @@ mod waves;
 
 /// What the scripted Prometheus answers.
 #[derive(Debug)]
-struct Script(Mutex<Result<f64, UnknownReason>>);
+struct Script {
+    says: Mutex<Result<f64, UnknownReason>>,
+    /// What it was asked, and when.
+    asked: Mutex<Vec<(String, tokio::time::Instant)>>,
+}
 
 #[async_trait::async_trait]
 impl MetricSource for Script {
-    async fn ask(&self, _question: &Question) -> Reply {
-        let said = *self.0.lock().unwrap();
+    async fn ask(&self, question: &Question) -> Reply {
+        let now = tokio::time::Instant::now();
+        self.asked.lock().unwrap().push((format!("{question:?}"), now));
+        let said = *self.says.lock().unwrap();
         let answer = Answer::Number(match said {
             Ok(value) => Measurement::of(value),
             Err(reason) => Measurement::unknown(reason, "scripted"),
@@ -96,9 +103,17 @@ impl World {
 
     /// A control plane on a store that may have a past, deciding by `step`.
     async fn on(store: Arc<dyn Store>, step: StepFn) -> Self {
+        Self::since(Timestamp::default(), store, step).await
+    }
+
+    /// The same, with its clock beginning at `begin`.
+    async fn since(begin: Timestamp, store: Arc<dyn Store>, step: StepFn) -> Self {
         let environment = EnvironmentKey::new("production").unwrap();
-        let script = Arc::new(Script(Mutex::new(Ok(0.0))));
-        let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(Timestamp::default()));
+        let script = Arc::new(Script {
+            says: Mutex::new(Ok(0.0)),
+            asked: Mutex::default(),
+        });
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(begin));
         let measures = Measures::new().unwrap();
         let parts = Parts {
             store: store.clone(),
@@ -125,15 +140,12 @@ impl World {
     }
 
     fn by() -> Author {
-        Author::Token {
-            name: TokenName::new("sre").unwrap(),
-            role: Role::Operator,
-        }
+        Author::token(TokenName::new("sre").unwrap(), Role::Operator)
     }
 
     /// From now on the rule's query answers this.
     fn says(&self, answer: Result<f64, UnknownReason>) {
-        *self.script.0.lock().unwrap() = answer;
+        *self.script.says.lock().unwrap() = answer;
     }
 
     /// Lets time pass, while a node confirms every five seconds what it serves.
@@ -251,6 +263,14 @@ impl World {
     async fn records(&self) -> Vec<Record> {
         self.store.records(0, 10_000).await.unwrap()
     }
+}
+
+/// One life of a process, with time paused: when it is over, nothing of it goes on.
+fn life<T>(life: impl Future<Output = T>) -> T {
+    actix_rt::System::new().block_on(async {
+        tokio::time::pause();
+        life.await
+    })
 }
 
 /// The machine's own hours.

@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::problem::Problem;
 use super::target::Target;
-use reqwest::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
+use reqwest::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, StatusCode, redirect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,6 +16,22 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long a file may take to be sent and taken in: as long as the control plane waits for it.
 const UPLOAD_PATIENCE: Duration = Duration::from_secs(600);
+
+/// Names a change, so that it can be sent again.
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
+/// How long to wait before each time that something is sent again.
+const WAITS: [Duration; 3] = [
+    Duration::from_millis(100),
+    Duration::from_millis(300),
+    Duration::from_millis(900),
+];
+
+/// The longest wait, whatever one is told.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Paths of what is answered alike when it is changed and when it is read.
+const THINGS: [&str; 5] = ["/flags/", "/segments/", "/policies/", "/rollouts/", "/settings"];
 
 /// The way to one control plane.
 pub(crate) struct Client {
@@ -92,7 +108,7 @@ impl Client {
 
     /// Saves a thing: over the revision that `seen` came with, or as a new thing.
     pub(crate) async fn put(&self, path: &str, body: Body, seen: Option<&Answer>) -> Result<Answer, Failure> {
-        let request = self.request(Method::PUT, path);
+        let request = self.change(Method::PUT, path);
         let request = match seen {
             Some(answer) => request.header(IF_MATCH, &answer.etag),
             None => request.header(IF_NONE_MATCH, "*"),
@@ -105,31 +121,35 @@ impl Client {
     }
 
     /// Sends a file to be taken in over the revision that `seen` came with, or as a new thing. It may take
-    /// minutes.
+    /// minutes. `file` opens it, once for each time it has to be sent.
     pub(crate) async fn upload(
         &self,
         path: &str,
         media_type: &str,
-        file: reqwest::Body,
         seen: Option<&Answer>,
+        file: impl AsyncFn() -> Result<reqwest::Body, Failure>,
     ) -> Result<Answer, Failure> {
-        let request = self.request(Method::PUT, path).timeout(UPLOAD_PATIENCE);
+        let request = self.change(Method::PUT, path).timeout(UPLOAD_PATIENCE);
         let request = match seen {
             Some(answer) => request.header(IF_MATCH, &answer.etag),
             None => request.header(IF_NONE_MATCH, "*"),
         };
-        self.send(request.header(CONTENT_TYPE, media_type).body(file))
-            .await
+        let request = request.header(CONTENT_TYPE, media_type);
+        self.repeat(async || {
+            let body = file().await?;
+            Ok(request.try_clone().map(|request| request.body(body)))
+        })
+        .await
     }
 
     /// Asks for something to be done or made.
     pub(crate) async fn post(&self, path: &str, body: &impl Serialize) -> Result<Answer, Failure> {
-        self.send(self.request(Method::POST, path).json(body)).await
+        self.send(self.change(Method::POST, path).json(body)).await
     }
 
     /// Removes a thing.
     pub(crate) async fn delete(&self, path: &str) -> Result<Answer, Failure> {
-        self.send(self.request(Method::DELETE, path)).await
+        self.send(self.change(Method::DELETE, path)).await
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -140,22 +160,135 @@ impl Client {
         }
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Answer, Failure> {
-        let unreachable = |source| Failure::Unreachable {
-            url: self.base.clone(),
-            source,
-        };
-        let response = request.send().await.map_err(unreachable)?;
-        let status = response.status();
-        let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok());
-        let etag = etag.unwrap_or_default().to_owned();
-        let url = response.url().to_string();
-        let body = response.bytes().await.map_err(unreachable)?.to_vec();
-        if status.is_success() {
-            return Ok(Answer { url, etag, body });
-        }
-        Err(Failure::Problem(Box::new(problem(status, &body))))
+    /// A request that changes something. It has a name of its own, under which it is not done twice, however often it
+    /// is sent.
+    fn change(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, path).header(IDEMPOTENCY_KEY, fresh_key())
     }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Answer, Failure> {
+        self.repeat(async || Ok(request.try_clone())).await
+    }
+
+    /// Sends a request until it is answered, or it is not worth trying any more. What was done, and is not to be
+    /// answered any more, is looked at.
+    async fn repeat(
+        &self,
+        make: impl AsyncFn() -> Result<Option<RequestBuilder>, Failure>,
+    ) -> Result<Answer, Failure> {
+        let mut waits = WAITS.iter();
+        loop {
+            let Some(request) = make().await? else {
+                return Err(Failure::process("cannot send", "a request has no body any more"));
+            };
+            let heard = self.hear(request).await;
+            let wait = heard.wait(waits.next().copied());
+            match (wait, heard) {
+                (Some(wait), _) => tokio::time::sleep(wait).await,
+                (None, Heard::Nothing(source)) => {
+                    return Err(Failure::Unreachable {
+                        url: self.base.clone(),
+                        source,
+                    });
+                }
+                (None, Heard::Answer { status, answer, .. }) if status.is_success() => return Ok(answer),
+                (
+                    None,
+                    Heard::Answer {
+                        status,
+                        answer,
+                        place,
+                        ..
+                    },
+                ) => {
+                    let (Some(place), StatusCode::SEE_OTHER) = (place, status) else {
+                        return Err(Failure::Problem(Box::new(problem(status, &answer.body))));
+                    };
+                    let known = THINGS.iter().any(|thing| place.contains(thing));
+                    if !known || !place.starts_with('/') {
+                        return Err(Failure::Problem(Box::new(problem(status, &answer.body))));
+                    }
+                    return Box::pin(self.get(&place)).await;
+                }
+            }
+        }
+    }
+
+    async fn hear(&self, request: RequestBuilder) -> Heard {
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return Heard::Nothing(error),
+        };
+        let status = response.status();
+        let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let etag = text(ETAG).unwrap_or_default().to_owned();
+        let place = text(LOCATION).map(str::to_owned);
+        let retry_after = text(RETRY_AFTER).and_then(|seconds| seconds.parse().ok());
+        let url = response.url().to_string();
+        match response.bytes().await {
+            Ok(body) => Heard::Answer {
+                status,
+                place,
+                retry_after: retry_after.map(Duration::from_secs),
+                answer: Answer {
+                    url,
+                    etag,
+                    body: body.to_vec(),
+                },
+            },
+            Err(error) => Heard::Nothing(error),
+        }
+    }
+}
+
+/// What came of sending a request.
+enum Heard {
+    /// No answer, or only a part of one.
+    Nothing(reqwest::Error),
+    /// An answer.
+    Answer {
+        status: StatusCode,
+        place: Option<String>,
+        retry_after: Option<Duration>,
+        answer: Answer,
+    },
+}
+
+impl Heard {
+    /// How long to wait before it is sent again, where this is how long one waits unless one is told; `None` if it is
+    /// not worth it.
+    fn wait(&self, wait: Option<Duration>) -> Option<Duration> {
+        let wait = wait?;
+        match self {
+            // Whoever waited that long has waited long enough.
+            Self::Nothing(error) => (!error.is_timeout() && !error.is_builder()).then_some(wait),
+            Self::Answer {
+                status, retry_after, ..
+            } => match (status.as_u16(), retry_after) {
+                (502 | 504, told) => Some(told.unwrap_or(wait).min(WAIT_MAX)),
+                // Of these, some mean what they say: they are sent again if they say when.
+                (409 | 503, Some(told)) => Some((*told).min(WAIT_MAX)),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// A name that no request had before: a random UUID.
+fn fresh_key() -> String {
+    let mut bytes = [0; 16];
+    // Without random numbers all requests had one name, and were refused as other ones: none is done twice.
+    let _ = getrandom::fill(&mut bytes);
+    let [a, b, c, d, e, f, version, g, variant, rest @ ..] = bytes;
+    let head = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+    let (version, variant) = ((version & 0x0f) | 0x40, (variant & 0x3f) | 0x80);
+    let tail = rest.iter().fold(0, |tail, byte| (tail << 8) | u64::from(*byte));
+    let (first, second) = (head >> 16, head & 0xffff);
+    format!(
+        "{first:08x}-{second:04x}-{version:02x}{g:02x}-{variant:02x}{:02x}-{:012x}",
+        tail >> 48,
+        tail & 0xffff_ffff_ffff
+    )
 }
 
 fn problem(status: StatusCode, body: &[u8]) -> Problem {
@@ -197,4 +330,57 @@ impl Answer {
 #[derive(serde::Deserialize)]
 struct Items<T> {
     items: Vec<T>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn answered(status: u16, retry_after: Option<u64>) -> Heard {
+        Heard::Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            place: None,
+            retry_after: retry_after.map(Duration::from_secs),
+            answer: Answer {
+                url: String::new(),
+                etag: String::new(),
+                body: Vec::new(),
+            },
+        }
+    }
+
+    #[test]
+    fn f29_what_may_be_over_soon_is_sent_again() {
+        let (usual, told, most) = (Some(WAITS[0]), Some(Duration::from_secs(2)), Some(WAIT_MAX));
+        for (status, retry_after, expected) in [
+            (502, None, usual),
+            (504, Some(2), told),
+            (503, Some(2), told),
+            (503, Some(3600), most),
+            (409, Some(2), told),
+            // These mean what they say.
+            (503, None, None),
+            (409, None, None),
+            (429, Some(2), None),
+            (200, None, None),
+            (500, None, None),
+        ] {
+            let wait = answered(status, retry_after).wait(usual);
+            assert_eq!(wait, expected, "{status} {retry_after:?}");
+        }
+        assert_eq!(answered(502, None).wait(None), None, "not for ever");
+    }
+
+    #[test]
+    fn f29_every_change_has_a_name_of_its_own() {
+        let keys: BTreeSet<String> = (0..1000).map(|_| fresh_key()).collect();
+        assert_eq!(keys.len(), 1000);
+        for key in keys {
+            let parts: Vec<usize> = key.split('-').map(str::len).collect();
+            assert_eq!(parts, [8, 4, 4, 4, 12], "{key}");
+            assert_eq!(&key[14..15], "4", "{key}");
+            assert!("89ab".contains(&key[19..20]), "{key}");
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! for no permission cannot reach it, and the compiler says so.
 
 use crate::http::problem::{Kind, Problem};
+use crate::http::repeats::{Asked, asked};
 use crate::publications::Publications;
 use crate::telemetry::HttpMetrics;
 use actix_web::dev::Payload;
@@ -14,7 +15,7 @@ use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use tidegate_actors::control::{ControlPlane, Health};
 use tidegate_model::access::{Author, Permission, Role, Token};
-use tidegate_model::key::EnvironmentKey;
+use tidegate_model::key::{EnvironmentKey, TokenName};
 use tidegate_model::snapshot::Digest;
 use tidegate_replica::publication::Publication;
 
@@ -143,6 +144,29 @@ struct Caller {
     control: ControlPlane,
     publications: Publications,
     token: Token,
+    asked: Option<Asked>,
+}
+
+/// Somebody who may ask again.
+pub(crate) struct Repeater {
+    /// The control plane.
+    pub(crate) control: ControlPlane,
+    /// Whose keys they are.
+    pub(crate) token: TokenName,
+    /// What answers are sealed with.
+    pub(crate) secret: String,
+}
+
+impl Repeater {
+    /// The holder of the token that the request carries, if it carries one that works.
+    pub(crate) fn of(request: &HttpRequest) -> Option<Self> {
+        let Caller { control, token, .. } = Caller::of(request).ok()?;
+        Some(Self {
+            control,
+            token: token.name,
+            secret: bearer(request).ok()?.to_owned(),
+        })
+    }
 }
 
 impl<P> Allowed<P> {
@@ -233,6 +257,7 @@ impl Caller {
             control,
             publications,
             token,
+            asked: asked(request),
         })
     }
 
@@ -240,6 +265,7 @@ impl Caller {
         Author::Token {
             name: self.token.name.clone(),
             role: self.token.role,
+            through: self.asked.as_ref().map(Asked::through).unwrap_or_default(),
         }
     }
 

@@ -10,6 +10,7 @@ use tidegate_model::access::Author;
 use tidegate_model::change::{Change, EntityRef, Entry, Record};
 use tidegate_model::invalid::Violation;
 use tidegate_model::key::Revision;
+use tidegate_model::request::RequestKey;
 
 /// How many records a page has when the caller does not say.
 const PAGE_RECORDS: usize = 100;
@@ -41,6 +42,10 @@ pub(crate) struct AuditRecord {
     /// Why, in one line.
     #[serde(skip_serializing_if = "Option::is_none")]
     because: Option<String>,
+    /// What the caller's `Idempotency-Key` was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    request: Option<RequestKey>,
     /// What. Never empty.
     entries: Vec<AuditEntry>,
 }
@@ -65,6 +70,7 @@ impl From<Record> for AuditRecord {
             at: record.at,
             by: record.by,
             because: record.because.map(|because| because.to_string()),
+            request: record.request.map(|request| request.key),
             entries: record.entries.into_iter().map(AuditEntry::from).collect(),
         }
     }
@@ -137,6 +143,7 @@ mod tests {
             at: Timestamp::default(),
             by: Author::Tidegate,
             because: None,
+            request: None,
             entries: Vec::new(),
         }
     }

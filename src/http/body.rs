@@ -118,8 +118,16 @@ fn malformed_at(path: &str, error: &serde_json::Error) -> Problem {
     )
 }
 
-async fn read(request: HttpRequest, mut payload: Payload, known: &[&str]) -> Result<Bytes, Problem> {
+async fn read(request: HttpRequest, payload: Payload, known: &[&str]) -> Result<Bytes, Problem> {
     check_media_type(&request, known)?;
+    read_whole(&request, payload).await
+}
+
+/// A body, whatever it is of.
+///
+/// # Errors
+/// When it is too large, too slow, or breaks off.
+pub(crate) async fn read_whole(request: &HttpRequest, mut payload: Payload) -> Result<Bytes, Problem> {
     let too_large = || {
         Problem::new(
             Kind::BodyTooLarge,

@@ -2,6 +2,7 @@
 
 use crate::http::access::{Who, names};
 use crate::http::problem::Problem;
+use crate::http::repeats::is_repeatable;
 use crate::http::routes::{Annotations, Route, table};
 use actix_web::http::Method;
 use utoipa::OpenApi as _;
@@ -103,6 +104,9 @@ fn complete(operation: &mut Operation, route: &Route) {
         add(operation, "413", "The body has more than 1 MiB.");
         add(operation, "415", "The body is of another media type.");
     }
+    if is_repeatable(&route.method, route.path) {
+        repeatable(operation);
+    }
     add(operation, "default", "Any other problem.");
     for (status, response) in &mut operation.responses.responses {
         let is_problem = status.starts_with(['4', '5']) || status == "default";
@@ -127,6 +131,43 @@ const SEGMENTS: &[(&str, &str)] = &[
     ),
     ("file", "The file; empty for the page itself."),
 ];
+
+/// What every change takes and may answer.
+fn repeatable(operation: &mut Operation) {
+    let parameter = ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "1 to 255 visible characters, for example a fresh UUID. Within 24 hours the same request with the same key \
+             is not done again, and is answered as it was, byte for byte.",
+        ))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build();
+    let parameters = operation.parameters.get_or_insert_default();
+    parameters.push(parameter.into());
+    let done = ResponseBuilder::new()
+        .description("It was done before, and its answer is not kept; `Location` says where to look.")
+        .content(
+            "application/json",
+            ContentBuilder::new()
+                .schema(Some(Ref::from_schema_name("Told")))
+                .build(),
+        )
+        .build();
+    let responses = &mut operation.responses.responses;
+    responses.insert("303".to_owned(), RefOr::T(done));
+    add(
+        operation,
+        "409",
+        "The same request is under way, or the state stands in the way.",
+    );
+    add(
+        operation,
+        "422",
+        "The key stands for another request, or what the body says breaks rules.",
+    );
+}
 
 fn add(operation: &mut Operation, status: &str, description: &str) {
     let responses = &mut operation.responses.responses;

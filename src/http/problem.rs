@@ -13,6 +13,7 @@ use tidegate_decide::refusal::Refusal;
 use tidegate_model::invalid::Violation;
 use tidegate_model::key::Revision;
 use tidegate_model::policy::diagnostic::Diagnostic;
+use tidegate_model::request::RequestKey;
 use utoipa::openapi::{RefOr, schema::Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -62,6 +63,8 @@ kinds! {
     RequestTimeout: REQUEST_TIMEOUT, "request-timeout", "The body did not arrive in time";
     /// What was asked does not fit the state as it is now.
     Conflict: CONFLICT, "conflict", "The state stands in the way";
+    /// The same request is being done.
+    UnderWay: CONFLICT, "under-way", "The same request is under way";
     /// It was changed since the caller read it.
     StaleRevision: PRECONDITION_FAILED, "stale-revision", "It was changed meanwhile";
     /// The body is larger than any route reads.
@@ -72,6 +75,8 @@ kinds! {
     Invalid: UNPROCESSABLE_ENTITY, "invalid", "What the body says breaks rules";
     /// A policy's text has mistakes.
     InvalidPolicy: UNPROCESSABLE_ENTITY, "invalid-policy", "The policy has mistakes";
+    /// A key that stands for another request.
+    OtherRequest: UNPROCESSABLE_ENTITY, "other-request", "The key stands for another request";
     /// An existing thing is to be changed without a word about which revision of it was read.
     PreconditionRequired: PRECONDITION_REQUIRED, "precondition-required", "The revision is needed";
     /// Too much at once.
@@ -177,6 +182,22 @@ impl Problem {
         let mut problem = Self::new(Kind::Incident, detail);
         problem.0.incident = Some(incident);
         problem
+    }
+
+    /// The same request is being done at this moment.
+    pub(crate) fn under_way() -> Self {
+        let detail = "a request with the same Idempotency-Key is being done; repeat it in 1 s for its answer";
+        let mut problem = Self::new(Kind::UnderWay, detail);
+        problem.0.retry_after_seconds = Some(1);
+        problem
+    }
+
+    /// The key was used for something else.
+    pub(crate) fn other_request(key: &RequestKey) -> Self {
+        let rule = "within 24 hours a key stands for one request: one method, path and body";
+        let fix = "send a fresh key with a new request, and the request unchanged when you repeat it";
+        let violation = Violation::new("Idempotency-Key", key, rule, fix);
+        Self::violating(Kind::OtherRequest, vec![violation])
     }
 
     /// The route has these methods, not the one that was used.

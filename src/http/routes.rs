@@ -6,6 +6,7 @@
 use crate::http::access::{Guard, Who};
 use crate::http::observe::observe;
 use crate::http::problem::{Kind, Problem};
+use crate::http::repeats::{Told, repeatable};
 use crate::http::{
     access_tokens, alerts, audit, docs, drills, environments, flags, freezes, health, histories, keys, lists,
     policies, rollouts, segments, snapshots,
@@ -58,7 +59,7 @@ macro_rules! routes {
 
         /// What the routes' own annotations say of them.
         #[derive(utoipa::OpenApi)]
-        #[openapi(paths($($room::$verb),*), components(schemas(Problem)))]
+        #[openapi(paths($($room::$verb),*), components(schemas(Problem, Told)))]
         pub(crate) struct Annotations;
     };
 }
@@ -134,6 +135,7 @@ pub(crate) fn register(config: &mut web::ServiceConfig) {
         let methods: Vec<Method> = route.methods().collect();
         let resource = web::resource(route.path)
             .guard(fn_guard(move |context| methods.contains(&context.head().method)))
+            .wrap(from_fn(repeatable))
             .wrap(from_fn(observe))
             .route(route.answer);
         config.service(resource);

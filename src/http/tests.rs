@@ -9,6 +9,7 @@ mod freezes;
 mod histories;
 mod lists;
 mod nouns;
+mod repeats;
 mod rollouts;
 mod server;
 mod world;

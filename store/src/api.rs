@@ -38,11 +38,31 @@ pub trait Store: Send + Sync + 'static {
     /// The bytes of a list; `None` when there is none of this digest.
     async fn load_list(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError>;
 
+    /// Keeps an answer for whoever repeats the request that `name` stands for, in place of one that was kept before.
+    /// When this returns, it survives a power cut.
+    async fn keep_answer(&self, name: &Digest, kept: KeptAnswer) -> Result<(), StoreError>;
+
+    /// The answer that was kept under this name, if it is still there.
+    async fn load_answer(&self, name: &Digest) -> Result<Option<KeptAnswer>, StoreError>;
+
+    /// Forgets answers that were kept at `until` or before, and the oldest of more than `at_most`. Returns how many
+    /// are left.
+    async fn sweep_answers(&self, until: Timestamp, at_most: usize) -> Result<usize, StoreError>;
+
     /// The sequence of the newest record; 0 when there is none.
     fn head(&self) -> u64;
 
     /// Which life of the store this is: 1 for a new one.
     fn epoch(&self) -> u64;
+}
+
+/// An answer that is kept for whoever repeats the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAnswer {
+    /// When it was given, to the millisecond.
+    pub at: Timestamp,
+    /// What was answered. What it looks like is the caller's business.
+    pub bytes: Bytes,
 }
 
 /// Changes that are to become true together.

@@ -11,11 +11,12 @@
 
 pub mod sample;
 
-use crate::{CommitError, Expect, Proposal, Store, Stored, Write};
+use crate::{CommitError, Expect, KeptAnswer, Proposal, Store, Stored, Write};
 use bytes::Bytes;
 use sample::{flag, flag_ref, propose, save, segment, segment_ref, token, token_ref};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tidegate_model::Timestamp;
 use tidegate_model::change::{Change, EntityRef, EntityState, Kind};
 use tidegate_model::key::Revision;
 use tidegate_model::snapshot::Digest;
@@ -37,6 +38,7 @@ macro_rules! store_contract {
             lists_are_sorted_and_filtered,
             one_of_many_writers_wins_each_revision,
             a_list_is_there_once_it_was_put,
+            an_answer_is_there_until_it_is_swept,
         }
     };
     ($fresh:expr; $($behaviour:ident),* $(,)?) => {$(
@@ -393,5 +395,40 @@ pub async fn a_list_is_there_once_it_was_put(store: Arc<dyn Store>) {
         assert_eq!(store.load_list(&digest).await.unwrap(), Some(bytes));
     }
     // Lists are no changes.
+    assert_eq!((store.head(), listed(&*store).await), (0, BTreeMap::new()));
+}
+
+/// What was kept last is read back by its name, until it has had its time or younger ones are enough.
+pub async fn an_answer_is_there_until_it_is_swept(store: Arc<dyn Store>) {
+    let at = |second| Timestamp::from_timestamp(second, 0).unwrap();
+    let answer = |second, text: &str| KeptAnswer {
+        at: at(second),
+        bytes: Bytes::copy_from_slice(text.as_bytes()),
+    };
+    let names: Vec<Digest> = (0..4_u8).map(|number| Digest::of(&[number])).collect();
+    let first = names.first().unwrap();
+    assert_eq!(store.load_answer(first).await.unwrap(), None);
+    assert_eq!(store.sweep_answers(at(0), 10).await.unwrap(), 0);
+    store.keep_answer(first, answer(1, "before")).await.unwrap();
+    for (second, name) in (1..).zip(&names) {
+        store.keep_answer(name, answer(second, "after")).await.unwrap();
+    }
+    let left = async |until, at_most| {
+        let left = store.sweep_answers(at(until), at_most).await.unwrap();
+        let mut found = Vec::new();
+        for (second, name) in (1..).zip(&names) {
+            if let Some(kept) = store.load_answer(name).await.unwrap() {
+                assert_eq!(kept, answer(second, "after"));
+                found.push(second);
+            }
+        }
+        assert_eq!(found.len(), left);
+        found
+    };
+    assert_eq!(left(0, 10).await, [1, 2, 3, 4]);
+    assert_eq!(left(1, 10).await, [2, 3, 4], "what was kept then goes too");
+    assert_eq!(left(0, 2).await, [3, 4], "the oldest go first");
+    assert_eq!(left(3, 0).await, [0_i64; 0]);
+    // Answers are no changes.
     assert_eq!((store.head(), listed(&*store).await), (0, BTreeMap::new()));
 }

@@ -46,6 +46,7 @@ impl Draft {
         let record = Record {
             sequence: 0,
             at: proposal.at,
+            request: proposal.by.request().cloned(),
             by: proposal.by,
             because: proposal.because,
             basis: proposal.basis,

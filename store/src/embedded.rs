@@ -8,7 +8,8 @@ mod commit;
 mod live;
 mod open;
 
-use crate::api::{CommitError, Proposal, Store, StoreError, Stored};
+use crate::answers::AnswerFolder;
+use crate::api::{CommitError, KeptAnswer, Proposal, Store, StoreError, Stored};
 use crate::draft::Draft;
 use crate::journal::Reader;
 use crate::lists::ListFolder;
@@ -21,6 +22,7 @@ pub(crate) use open::fold;
 pub use open::{OpenReport, Settings, ViewReport};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tidegate_model::Timestamp;
 use tidegate_model::change::{EntityRef, Kind, Record};
 use tidegate_model::key::EnvironmentKey;
 use tidegate_model::snapshot::Digest;
@@ -36,6 +38,7 @@ pub struct EmbeddedStore {
     live: Arc<Live>,
     journal: PathBuf,
     lists: Arc<ListFolder>,
+    answers: Arc<AnswerFolder>,
     epoch: u64,
 }
 
@@ -120,6 +123,21 @@ impl Store for EmbeddedStore {
     async fn load_list(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
         let (lists, digest) = (Arc::clone(&self.lists), digest.clone());
         on_disk("reading a list", move || lists.load(&digest)).await
+    }
+
+    async fn keep_answer(&self, name: &Digest, kept: KeptAnswer) -> Result<(), StoreError> {
+        let (answers, name) = (Arc::clone(&self.answers), name.clone());
+        on_disk("writing an answer", move || answers.keep(&name, &kept)).await
+    }
+
+    async fn load_answer(&self, name: &Digest) -> Result<Option<KeptAnswer>, StoreError> {
+        let (answers, name) = (Arc::clone(&self.answers), name.clone());
+        on_disk("reading an answer", move || answers.load(&name)).await
+    }
+
+    async fn sweep_answers(&self, until: Timestamp, at_most: usize) -> Result<usize, StoreError> {
+        let answers = Arc::clone(&self.answers);
+        on_disk("sweeping answers", move || answers.sweep(until, at_most)).await
     }
 
     fn head(&self) -> u64 {

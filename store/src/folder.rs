@@ -74,6 +74,23 @@ pub(crate) fn sync(folder: &Path) -> Result<(), StoreError> {
     handle.sync_all().map_err(StoreError::io("syncing", folder))
 }
 
+/// What the name of a file that is being written ends with.
+pub(crate) const UNFINISHED: &str = "unfinished";
+
+/// Puts a file into a folder, which is made if need be: whole or not at all, whatever happens meanwhile. `number`
+/// keeps two writers of one file apart. The folder is still to be synced.
+pub(crate) fn put_file(folder: &Path, name: &str, number: u64, bytes: &[u8]) -> Result<(), StoreError> {
+    fs::create_dir_all(folder).map_err(StoreError::io("making", folder))?;
+    let fresh = folder.join(format!("{name}.{number}.{UNFINISHED}"));
+    File::create(&fresh)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .map_err(StoreError::io("writing", &fresh))?;
+    fs::rename(&fresh, folder.join(name)).map_err(StoreError::io("renaming", &fresh))
+}
+
 /// Whether there is a store at `root` at all; an error if it is one that this version cannot read.
 pub(crate) fn check_format(root: &Path) -> Result<bool, StoreError> {
     let path = root.join("FORMAT");

@@ -10,6 +10,7 @@ mod table;
 
 mod memory;
 
+mod answers;
 mod folder;
 mod journal;
 mod lists;
@@ -21,7 +22,7 @@ mod verify;
 #[cfg(feature = "contract")]
 pub mod contract;
 
-pub use api::{CommitError, Expect, Proposal, Store, StoreError, Stored, Write};
+pub use api::{CommitError, Expect, KeptAnswer, Proposal, Store, StoreError, Stored, Write};
 pub use embedded::{EmbeddedStore, OpenReport, Settings, StoreStats, ViewReport};
 pub use journal::{Chain, Torn};
 pub use memory::MemoryStore;

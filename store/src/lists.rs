@@ -5,20 +5,17 @@
 //! cut leaves at most one that nothing names.
 
 use crate::api::StoreError;
-use crate::folder::sync;
+use crate::folder::{UNFINISHED, put_file, sync};
 use crate::table::Table;
 use bytes::Bytes;
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tidegate_model::change::EntityState;
 use tidegate_model::snapshot::Digest;
-
-/// What the name of a file that is being written ends with.
-const UNFINISHED: &str = "unfinished";
 
 /// The folder of all lists.
 #[derive(Debug)]
@@ -47,19 +44,10 @@ impl ListFolder {
     /// Keeps the bytes. When this returns, they survive a power cut.
     pub(crate) fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
         let digest = Digest::of(bytes);
-        let path = self.path(&digest);
         // A damaged file is written again.
         if !matches!(self.load(&digest), Ok(Some(_))) {
-            fs::create_dir_all(&self.folder).map_err(StoreError::io("making", &self.folder))?;
             let number = self.writes.fetch_add(1, Ordering::Relaxed);
-            let fresh = self.folder.join(format!("{digest}.{number}.{UNFINISHED}"));
-            File::create(&fresh)
-                .and_then(|mut file| {
-                    file.write_all(bytes)?;
-                    file.sync_all()
-                })
-                .map_err(StoreError::io("writing", &fresh))?;
-            fs::rename(&fresh, &path).map_err(StoreError::io("renaming", &fresh))?;
+            put_file(&self.folder, digest.as_str(), number, bytes)?;
         }
         // Even if the file was there: who put it may have been cut off before this.
         sync(&self.folder)?;

@@ -1,12 +1,14 @@
 //! A store for tests: the same behaviour, and nothing survives.
 
-use crate::api::{CommitError, Proposal, Store, StoreError, Stored};
+use crate::answers::leaving;
+use crate::api::{CommitError, KeptAnswer, Proposal, Store, StoreError, Stored};
 use crate::draft::Draft;
 use crate::table::{Slots, Table};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use tidegate_model::Timestamp;
 use tidegate_model::change::{EntityRef, Kind, Record};
 use tidegate_model::key::EnvironmentKey;
 use tidegate_model::snapshot::Digest;
@@ -22,6 +24,7 @@ struct Truth {
     table: Table,
     records: Vec<Record>,
     lists: BTreeMap<Digest, Bytes>,
+    answers: BTreeMap<Digest, KeptAnswer>,
 }
 
 impl MemoryStore {
@@ -74,6 +77,25 @@ impl Store for MemoryStore {
 
     async fn load_list(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
         Ok(self.read().lists.get(digest).cloned())
+    }
+
+    async fn keep_answer(&self, name: &Digest, kept: KeptAnswer) -> Result<(), StoreError> {
+        let mut truth = self.truth.write().unwrap_or_else(PoisonError::into_inner);
+        truth.answers.insert(name.clone(), kept);
+        Ok(())
+    }
+
+    async fn load_answer(&self, name: &Digest) -> Result<Option<KeptAnswer>, StoreError> {
+        Ok(self.read().answers.get(name).cloned())
+    }
+
+    async fn sweep_answers(&self, until: Timestamp, at_most: usize) -> Result<usize, StoreError> {
+        let mut truth = self.truth.write().unwrap_or_else(PoisonError::into_inner);
+        let all = truth.answers.iter().map(|(name, kept)| (kept.at, name.clone()));
+        for name in leaving(all.collect(), until, at_most) {
+            truth.answers.remove(&name);
+        }
+        Ok(truth.answers.len())
     }
 
     fn head(&self) -> u64 {

@@ -20,6 +20,7 @@ mod exporter;
 mod flagd;
 mod lints;
 mod lists;
+mod lost_answers;
 mod plane;
 mod policies;
 mod policy_tools;

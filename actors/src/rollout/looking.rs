@@ -5,6 +5,7 @@ use crate::poller::{Measured, measure};
 use crate::shell::Shell;
 use actix::prelude::*;
 use std::sync::Arc;
+use tidegate_decide::due::spread;
 use tidegate_decide::judge::{judge, kept, scored, standing, test_before};
 use tidegate_decide::rollout::Observed;
 use tidegate_model::Timestamp;
@@ -93,6 +94,17 @@ impl Looked {
 }
 
 impl RolloutActor {
+    /// The actor of a rollout that was there before this process: it looks when it is its turn, not at once with all
+    /// others.
+    pub(crate) fn resumed(mut self) -> Self {
+        let now = self.shell.clock.now();
+        self.observed.asked = spread(&self.rollout.start.plan, &self.entity, now);
+        if let Some(shadow) = &self.rollout.shadow {
+            self.watching.observed.asked = spread(&shadow.rollout.start.plan, &self.entity, now);
+        }
+        self
+    }
+
     /// Asks the sources of these rules, each on its own: a slow one does not delay a quick one.
     pub(super) fn measure(&self, rules: &[RuleName], now: Timestamp, ctx: &mut Context<Self>) {
         for name in rules {

@@ -31,7 +31,7 @@ struct ShadowLooked(Looked);
 /// What a shadow knows of the world, and when it looks again.
 #[derive(Default)]
 pub(super) struct Watching {
-    observed: Observed,
+    pub(super) observed: Observed,
     /// What its records keep.
     ledger: Ledger,
     wake: Option<SpawnHandle>,

@@ -23,10 +23,7 @@ async fn world() -> World {
 impl World {
     async fn save_policy(&self, text: String, name: &str, role: Role) {
         let policy = PolicyName::new("hourly").unwrap();
-        let by = Author::Token {
-            name: TokenName::new(name).unwrap(),
-            role,
-        };
+        let by = Author::token(TokenName::new(name).unwrap(), role);
         let saved = self
             .control
             .save_policy(&self.environment, &policy, text, Expect::Any, by);
@@ -39,10 +36,7 @@ impl World {
             plan: None,
         };
         let role = Role::Approver;
-        let by = Author::Token {
-            name: TokenName::new(name).unwrap(),
-            role,
-        };
+        let by = Author::token(TokenName::new(name).unwrap(), role);
         self.control
             .command_rollout(&self.environment, id, command, Expect::Any, by, role)
             .await
@@ -150,10 +144,7 @@ async fn f17_another_plan_is_followed_at_once_or_by_approval() {
             .any(|text| text.contains("threshold 0.01 -> 0.5 (looser)"))
     );
     let approve = async |name: &str| {
-        let by = Author::Token {
-            name: TokenName::new(name).unwrap(),
-            role: Role::Approver,
-        };
+        let by = Author::token(TokenName::new(name).unwrap(), Role::Approver);
         let command = RolloutCommand::ApprovePlan {
             plan: proposal.plan_digest.clone(),
         };

@@ -11,7 +11,7 @@ use tidegate_model::change::{Change, EntityRef, Kind};
 use tidegate_model::key::Revision;
 use tidegate_model::rollout::{Ending, Rollout, RolloutChange};
 use tidegate_model::snapshot::Digest;
-use tidegate_store::{CommitError, Proposal, StoreError, Stored};
+use tidegate_store::{CommitError, KeptAnswer, Proposal, StoreError, Stored};
 
 /// A store that takes nothing more once it is told to.
 #[derive(Default)]
@@ -55,6 +55,18 @@ impl Store for Refusing {
 
     async fn load_list(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
         self.inner.load_list(digest).await
+    }
+
+    async fn keep_answer(&self, name: &Digest, kept: KeptAnswer) -> Result<(), StoreError> {
+        self.inner.keep_answer(name, kept).await
+    }
+
+    async fn load_answer(&self, name: &Digest) -> Result<Option<KeptAnswer>, StoreError> {
+        self.inner.load_answer(name).await
+    }
+
+    async fn sweep_answers(&self, until: Timestamp, at_most: usize) -> Result<usize, StoreError> {
+        self.inner.sweep_answers(until, at_most).await
     }
 
     fn head(&self) -> u64 {

@@ -27,10 +27,7 @@ fn every_kind() -> String {
 
 impl World {
     async fn command_by(&self, id: &RolloutId, name: &str, role: Role, command: RolloutCommand) {
-        let by = Author::Token {
-            name: TokenName::new(name).unwrap(),
-            role,
-        };
+        let by = Author::token(TokenName::new(name).unwrap(), role);
         let commanded = self
             .control
             .command_rollout(&self.environment, id, command, Expect::Any, by, role);

@@ -45,10 +45,7 @@ async fn told() -> (World, RolloutId) {
     };
     world.command(&id, resume).await.unwrap();
     world.advance(minutes(20)).await;
-    let by = Author::Token {
-        name: TokenName::new("carol").unwrap(),
-        role: Role::Approver,
-    };
+    let by = Author::token(TokenName::new("carol").unwrap(), Role::Approver);
     let stage = tidegate_model::key::StageName::new("half").unwrap();
     let approve = RolloutCommand::Approve { stage, plan: None };
     let approved =

@@ -2,6 +2,7 @@
 
 use crate::Timestamp;
 use crate::key::{EnvironmentKey, TokenName};
+use crate::request::Through;
 use crate::snapshot::Digest;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -157,6 +158,9 @@ pub enum Author {
         name: TokenName,
         /// Its role.
         role: Role,
+        /// The request that it acts through.
+        #[serde(skip)]
+        through: Through,
     },
     /// Tidegate itself, following a policy.
     Tidegate,
@@ -168,6 +172,15 @@ pub enum Author {
 }
 
 impl Author {
+    /// The holder of this token.
+    pub fn token(name: TokenName, role: Role) -> Self {
+        Self::Token {
+            name,
+            role,
+            through: Through::default(),
+        }
+    }
+
     /// Whether both are the same person: a token that was made anew with another role is still theirs.
     pub fn is_same_person(&self, other: &Self) -> bool {
         match (self, other) {
@@ -180,7 +193,7 @@ impl Author {
 impl fmt::Display for Author {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Token { name, role } => write!(f, "{name} ({role})"),
+            Self::Token { name, role, .. } => write!(f, "{name} ({role})"),
             Self::Tidegate => f.write_str("tidegate"),
             Self::PolicyFile { file } => write!(f, "policy file {file}"),
         }

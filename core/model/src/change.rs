@@ -13,6 +13,7 @@ use crate::key::{
     VariationKey,
 };
 use crate::policy::Policy;
+use crate::request::RequestMark;
 use crate::rollout::{FoldError, Rollout, RolloutChange};
 use crate::segment::Segment;
 use serde::{Deserialize, Serialize};
@@ -315,6 +316,9 @@ pub struct Record {
     /// On what: for decisions of rollouts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basis: Option<Box<Basis>>,
+    /// Through which request, if its caller gave it a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestMark>,
     /// What. Never empty.
     pub entries: Vec<Entry>,
 }

@@ -104,7 +104,7 @@ impl Setting {
 /// When that is no name.
 pub fn person(name: &str, role: Role) -> Result<Author, Invalid> {
     let name = TokenName::new(name).map_err(Invalid::from)?;
-    Ok(Author::Token { name, role })
+    Ok(Author::token(name, role))
 }
 
 /// A flag that has what the rollout needs, and serves what it returns to.

@@ -114,6 +114,7 @@ impl Told {
                 at: taken.at,
                 by: author(taken, sequence),
                 because: Some(taken.step.because.clone()),
+                request: None,
                 basis: Some(
                     ledger
                         .basis(&taken.observed, &Cause::of(&taken.input))
@@ -141,10 +142,7 @@ impl Told {
 fn author(taken: &Taken, sequence: u64) -> Author {
     match &taken.input {
         Input::Command { by, .. } => by.clone(),
-        _ if sequence == 1 => Author::Token {
-            name: TokenName::new("alice").expect("a name"),
-            role: Role::Operator,
-        },
+        _ if sequence == 1 => Author::token(TokenName::new("alice").expect("a name"), Role::Operator),
         _ => Author::Tidegate,
     }
 }

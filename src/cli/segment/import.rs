@@ -76,10 +76,14 @@ pub(super) async fn run(client: &Client, screen: Screen, import: Import) -> Resu
     });
     let list = format!("{segment}/list{}", query.unwrap_or_default());
     let seen = client.find(&segment).await?;
-    let (source, bytes) = open(&import.file).await?;
-    let bar = bar(bytes);
-    let body = reqwest::Body::wrap_stream(pieces(source, bar.clone()));
-    let answer = client.upload(&list, media_type, body, seen.as_ref()).await;
+    let source = Source::of(import.file).await?;
+    let bar = bar(source.bytes);
+    let body = async || {
+        bar.reset();
+        let pieces = pieces(source.open().await?, bar.clone());
+        Ok(reqwest::Body::wrap_stream(pieces))
+    };
+    let answer = client.upload(&list, media_type, seen.as_ref(), body).await;
     bar.finish_and_clear();
     let answer = answer?;
     screen.show(&answer.json()?, || Ok(told(&answer.read()?)))
@@ -114,25 +118,54 @@ fn format(import: &Import) -> Result<Format, Failure> {
     })
 }
 
-/// The file, and its size in bytes.
-async fn open(file: &Path) -> Result<(Box<dyn AsyncRead + Send + Unpin>, u64), Failure> {
-    let unreadable = |error: io::Error| {
-        Failure::input(
-            file.display(),
-            format!("cannot be read: {error}"),
-            "check the path",
-        )
-    };
-    if file == Path::new("-") {
-        let mut text = Vec::new();
-        let mut input = io::stdin().lock().take(FILE_BYTES_MAX + 1);
-        input.read_to_end(&mut text).map_err(unreadable)?;
-        let bytes = text.len() as u64;
-        return Ok((Box::new(Cursor::new(text)), bytes));
+/// What is imported.
+struct Source {
+    file: PathBuf,
+    /// What came over standard input, which comes once.
+    input: Option<bytes::Bytes>,
+    /// Its size in bytes.
+    bytes: u64,
+}
+
+impl Source {
+    async fn of(file: PathBuf) -> Result<Self, Failure> {
+        if file == Path::new("-") {
+            let mut text = Vec::new();
+            let mut input = io::stdin().lock().take(FILE_BYTES_MAX + 1);
+            input
+                .read_to_end(&mut text)
+                .map_err(|error| unreadable(&file, &error))?;
+            return Ok(Self {
+                file,
+                bytes: text.len() as u64,
+                input: Some(text.into()),
+            });
+        }
+        let about = tokio::fs::metadata(&file).await;
+        let bytes = about.map_err(|error| unreadable(&file, &error))?.len();
+        Ok(Self {
+            file,
+            input: None,
+            bytes,
+        })
     }
-    let opened = File::open(file).await.map_err(unreadable)?;
-    let bytes = opened.metadata().await.map_err(unreadable)?.len();
-    Ok((Box::new(opened), bytes))
+
+    /// From its beginning.
+    async fn open(&self) -> Result<Box<dyn AsyncRead + Send + Unpin>, Failure> {
+        if let Some(input) = &self.input {
+            return Ok(Box::new(Cursor::new(input.clone())));
+        }
+        let opened = File::open(&self.file).await;
+        Ok(Box::new(opened.map_err(|error| unreadable(&self.file, &error))?))
+    }
+}
+
+fn unreadable(file: &Path, error: &io::Error) -> Failure {
+    Failure::input(
+        file.display(),
+        format!("cannot be read: {error}"),
+        "check the path",
+    )
 }
 
 /// Hidden where nobody looks: it draws on standard error, and only on a terminal.

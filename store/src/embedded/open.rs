@@ -3,6 +3,7 @@
 use super::EmbeddedStore;
 use super::commit::Committer;
 use super::live::{Live, Truth};
+use crate::answers::AnswerFolder;
 use crate::api::StoreError;
 use crate::folder::Folder;
 use crate::journal::{self, Appender, Chain, Place, Scan, Torn};
@@ -119,6 +120,8 @@ pub(super) fn open(root: &Path, settings: Settings) -> Result<(EmbeddedStore, Op
     if removed > 0 {
         tracing::info!(removed, "removed lists of units that no segment names");
     }
+    let answers = AnswerFolder::of(&folder.root);
+    answers.tidy()?;
     let truth = Truth {
         unsaved: table.newer_than(&view.table),
         table,
@@ -127,7 +130,7 @@ pub(super) fn open(root: &Path, settings: Settings) -> Result<(EmbeddedStore, Op
     };
     let rebuilt = matches!(report.view, ViewReport::Rebuilt { .. }).into();
     let live = Arc::new(Live::new(truth, scan.bytes, view.applied.sequence, rebuilt));
-    let store = start(folder, lists, settings, journal, live, view.sled)?;
+    let store = start(folder, (lists, answers), settings, journal, live, view.sled)?;
     Ok((store, report))
 }
 
@@ -199,7 +202,7 @@ fn rebuild(folder: &Folder, why: String) -> Result<(View, ViewReport), StoreErro
 
 fn start(
     folder: Folder,
-    lists: ListFolder,
+    (lists, answers): (ListFolder, AnswerFolder),
     settings: Settings,
     journal: Appender,
     live: Arc<Live>,
@@ -225,6 +228,7 @@ fn start(
         live: Arc::clone(&live),
         journal: folder.journal(),
         lists: Arc::new(lists),
+        answers: Arc::new(answers),
         epoch: folder.epoch,
     };
     let committer = Committer {

@@ -124,10 +124,7 @@ impl Guard {
             arguments: BTreeMap::new(),
             shadow: None,
         };
-        let by = Author::Token {
-            name: TokenName::new("sre").expect("a name"),
-            role: Role::Operator,
-        };
+        let by = Author::token(TokenName::new("sre").expect("a name"), Role::Operator);
         let environment = EnvironmentKey::new("production").expect("a key");
         let (_, step) = start(&request, &environment, &flag, &policy, None, &by, begun).expect("it starts");
         let changes = step.changes.into_iter().filter_map(|(_, change)| match change {
