@@ -11,6 +11,8 @@ const HEIGHT: f64 = 180.0;
 /// Room for the numbers on the left, and the times below.
 const LEFT: f64 = 70.0;
 const BELOW: f64 = 22.0;
+/// Room for half a point on the right.
+const RIGHT: f64 = 4.0;
 const ABOVE: f64 = 14.0;
 /// How much of the height is left free beyond the outermost values.
 const FREE: f64 = 0.08;
@@ -33,6 +35,11 @@ impl Scale {
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(lowest, highest), value| {
                 (lowest.min(value), highest.max(value))
             });
+        // Rates and shares are seen from zero, unless all that matters is far above it.
+        let lowest = match lowest > 0.0 && lowest <= highest / 2.0 {
+            true => 0.0,
+            false => lowest,
+        };
         let room = match highest - lowest {
             room if room > 0.0 => room,
             _ => highest.abs().max(1.0),
@@ -44,7 +51,7 @@ impl Scale {
         Self {
             from: report.started,
             seconds: seconds(report.started, last).max(1.0),
-            lowest: lowest - room * FREE,
+            lowest: if lowest == 0.0 { lowest } else { lowest - room * FREE },
             highest: highest + room * FREE,
         }
     }
@@ -52,7 +59,7 @@ impl Scale {
     /// Places have one digit behind the point: the same on every machine.
     fn x(&self, at: Timestamp) -> String {
         let share = (seconds(self.from, at) / self.seconds).clamp(0.0, 1.0);
-        format!("{:.1}", LEFT + share * (WIDTH - LEFT))
+        format!("{:.1}", LEFT + share * (WIDTH - LEFT - RIGHT))
     }
 
     fn y(&self, value: f64) -> String {
