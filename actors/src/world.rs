@@ -24,6 +24,7 @@ use tidegate_store::{Expect, MemoryStore, Store};
 
 mod alerts;
 mod approvals;
+mod crashing;
 mod edits;
 mod freezes;
 mod neighbours;
