@@ -38,6 +38,7 @@ mod trail;
 pub use drills::DrillView;
 pub use error::ControlError;
 pub(crate) use error::check_expected;
+pub(crate) use lists::check_list;
 
 /// The control plane. Every method may be called from any thread with a tokio runtime.
 ///

@@ -8,6 +8,7 @@ use actix::prelude::*;
 use std::sync::Arc;
 use tidegate_decide::definition;
 use tidegate_decide::environment::check_target;
+use tidegate_decide::staged::StageSegment;
 use tidegate_decide::start::StartRollout;
 use tidegate_model::access::Author;
 use tidegate_model::because::{Because, Decision};
@@ -15,9 +16,11 @@ use tidegate_model::catalog::Catalog;
 use tidegate_model::change::{Change, EntityRef, EntityState, Kind, PolicyState};
 use tidegate_model::environment::EnvironmentSettings;
 use tidegate_model::flag::{FlagDefinition, FlagState};
-use tidegate_model::key::{EnvironmentKey, FlagKey, PolicyName, Revision, RolloutId};
+use tidegate_model::key::{EnvironmentKey, FlagKey, PolicyName, Revision, RolloutId, SegmentKey};
+use tidegate_model::segment::SegmentState;
 use tidegate_store::{Expect, Proposal, Store, Write};
 
+mod ground;
 mod start;
 
 pub(crate) use start::{check_neighbours, check_segments, check_surroundings};
@@ -35,8 +38,16 @@ pub(crate) struct SaveFlag {
 #[derive(Message)]
 #[rtype(result = "Result<RolloutId, ControlError>")]
 pub(crate) struct Start {
-    pub(crate) request: StartRollout,
+    pub(crate) request: Wanted,
     pub(crate) by: Author,
+}
+
+/// What a person wants to open.
+pub(crate) enum Wanted {
+    /// A variation or a value of the flag.
+    Flag(StartRollout),
+    /// An edit of the segment that the flag guards, if the segment is still at this revision.
+    Segment(SegmentKey, StageSegment, Expect),
 }
 
 /// Keeps a flag's edits in order. Holds no state of its own: what is true is in the store, and a
@@ -205,8 +216,12 @@ pub(crate) async fn load_catalog(
                 EntityState::Flag(state) => {
                     catalog.flags.insert(state.flag.key().clone(), state.flag);
                 }
-                EntityState::Segment(segment) => {
-                    catalog.segments.insert(segment.key().clone(), segment);
+                EntityState::Segment(SegmentState { segment, staged }) => {
+                    let key = segment.key().clone();
+                    if let Some(staged) = staged {
+                        catalog.staged.insert(key.clone(), *staged);
+                    }
+                    catalog.segments.insert(key, segment);
                 }
                 _ => {}
             }

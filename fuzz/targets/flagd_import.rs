@@ -26,6 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
         bucketing: imported.bucketing.unwrap_or_default(),
         flags: imported.flags.into_iter().map(flag).collect(),
         segments: imported.segments.into_iter().map(segment).collect(),
+        staged: Vec::new(),
         drill: None,
     };
     let version = Version { epoch: 1, number: 1 };

@@ -34,6 +34,7 @@ fn offer(replica: &Replica, version: &str, flags: &[Value]) {
         bucketing: Bucketing::default(),
         flags: flags.iter().map(flag).collect(),
         segments: vec![],
+        staged: Vec::new(),
         drill: None,
     };
     let version = version.parse().expect("a version");

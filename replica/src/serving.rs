@@ -374,6 +374,7 @@ mod tests {
             bucketing: Bucketing::default(),
             flags: vec![],
             segments: vec![],
+            staged: Vec::new(),
             drill: None,
         };
         Snapshot::seal(&content, version.parse().unwrap(), Timestamp::default(), None).unwrap()
@@ -423,6 +424,40 @@ mod tests {
         let altered = serde_json::from_str(&text.replace("\"flags\":[]", "\"flags\": []")).unwrap();
         assert_eq!(offer(&serving, altered, &tallies).unwrap_err().cause(), "altered");
         assert_eq!(serving.version(), None);
+    }
+
+    /// The dead man's lease: whoever has a staged edit of a segment loses it with the rollout that guards it.
+    #[test]
+    fn shut_rollouts_shut_edits_of_segments_too() {
+        let (serving, tallies) = serving();
+        let content: SnapshotContent = serde_json::from_value(serde_json::json!({
+            "environment": "production",
+            "segments": [{"key": "beta", "included": ["ada"]}],
+            "staged": [{"definition": {"key": "beta", "included": ["bob"]}, "guard": "segment.beta",
+                "rollout": "segment.beta.1", "policy": "canary"}],
+            "flags": [{
+                "flag": {"key": "segment.beta", "type": "boolean", "fallback": {"variation": "before"},
+                    "variations": [{"key": "before", "value": false}, {"key": "after", "value": true}]},
+                "rollout": {"rollout": "segment.beta.1", "revision": 1, "candidate": "after", "safe": "before",
+                    "share": 100},
+            }],
+        }))
+        .unwrap();
+        let snapshot = Snapshot::seal(&content, "1.1".parse().unwrap(), Timestamp::default(), None).unwrap();
+        let served = serving
+            .compile(snapshot, &tallies, &ListShelf::new(None))
+            .unwrap();
+        let members = |served: &Served| {
+            ["ada", "bob"].map(|unit| {
+                let context = Context::of_unit(unit);
+                let prepared = served.compiled.prepare(&context, Timestamp::default());
+                served.compiled.in_segment("beta", &prepared)
+            })
+        };
+        let served = Arc::new(served);
+        assert_eq!(members(&served), [Some(false), Some(true)]);
+        let shut = served.shut(&tallies).unwrap().unwrap();
+        assert_eq!(members(&shut), [Some(true), Some(false)]);
     }
 
     #[test]

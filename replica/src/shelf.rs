@@ -191,6 +191,7 @@ mod tests {
             bucketing: tidegate_model::environment::Bucketing::default(),
             flags: vec![],
             segments: vec![],
+            staged: Vec::new(),
             drill: None,
         };
         let snapshot = Snapshot::seal(&content, version(number), Timestamp::default(), None).unwrap();

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use history::Format;
 use serde_json::json;
 use start::Start;
+pub(crate) use start::begun;
 use std::path::{Path, PathBuf};
 use tidegate_actors::view::RolloutView;
 use tidegate_model::Timestamp;

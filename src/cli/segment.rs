@@ -8,10 +8,12 @@ use clap::{Args, Subcommand};
 use import::Import;
 use serde::Deserialize;
 use serde_json::json;
+use stage::Stage;
 use tidegate_model::key::{Revision, SegmentKey};
-use tidegate_model::segment::{SegmentDefinition, SegmentStatus};
+use tidegate_model::segment::{SegmentDefinition, SegmentStatus, StagedSegment};
 
 mod import;
+mod stage;
 
 /// What to do about segments.
 #[derive(Debug, Args)]
@@ -43,6 +45,12 @@ enum Verb {
   tidegate segment import beta users.ndjson --column id
   psql -Atc 'select id from users' | tidegate segment import beta - --format csv")]
     Import(Import),
+    /// Open an edit of a segment step by step, guarded by a policy as a rollout is
+    #[command(after_help = "Example:
+  tidegate segment stage beta-users --file new.yaml --policy canary --watch
+
+Its rollout is one of the flag segment.KEY: 'tidegate rollout' watches and steers it like any.")]
+    Stage(Stage),
 }
 
 /// A segment, as the control plane shows it.
@@ -50,6 +58,8 @@ enum Verb {
 struct Shown {
     definition: SegmentDefinition,
     revision: Revision,
+    #[serde(default)]
+    staged: Option<StagedSegment>,
 }
 
 /// Does what the command line says.
@@ -66,6 +76,7 @@ pub(crate) async fn run(args: SegmentArgs) -> Result<(), Failure> {
             show(screen, &answer)
         }
         Verb::Import(import) => import::run(&client, screen, import).await,
+        Verb::Stage(stage) => stage::run(&client, screen, stage).await,
     }
 }
 
@@ -99,6 +110,21 @@ fn whole(screen: Screen, segment: &Shown) -> String {
         "{}  segment, {status}, revision {}",
         definition.key, segment.revision
     )];
+    lines.extend(says(definition));
+    if let Some(staged) = &segment.staged {
+        lines.push(format!(
+            "  being opened by {} (policy {})",
+            staged.rollout, staged.policy
+        ));
+        let inner = says(staged.definition.definition());
+        lines.extend(inner.into_iter().map(|line| format!("  {line}")));
+    }
+    format!("{}\n", lines.join("\n"))
+}
+
+/// What a definition says, line by line.
+fn says(definition: &SegmentDefinition) -> Vec<String> {
+    let mut lines = Vec::new();
     let mut line = |name: &str, text: String| lines.push(format!("  {name:<13} {text}"));
     if !definition.description.is_empty() {
         line("about", definition.description.clone());
@@ -123,7 +149,7 @@ fn whole(screen: Screen, segment: &Shown) -> String {
             line("", format!("{} when {}", part.weight, json!(part.when)));
         }
     }
-    format!("{}\n", lines.join("\n"))
+    lines
 }
 
 /// What decides who is in, in a few words.
@@ -180,6 +206,24 @@ mod tests {
   list          1000000 units, 0123456789ab
   score         at least 2
                 2.5 when {\"segment\":\"staff\"}
+"
+        );
+    }
+
+    #[test]
+    fn an_edit_that_is_being_opened_is_shown_below() {
+        let segment: Shown = serde_json::from_value(json!({
+            "definition": {"key": "beta", "included": ["ada"]}, "revision": 4,
+            "staged": {"definition": {"key": "beta", "included": ["ada", "bob"]}, "guard": "segment.beta",
+                "rollout": "segment.beta.1", "policy": "canary"},
+        }))
+        .unwrap();
+        assert_eq!(
+            whole(Screen::PIPE, &segment),
+            "beta  segment, active, revision 4
+  included      ada
+  being opened by segment.beta.1 (policy canary)
+    included      ada, bob
 "
         );
     }

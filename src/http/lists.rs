@@ -96,7 +96,7 @@ pub(super) async fn import(
     Ok(Entity {
         revision: saved.revision,
         shown: ImportView {
-            definition: saved.value.into(),
+            definition: saved.value.segment.into(),
             revision: saved.revision,
             import,
         },

@@ -16,7 +16,7 @@ use tidegate_decide::refusal::Refusal;
 use tidegate_decide::start::StartRollout;
 use tidegate_model::access::Permission;
 use tidegate_model::invalid::{Invalid, Violation};
-use tidegate_model::key::{PolicyName, RolloutId};
+use tidegate_model::key::{EnvironmentKey, PolicyName, RolloutId};
 use tidegate_model::rollout::RolloutCommand;
 
 impl From<RolloutView> for Entity<RolloutView> {
@@ -76,11 +76,16 @@ pub(super) async fn start(allowed: Allowed<OperateAccess>, body: JsonText) -> Re
         .control()
         .start_rollout(environment, request, allowed.author())
         .await?;
+    Ok(begun(environment, &rollout))
+}
+
+/// The answer to whoever began a rollout.
+pub(super) fn begun(environment: &EnvironmentKey, rollout: &RolloutView) -> HttpResponse {
     let place = format!("/api/v1/{environment}/rollouts/{}", rollout.id);
-    Ok(HttpResponse::Created()
+    HttpResponse::Created()
         .insert_header((header::LOCATION, place))
         .insert_header((header::ETAG, etag(rollout.revision)))
-        .json(rollout))
+        .json(rollout)
 }
 
 /// Tells a rollout what a person wants: pause, resume, approve, approve_plan, withdraw_plan, retreat, rollback,

@@ -74,6 +74,7 @@ routes! {
     GET    "/api/v1/{environment}/segments/{key}" => segments::read;
     PUT    "/api/v1/{environment}/segments/{key}" => segments::save;
     DELETE "/api/v1/{environment}/segments/{key}" => segments::delete;
+    POST   "/api/v1/{environment}/segments/{key}/staged" => segments::stage;
     PUT    "/api/v1/{environment}/segments/{key}/list" => lists::import;
     GET    "/api/v1/{environment}/lists/{digest}" => lists::fetch;
 

@@ -1,17 +1,20 @@
 //! Segments over HTTP.
 
-use crate::http::access::{Allowed, EditAccess, ReadAccess};
+use crate::http::access::{Allowed, EditAccess, OperateAccess, ReadAccess};
 use crate::http::body::JsonText;
 use crate::http::listed::Listed;
 use crate::http::path::Named;
 use crate::http::problem::Problem;
 use crate::http::revision::{Entity, Precondition};
+use crate::http::rollouts::begun;
 use actix_web::HttpResponse;
 use actix_web::web::Json;
 use serde::Serialize;
-use tidegate_actors::view::Revised;
+use tidegate_actors::view::{Revised, RolloutView};
+use tidegate_decide::staged::StageSegment;
+use tidegate_model::access::Permission;
 use tidegate_model::key::{Revision, SegmentKey};
-use tidegate_model::segment::{Segment, SegmentDefinition};
+use tidegate_model::segment::{SegmentDefinition, SegmentState, StagedSegment};
 
 /// A segment, as it is shown.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
@@ -21,19 +24,23 @@ pub(crate) struct SegmentView {
     definition: SegmentDefinition,
     /// Counts its changes; what `If-Match` compares.
     revision: Revision,
+    /// An edit of it that is being opened. Until that has ended there is no other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    staged: Option<Box<StagedSegment>>,
 }
 
-impl From<Revised<Segment>> for SegmentView {
-    fn from(Revised { value, revision }: Revised<Segment>) -> Self {
+impl From<Revised<SegmentState>> for SegmentView {
+    fn from(Revised { value, revision }: Revised<SegmentState>) -> Self {
         Self {
-            definition: value.into(),
+            definition: value.segment.into(),
             revision,
+            staged: value.staged,
         }
     }
 }
 
-impl From<Revised<Segment>> for Entity<SegmentView> {
-    fn from(segment: Revised<Segment>) -> Self {
+impl From<Revised<SegmentState>> for Entity<SegmentView> {
+    fn from(segment: Revised<SegmentState>) -> Self {
         Self {
             revision: segment.revision,
             shown: segment.into(),
@@ -74,6 +81,7 @@ pub(super) async fn read(
     request_body = SegmentDefinition,
     responses(
         (status = 200, description = "The segment as it is now.", body = SegmentView),
+        (status = 409, description = "A rollout opens an edit of it, or opens to it."),
         (status = 412, description = "It was changed meanwhile."),
         (status = 422, description = "The definition breaks rules."),
         (status = 428, description = "It exists, and If-Match is missing."),
@@ -93,13 +101,47 @@ pub(super) async fn save(
     Ok(saved.await.map_err(|error| precondition.problem(error))?.into())
 }
 
+/// Opens an edit of a segment step by step, guarded as a rollout is.
+///
+/// A flag `segment.<key>` is made or taken again, and a rollout of it begins, all at once or not at all. Units to which the
+/// rollout has opened are in the segment by the new definition, all others by the present one. When it completes, the new
+/// definition is the segment's; when it is rolled back or aborted, the new definition is dropped. Needs the permissions
+/// operate and edit.
+#[utoipa::path(
+    post, path = "/api/v1/{environment}/segments/{key}/staged", operation_id = "stageSegment", tag = "segments",
+    params(("If-Match" = Option<String>, Header, description = "The ETag of the segment that was read.")),
+    request_body = StageSegment,
+    responses(
+        (status = 201, description = "The rollout that opens it, in its first stage.", body = RolloutView,
+            headers(("Location" = String, description = "Where it is."))),
+        (status = 409, description = "An edit of it is being opened already, or it cannot begin now."),
+        (status = 412, description = "The segment was changed meanwhile."),
+        (status = 422, description = "The definition breaks rules, or the policy does not fit."),
+    ),
+)]
+pub(super) async fn stage(
+    allowed: Allowed<OperateAccess>,
+    Named(key): Named<SegmentKey>,
+    precondition: Precondition,
+    body: JsonText,
+) -> Result<HttpResponse, Problem> {
+    allowed.require_all(&[Permission::Operate, Permission::Edit])?;
+    let request: StageSegment = body.read()?;
+    let (environment, expect) = (allowed.environment(), precondition.to_command());
+    let staged = allowed
+        .control()
+        .stage_segment(environment, &key, request, expect, allowed.author());
+    let rollout = staged.await.map_err(|error| precondition.problem(error))?;
+    Ok(begun(environment, &rollout))
+}
+
 /// Removes a segment that no flag and no other segment names.
 #[utoipa::path(
     delete, path = "/api/v1/{environment}/segments/{key}", operation_id = "deleteSegment", tag = "segments",
     params(("If-Match" = String, Header, description = "The ETag that was read, or `*`.")),
     responses(
         (status = 204, description = "It is gone."),
-        (status = 409, description = "Something names it."),
+        (status = 409, description = "Something names it, or a rollout opens an edit of it or opens to it."),
         (status = 412, description = "It was changed meanwhile."),
         (status = 428, description = "If-Match is missing."),
     ),

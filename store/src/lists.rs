@@ -116,9 +116,11 @@ pub(crate) fn named(table: &Table) -> BTreeSet<Digest> {
     let states = table.slots().values().filter_map(|slot| slot.state.as_ref());
     states
         .filter_map(|state| match &**state {
-            EntityState::Segment(segment) => segment.definition().list.as_ref(),
+            EntityState::Segment(segment) => Some(segment.definitions()),
             _ => None,
         })
+        .flatten()
+        .filter_map(|definition| definition.list.as_ref())
         .map(|list| list.digest.clone())
         .collect()
 }

@@ -1,4 +1,4 @@
-//! New values, opened under a policy by the command line.
+//! New values and edits of segments, opened under a policy by the command line.
 
 use crate::commands::said_by;
 use crate::plane::Plane;
@@ -102,5 +102,67 @@ async fn a_new_value_is_opened_guarded_and_kept_or_taken_back() {
     let (code, said) = said_by(plane, wrong);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("with its quotes"), "{said}");
+    replayed(plane);
+}
+
+#[tokio::test]
+async fn an_edit_of_a_segment_is_opened_guarded_and_adopted_or_dropped() {
+    let scene = scene().await;
+    let plane = &scene.plane;
+    let node = plane.node("edge").await;
+    let segment = json!({"included": ["ada"]});
+    let flag = json!({"type": "boolean", "rules": [
+        {"name": "beta", "when": {"segment": "beta"}, "serve": {"variation": "on"}},
+    ]});
+    for (path, body) in [
+        ("production/segments/beta", segment),
+        ("production/flags/checkout", flag),
+    ] {
+        let (status, body) = plane.call("PUT", path, Some(body)).await;
+        assert!(status < 300, "{status} {body}");
+    }
+    let file = plane.folder.path().join("new.yaml");
+    let yaml = "when: { attribute: targetingKey, operator: exists }\nexcluded: [eve]\n";
+    std::fs::write(&file, yaml).expect("the file is written");
+    let file = file.to_str().expect("text");
+    let stage = async |policy: &str, id: &str| {
+        let line = ["segment", "stage", "beta", "--file", file, "--policy", policy];
+        let (code, said) = said_by(plane, line);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains(id), "{said}");
+        end_of(plane, id).await
+    };
+    assert_eq!(stage("strict", "segment.beta.1").await, "rolled_back");
+    let (_, said) = said_by(plane, ["segment", "show", "beta"]);
+    assert!(said.contains("ada") && !said.contains("eve"), "{said}");
+    until("the node has nobody else in the segment", || async {
+        let (ada, bob) = (
+            node.client().variation("ada").await?,
+            node.client().variation("bob").await?,
+        );
+        (ada == "on" && bob == "off").then_some(())
+    })
+    .await;
+    // Its policy waits a second between two attempts.
+    let again = until("the next attempt may begin", || async {
+        let line = ["segment", "stage", "beta", "--file", file, "--policy", "steady"];
+        let (code, said) = said_by(plane, line);
+        (code == Some(0)).then_some(said)
+    })
+    .await;
+    assert!(again.contains("segment.beta.2"), "{again}");
+    assert_eq!(end_of(plane, "segment.beta.2").await, "completed");
+    let (_, said) = said_by(plane, ["segment", "show", "beta"]);
+    assert!(said.contains("eve") && !said.contains("being opened"), "{said}");
+    until("the node has everybody but one in the segment", || async {
+        let (bob, eve) = (
+            node.client().variation("bob").await?,
+            node.client().variation("eve").await?,
+        );
+        (bob == "on" && eve == "off").then_some(())
+    })
+    .await;
+    let (code, said) = said_by(plane, ["flag", "export"]);
+    assert!(code == Some(0) && !said.contains("segment.beta"), "{said}");
     replayed(plane);
 }

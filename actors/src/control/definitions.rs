@@ -19,7 +19,7 @@ use tidegate_model::invalid::{Invalid, Violation};
 use tidegate_model::key::{EnvironmentKey, FlagKey, PolicyName, Revision, SegmentKey};
 use tidegate_model::policy::diagnostic::{Diagnostic, Severity};
 use tidegate_model::policy::read;
-use tidegate_model::segment::{Segment, SegmentDefinition};
+use tidegate_model::segment::{SegmentDefinition, SegmentState};
 use tidegate_store::{Expect, Proposal, Stored, Write};
 
 impl ControlPlane {
@@ -86,7 +86,7 @@ impl ControlPlane {
     pub async fn segments(
         &self,
         environment: &EnvironmentKey,
-    ) -> Result<Vec<Revised<Segment>>, ControlError> {
+    ) -> Result<Vec<Revised<SegmentState>>, ControlError> {
         self.list(Kind::Segment, environment, segment_of).await
     }
 
@@ -98,7 +98,7 @@ impl ControlPlane {
         &self,
         environment: &EnvironmentKey,
         key: &SegmentKey,
-    ) -> Result<Revised<Segment>, ControlError> {
+    ) -> Result<Revised<SegmentState>, ControlError> {
         find(
             &self.shell,
             EntityRef::Segment(environment.clone(), key.clone()),
@@ -117,7 +117,7 @@ impl ControlPlane {
         definition: SegmentDefinition,
         expect: Expect,
         by: Author,
-    ) -> Result<Revised<Segment>, ControlError> {
+    ) -> Result<Revised<SegmentState>, ControlError> {
         let (shell, environment) = (self.shell.clone(), environment.clone());
         to_the_end(async move {
             let home = shell.environment(&environment)?;
@@ -356,7 +356,7 @@ fn flag_of(stored: Stored) -> Option<Revised<FlagState>> {
     }
 }
 
-pub(super) fn segment_of(stored: Stored) -> Option<Revised<Segment>> {
+pub(super) fn segment_of(stored: Stored) -> Option<Revised<SegmentState>> {
     match stored.state {
         EntityState::Segment(value) => Some(Revised {
             value,

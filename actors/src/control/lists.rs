@@ -12,7 +12,7 @@ use tidegate_model::access::Author;
 use tidegate_model::change::EntityRef;
 use tidegate_model::invalid::{Invalid, Violation};
 use tidegate_model::key::{EnvironmentKey, SegmentKey};
-use tidegate_model::segment::{Segment, SegmentDefinition, UnitList};
+use tidegate_model::segment::{Segment, SegmentDefinition, SegmentState, UnitList};
 use tidegate_model::snapshot::Digest;
 use tidegate_model::units::UnitSet;
 use tidegate_store::Expect;
@@ -30,7 +30,7 @@ impl ControlPlane {
         units: UnitSet,
         expect: Expect,
         by: Author,
-    ) -> Result<Revised<Segment>, ControlError> {
+    ) -> Result<Revised<SegmentState>, ControlError> {
         let (shell, environment, key) = (self.shell.clone(), environment.clone(), key.clone());
         to_the_end(async move {
             let home = shell.environment(&environment)?;
@@ -70,7 +70,7 @@ impl ControlPlane {
 }
 
 /// A list that somebody names by hand must be there, and be as long as they say.
-pub(super) async fn check_list(
+pub(crate) async fn check_list(
     shell: &Shell,
     before: Option<&Segment>,
     definition: &SegmentDefinition,

@@ -1,18 +1,21 @@
 //! Rollouts.
 
 use super::{ControlError, ControlPlane};
-use crate::flag::{Start, check_neighbours, check_segments, check_surroundings, load_policy};
+use crate::flag::{Start, Wanted, check_neighbours, check_segments, check_surroundings, load_policy};
 use crate::keeper::{Adopt, CommandQuarantined, FindFlag, FindRollout, Found};
 use crate::rollout::{self, Command, Edit, Edited, Observe, edit};
 use crate::shell::{describe, incident};
 use crate::view::{self, RolloutView};
 use std::sync::Arc;
+use tidegate_decide::refusal::Refusal;
+use tidegate_decide::staged::StageSegment;
 use tidegate_decide::start::StartRollout;
 use tidegate_model::access::{Author, Role};
 use tidegate_model::change::{EntityRef, EntityState, Kind, PolicyState};
-use tidegate_model::key::{EnvironmentKey, PolicyName, Revision, RolloutId};
+use tidegate_model::key::{EnvironmentKey, FlagKey, PolicyName, Revision, RolloutId, SegmentKey};
 use tidegate_model::policy::read;
 use tidegate_model::rollout::{Rollout, RolloutCommand, RolloutStart};
+use tidegate_model::segment::guard;
 use tidegate_store::Expect;
 
 impl ControlPlane {
@@ -69,11 +72,40 @@ impl ControlPlane {
         request: StartRollout,
         by: Author,
     ) -> Result<RolloutView, ControlError> {
-        let busy = |_dead: actix::MailboxError| ControlError::Busy { retry_after: 1 };
         self.flag(environment, &request.flag).await?;
+        let flag = request.flag.clone();
+        self.begin(environment, flag, Wanted::Flag(request), by).await
+    }
+
+    /// Opens an edit of a segment step by step, guarded by a flag and a rollout of its own.
+    ///
+    /// # Errors
+    /// Why it cannot begin.
+    pub async fn stage_segment(
+        &self,
+        environment: &EnvironmentKey,
+        key: &SegmentKey,
+        request: StageSegment,
+        expect: Expect,
+        by: Author,
+    ) -> Result<RolloutView, ControlError> {
+        self.segment(environment, key).await?;
+        let guard = guard(key).map_err(|invalid| ControlError::Refused(Refusal::Invalid(invalid)))?;
+        let wanted = Wanted::Segment(key.clone(), request, expect);
+        self.begin(environment, guard.key().clone(), wanted, by).await
+    }
+
+    async fn begin(
+        &self,
+        environment: &EnvironmentKey,
+        flag: FlagKey,
+        request: Wanted,
+        by: Author,
+    ) -> Result<RolloutView, ControlError> {
+        let busy = |_dead: actix::MailboxError| ControlError::Busy { retry_after: 1 };
         let keeper = self.shell.keeper()?;
         let flag = keeper
-            .send(FindFlag(environment.clone(), request.flag.clone()))
+            .send(FindFlag(environment.clone(), flag))
             .await
             .map_err(busy)?;
         let started = flag.send(Start { request, by }).await;

@@ -1,7 +1,8 @@
 //! What has to be so for a rollout to begin, and its first record.
 
-use super::{Start, load_catalog, load_flag, load_policy, load_settings};
-use crate::control::ControlError;
+use super::ground::Ground;
+use super::{Start, load_catalog, load_policy, load_settings};
+use crate::control::{ControlError, check_list};
 use crate::notices::Target;
 use crate::shell::{Environment, Shell, incident};
 use crate::view::Revised;
@@ -10,12 +11,13 @@ use tidegate_decide::freeze;
 use tidegate_decide::notice::unfit_targets;
 use tidegate_decide::refusal::Refusal;
 use tidegate_decide::shadow;
+use tidegate_decide::staged::check_beside;
 use tidegate_decide::start::{self, Authors};
 use tidegate_decide::step::Step;
 use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
-use tidegate_model::change::{Change, EntityRef, EntityState, Kind, PolicyState, Record};
-use tidegate_model::key::{EnvironmentKey, FlagKey, Revision, RolloutId, TargetName};
+use tidegate_model::change::{Change, EntityRef, EntityState, PolicyState, Record};
+use tidegate_model::key::{EnvironmentKey, FlagKey, RolloutId, TargetName};
 use tidegate_model::policy::{Policy, Source};
 use tidegate_model::rollout::{Rollout, RolloutChange, RolloutStart};
 use tidegate_store::{Expect, Proposal, Store, Write};
@@ -27,37 +29,26 @@ pub(super) async fn start_rollout(
     key: &FlagKey,
     Start { request, by }: Start,
 ) -> Result<RolloutId, ControlError> {
-    let entity = EntityRef::Flag(environment.clone(), key.clone());
-    let not_found = |what: String| ControlError::NotFound { what };
-    let flag = load_flag(shell, &entity)
-        .await?
-        .ok_or_else(|| not_found(format!("flag {key}")))?;
     let Revised {
         value: PolicyState {
             policy, by: editor, ..
         },
         revision: version,
-    } = load_policy(shell, environment, &request.policy).await?;
+    } = load_policy(shell, environment, request.policy()).await?;
     check_source(shell, &policy)?;
     if let Some(frozen) = shell.environment(environment)?.switch.current() {
         return Err(ControlError::Refused(freeze::refusal(&frozen)));
     }
-    let latest = load_latest_rollout(shell.store.as_ref(), environment, key, flag.value.attempts).await?;
+    let ground = Ground::load(shell, environment, key, &request).await?;
     let now = shell.clock.now();
-    let (id, mut step) = start::start(
-        &request,
-        environment,
-        &flag.value,
-        &policy,
-        latest.as_ref(),
-        Authors {
-            starter: &by,
-            editor: editor.as_ref(),
-        },
-        now,
-    )
-    .map_err(ControlError::Refused)?;
-    let shadow = match &request.shadow {
+    let authors = Authors {
+        starter: &by,
+        editor: editor.as_ref(),
+    };
+    let (id, mut step) = ground
+        .step(&request, environment, &policy, authors, now)
+        .map_err(ControlError::Refused)?;
+    let shadow = match request.shadow() {
         Some(name) => {
             let beside = load_policy(shell, environment, name).await?;
             check_source(shell, &beside.value.policy)?;
@@ -84,7 +75,7 @@ pub(super) async fn start_rollout(
         shadow,
         neighbours,
     };
-    let proposal = proposal(step, by, flag.revision, &cause, now)?;
+    let proposal = proposal(step, by, &ground, &cause, now)?;
     let _still = home.switch.pass().await?;
     let record = shell.commit(proposal).await?;
     note_begun(home, &record);
@@ -104,40 +95,37 @@ async fn check_step(shell: &Shell, step: &Step) -> Result<(), ControlError> {
     Ok(())
 }
 
-/// What a start saves has to fit the environment.
+/// What a start saves or stages has to fit the environment.
 async fn check_edits(shell: &Shell, environment: &EnvironmentKey, step: &Step) -> Result<(), ControlError> {
-    let edits = |change: &&Change| matches!(change, Change::FlagSaved(_));
-    let edits: Vec<&Change> = step
-        .changes
-        .iter()
-        .map(|(_, change)| change)
-        .filter(edits)
-        .collect();
-    if edits.is_empty() {
+    let is_edit = |change: &Change| matches!(change, Change::FlagSaved(_) | Change::SegmentStaged(_));
+    if !step.changes.iter().any(|(_, change)| is_edit(change)) {
         return Ok(());
     }
     let catalog = load_catalog(shell.store.as_ref(), environment).await?;
     let settings = load_settings(shell.store.as_ref(), environment).await?.value;
-    for edit in edits {
+    for (_, edit) in &step.changes {
+        if let Change::SegmentStaged(staged) = edit {
+            let key = staged.definition.key();
+            check_list(shell, catalog.segments.get(key), staged.definition.definition()).await?;
+            let opening = shell.environment(environment)?.neighbours.opening_to(key);
+            check_beside(&catalog, &staged.definition, &opening).map_err(ControlError::Refused)?;
+        }
         check_target(environment, settings, &catalog, edit).map_err(ControlError::Refused)?;
     }
     Ok(())
 }
 
-/// What a start becomes in the store, decided for this cause on this revision of the flag.
+/// What a start becomes in the store, decided for this cause on this ground.
 fn proposal(
     step: Step,
     by: Author,
-    flag: Revision,
+    ground: &Ground,
     cause: &Cause,
     now: Timestamp,
 ) -> Result<Proposal, ControlError> {
     let mut writes: Vec<Write> = Vec::new();
     for (entity, change) in step.changes {
-        let expect = Expect::Revision(match entity.kind() {
-            Kind::Flag => flag,
-            _ => Revision::ABSENT,
-        });
+        let expect = Expect::Revision(ground.revision(entity.kind()));
         match writes.iter_mut().find(|write| write.entity == entity) {
             Some(write) => write.changes.push(change),
             None => writes.push(Write {
@@ -252,7 +240,7 @@ async fn check_budgets(shell: &Shell, step: &Step) -> Result<(), ControlError> {
     Ok(())
 }
 
-async fn load_latest_rollout(
+pub(super) async fn load_latest_rollout(
     store: &dyn Store,
     environment: &EnvironmentKey,
     flag: &FlagKey,

@@ -7,7 +7,7 @@ use tidegate_model::environment::EnvironmentSettings;
 use tidegate_model::flag::Flag;
 use tidegate_model::key::{EnvironmentKey, FlagKey, SegmentKey};
 use tidegate_model::rollout::DRILL_FLAG;
-use tidegate_model::segment::Segment;
+use tidegate_model::segment::SegmentState;
 use tidegate_model::snapshot::{Digest, RolloutSplit, SnapshotContent, SnapshotFlag};
 use tidegate_model::units::Lists;
 use tidegate_store::{Store, StoreError};
@@ -19,7 +19,7 @@ const RECORDS_AT_ONCE: usize = 1000;
 #[derive(Default)]
 pub(crate) struct Content {
     pub(super) flags: BTreeMap<FlagKey, Flag>,
-    pub(super) segments: BTreeMap<SegmentKey, Segment>,
+    pub(super) segments: BTreeMap<SegmentKey, SegmentState>,
     pub(super) splits: BTreeMap<FlagKey, RolloutSplit>,
     pub(super) settings: EnvironmentSettings,
     /// The lists that segments name and that can be had.
@@ -52,10 +52,8 @@ impl Content {
     }
 
     fn named_lists(&self) -> impl Iterator<Item = &Digest> {
-        let lists = self
-            .segments
-            .values()
-            .filter_map(|one| one.definition().list.as_ref());
+        let definitions = self.segments.values().flat_map(SegmentState::definitions);
+        let lists = definitions.filter_map(|one| one.list.as_ref());
         lists.map(|list| &list.digest)
     }
 
@@ -72,7 +70,7 @@ impl Content {
                 self.flags.insert(state.flag.key().clone(), state.flag);
             }
             (EntityRef::Segment(..), Some(EntityState::Segment(segment))) => {
-                self.segments.insert(segment.key().clone(), segment);
+                self.segments.insert(segment.segment.key().clone(), segment);
             }
             (EntityRef::Environment(_), Some(EntityState::Environment(settings))) => {
                 self.settings = settings;
@@ -109,7 +107,13 @@ impl Content {
             environment: environment.clone(),
             bucketing: self.settings.bucketing,
             flags: self.flags.iter().map(flag).collect(),
-            segments: self.segments.values().cloned().collect(),
+            segments: self.segments.values().map(|one| one.segment.clone()).collect(),
+            // The guard is stored with the edit, and may be read before it.
+            staged: (self.segments.values())
+                .filter_map(|one| one.staged.as_deref())
+                .filter(|staged| self.flags.contains_key(&staged.guard))
+                .cloned()
+                .collect(),
             drill: self
                 .splits
                 .iter()
@@ -147,8 +151,8 @@ pub(super) async fn read_since(
     for entity in ours.collect::<BTreeSet<_>>() {
         let state = store.load(&entity).await?.map(|stored| stored.state);
         if let Some(EntityState::Segment(segment)) = &state {
-            let list = segment.definition().list.as_ref();
-            wanted.extend(list.map(|list| list.digest.clone()));
+            let lists = segment.definitions().filter_map(|one| one.list.as_ref());
+            wanted.extend(lists.map(|list| list.digest.clone()));
         }
         states.push((entity, state));
     }

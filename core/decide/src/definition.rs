@@ -1,6 +1,7 @@
 //! Saving and deleting flags and segments.
 
 use crate::refusal::Refusal;
+use crate::staged::{check_by_hand, check_settled};
 use tidegate_model::catalog::Catalog;
 use tidegate_model::change::Change;
 use tidegate_model::flag::{Flag, FlagDefinition, FlagState, FlagStatus, Pin};
@@ -23,6 +24,7 @@ pub fn save_flag(
     if before.is_some_and(|before| before.flag == flag) {
         return Ok(None);
     }
+    check_by_hand(flag.key())?;
     let mut violations = catalog.violations_with_flag(&flag);
     if flag.key().as_str() == DRILL_FLAG {
         let fix = "give the flag another key";
@@ -140,12 +142,13 @@ pub fn save_segment(
     if catalog.segments.get(segment.key()) == Some(&segment) {
         return Ok(None);
     }
+    check_settled(catalog.staged.get(segment.key()))?;
     check_wave(segment.key(), opening)?;
     Invalid::unless_empty(catalog.violations_with_segment(&segment), ())?;
     Ok(Some(Change::SegmentSaved(segment)))
 }
 
-fn check_wave(key: &SegmentKey, opening: &[RolloutId]) -> Result<(), Refusal> {
+pub(crate) fn check_wave(key: &SegmentKey, opening: &[RolloutId]) -> Result<(), Refusal> {
     if opening.is_empty() {
         return Ok(());
     }
@@ -167,6 +170,7 @@ pub fn delete_segment(catalog: &Catalog, key: &SegmentKey, opening: &[RolloutId]
             "nothing to do",
         ));
     }
+    check_settled(catalog.staged.get(key))?;
     check_wave(key, opening)?;
     let users = catalog.users_of_segment(key);
     if users.is_empty() {

@@ -7,8 +7,10 @@ use tidegate_model::change::Change;
 use tidegate_model::environment::{EnvironmentSettings, FlagdTarget};
 use tidegate_model::flag::Flag;
 use tidegate_model::invalid::{Invalid, Violation};
-use tidegate_model::key::{EnvironmentKey, FlagKey};
-use tidegate_model::snapshot::{SnapshotContent, SnapshotFlag, Version};
+use tidegate_model::key::{EnvironmentKey, FlagKey, Revision, VariationKey};
+use tidegate_model::segment::{AFTER, BEFORE, StagedSegment, guard};
+use tidegate_model::share::Share;
+use tidegate_model::snapshot::{RolloutSplit, SnapshotContent, SnapshotFlag, Version};
 
 /// The change that gives an environment these settings; `None` when it has them already.
 ///
@@ -67,10 +69,32 @@ pub fn check_target(
             Invalid::unless_empty(flagd::cannot_lower_segment(segment, &after), ())?;
             None
         }
+        Change::SegmentStaged(staged) => {
+            Invalid::unless_empty(flagd::cannot_lower_segment(&staged.definition, &after), ())?;
+            let guard = guard(staged.definition.key())?;
+            after.flags.insert(guard.key().clone(), guard);
+            let key = staged.definition.key().clone();
+            after.staged.insert(key, StagedSegment::clone(staged));
+            None
+        }
         _ => return Ok(()),
     };
     Invalid::unless_empty(violations(environment, settings, &after, own), ())?;
     Ok(())
+}
+
+/// The split of a rollout that opens an edit of a segment, when some have it and some have not: then both definitions
+/// stand wherever the segment does. Other rollouts take no room.
+fn half_open(flag: &FlagKey, catalog: &Catalog) -> Option<RolloutSplit> {
+    let staged = catalog.staged.values().find(|staged| staged.guard == *flag)?;
+    Some(RolloutSplit {
+        rollout: staged.rollout.clone(),
+        revision: Revision::ABSENT,
+        candidate: VariationKey::new(AFTER).ok()?,
+        safe: VariationKey::new(BEFORE).ok()?,
+        share: Share::of_parts(Share::TOTAL / 2).ok()?,
+        waves: Vec::new(),
+    })
 }
 
 /// Everything in the catalogue that flagd's clients would not get.
@@ -82,13 +106,14 @@ fn violations(
 ) -> Vec<Violation> {
     let flag = |flag: &Flag| SnapshotFlag {
         flag: flag.clone(),
-        rollout: None,
+        rollout: half_open(flag.key(), catalog),
     };
     let content = SnapshotContent {
         environment: environment.clone(),
         bucketing: settings.bucketing,
         flags: catalog.flags.values().map(flag).collect(),
         segments: catalog.segments.values().cloned().collect(),
+        staged: catalog.staged.values().cloned().collect(),
         drill: None,
     };
     let lowered = match flagd::lower(&content, Version::default()) {

@@ -19,5 +19,6 @@ pub mod quarantine;
 pub mod refusal;
 pub mod rollout;
 pub mod shadow;
+pub mod staged;
 pub mod start;
 pub mod step;

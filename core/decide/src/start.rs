@@ -119,6 +119,7 @@ pub fn start<'a>(
         editor: editor.cloned(),
         shadow: None,
         drill: false,
+        segment: None,
     };
     let pin = Pin {
         rollout: id.clone(),
@@ -211,10 +212,16 @@ pub fn check_segments(plan: &Policy, catalog: &Catalog) -> Result<(), Refusal> {
         let Some(wave) = &stage.wave else {
             continue;
         };
+        let field = format!("policy.schedule.stages[{index}].segment");
+        if let Some(staged) = catalog.staged.get(&wave.segment) {
+            let rule = format!("an edit of it is being opened by {}", staged.rollout);
+            let fix = "wait until that has ended";
+            violations.push(Violation::new(&field, &wave.segment, rule, fix));
+        }
         if !catalog.segments.contains_key(&wave.segment) {
             let names = catalog.segments.keys().map(SegmentKey::as_str);
             violations.push(Violation::new(
-                format!("policy.schedule.stages[{index}].segment"),
+                field,
                 &wave.segment,
                 "there is no such segment in this environment",
                 nearest(wave.segment.as_str(), names).map_or_else(

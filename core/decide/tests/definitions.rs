@@ -33,6 +33,7 @@ fn catalog() -> Catalog {
     Catalog {
         flags: flags.map(|json| (flag(json).key().clone(), flag(json))).into(),
         segments: segments.map(|segment| (segment.key().clone(), segment)).into(),
+        ..Catalog::default()
     }
 }
 

@@ -32,6 +32,7 @@ fn catalog(operator: &str) -> Catalog {
     Catalog {
         flags: [(flag.key().clone(), flag)].into(),
         segments: [(segment.key().clone(), segment)].into(),
+        ..Catalog::default()
     }
 }
 

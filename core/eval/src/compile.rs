@@ -19,7 +19,7 @@ use tidegate_model::environment::Bucketing;
 use tidegate_model::flag::Flag;
 use tidegate_model::invalid::{Invalid, Violation, nearest};
 use tidegate_model::key::{FlagKey, SegmentKey};
-use tidegate_model::segment::Segment as SegmentDefinition;
+use tidegate_model::segment::{Segment as SegmentDefinition, StagedSegment};
 use tidegate_model::snapshot::{SnapshotContent, SnapshotFlag, Version};
 use tidegate_model::units::Lists;
 
@@ -36,6 +36,8 @@ struct Compiler<'a> {
     /// Sorted by key, as in the compiled snapshot.
     bucketing: Bucketing,
     flags: Vec<&'a Flag>,
+    /// Edits of segments that are being opened, each with its guard.
+    staged: BTreeMap<&'a SegmentKey, (&'a StagedSegment, &'a SnapshotFlag)>,
     flag_places: Table<FlagKey, u32>,
     segment_places: Table<SegmentKey, u32>,
     /// Flags that are prerequisites: each one's place among the flags, and among themselves.
@@ -57,12 +59,14 @@ pub(crate) fn compile(
         vocabulary: Vocabulary::new(),
         bucketing: content.bucketing,
         flags: sources.iter().map(|source| &source.flag).collect(),
+        staged: BTreeMap::new(),
         flag_places: Table::default(),
         segment_places: Table::default(),
         prerequisites: BTreeMap::new(),
         found: Vec::new(),
     };
     compiler.place_names(&content.segments);
+    compiler.place_staged(&content.staged, &sources);
     compiler.check_chains(&content.segments);
     let segments: Box<[Segment]> = content
         .segments
@@ -93,6 +97,31 @@ pub(crate) fn compile(
         memos,
     };
     Invalid::unless_empty(compiler.found, snapshot)
+}
+
+impl<'a> Compiler<'a> {
+    /// Puts every staged edit beside its guard.
+    fn place_staged(&mut self, staged: &'a [StagedSegment], flags: &[&'a SnapshotFlag]) {
+        for one in staged {
+            let key = one.definition.key();
+            let field = format!("staged.{key}");
+            let guard = flags.iter().find(|flag| *flag.flag.key() == one.guard);
+            if !self.segment_places.contains_key(key) {
+                let known = self.segment_places.keys().map(SegmentKey::as_str);
+                self.found.push(unknown(&field, key.as_str(), "segment", known));
+            }
+            let Some(guard) = guard else {
+                let known = self.flag_places.keys().map(FlagKey::as_str);
+                let field = format!("{field}.guard");
+                self.found
+                    .push(unknown(&field, one.guard.as_str(), "flag", known));
+                continue;
+            };
+            if self.staged.insert(key, (one, guard)).is_some() {
+                self.found.push(twice("staged", key.as_str()));
+            }
+        }
+    }
 }
 
 impl Compiler<'_> {
@@ -126,7 +155,9 @@ impl Compiler<'_> {
         let of_flags = chain::violations(&needed, PREREQUISITE_DEPTH_MAX, flag_name);
 
         let names = |segment: &SegmentDefinition| {
-            let named = segment.segments().into_iter();
+            let staged = self.staged.get(segment.key());
+            let staged = staged.map(|(staged, _)| staged.definition.segments());
+            let named = segment.segments().into_iter().chain(staged.into_iter().flatten());
             named
                 .filter_map(|(_, key)| self.segment_places.get(key).copied())
                 .collect()

@@ -175,6 +175,9 @@ pub enum Finding<'a> {
         holds: bool,
         /// Why.
         because: Membership<'a>,
+        /// An edit of the segment that is being opened.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        staged: Option<Staging<'a>>,
     },
     /// A condition on one attribute.
     Condition {
@@ -233,6 +236,20 @@ pub enum Membership<'a> {
     NotActive,
     /// Told further up in the same explanation.
     AsAbove,
+}
+
+/// An edit of a segment that some units have already.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Staging<'a> {
+    /// The flag whose rollout opens it.
+    pub guard: &'a str,
+    /// How far it is open: for buckets below it the segment is what the edit says.
+    pub share: Share,
+    /// The unit's bucket under the guard's salt; `None` when there is no unit.
+    pub bucket: Option<u32>,
+    /// Whether the edit holds for the context.
+    pub applies: bool,
 }
 
 /// A part of a segment's score.

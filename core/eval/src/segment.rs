@@ -1,12 +1,16 @@
 //! Segments, compiled.
 
+use crate::bucket::Salt;
 use crate::constant_set::ConstantSet;
+use crate::flag::Serve;
 use crate::predicate::Predicate;
 use crate::prepared::PreparedContext;
 use crate::snapshot::CompiledSnapshot;
+use crate::vocabulary::AttributeId;
 use std::sync::Arc;
-use tidegate_model::key::SegmentKey;
+use tidegate_model::key::{FlagKey, SegmentKey};
 use tidegate_model::segment::{Points, SegmentStatus};
+use tidegate_model::share::Share;
 use tidegate_model::units::UnitSet;
 
 /// A segment, compiled once for all flags that use it.
@@ -19,6 +23,22 @@ pub(crate) struct Segment {
     pub(crate) when: Option<Predicate>,
     pub(crate) score: Option<Score>,
     pub(crate) list: Option<Arc<UnitSet>>,
+    /// An edit of it that some units have already.
+    pub(crate) staged: Option<Box<Staged>>,
+}
+
+/// An edit of a segment that is being opened.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    /// The segment as it is for those who have the edit.
+    pub(crate) after: Segment,
+    /// The flag that guards it, and how far that is open.
+    pub(crate) guard: FlagKey,
+    pub(crate) share: Share,
+    /// Whether a bucket has it: 1 if it has, 0 if not.
+    pub(crate) open: Serve,
+    pub(crate) unit: AttributeId,
+    pub(crate) salt: Salt,
 }
 
 /// What speaks for a context, and how much of it is enough.
@@ -38,6 +58,19 @@ pub(crate) struct ScorePart {
 impl Segment {
     /// Whether the context is in.
     pub(crate) fn contains(&self, segments: &[Self], context: &PreparedContext<'_>) -> bool {
+        self.in_force(context).admits(segments, context)
+    }
+
+    /// The segment as it is for the context.
+    pub(crate) fn in_force(&self, context: &PreparedContext<'_>) -> &Self {
+        match &self.staged {
+            Some(staged) if staged.is_open(context) => &staged.after,
+            _ => self,
+        }
+    }
+
+    /// Whether the context is in by this definition.
+    fn admits(&self, segments: &[Self], context: &PreparedContext<'_>) -> bool {
         if self.status != SegmentStatus::Active {
             return false;
         }
@@ -55,6 +88,11 @@ impl Segment {
 
     /// Everything it asks of a context.
     pub(crate) fn predicates(&self) -> impl Iterator<Item = &Predicate> {
+        let staged = self.staged.iter().map(|staged| &staged.after);
+        std::iter::once(self).chain(staged).flat_map(Self::own_predicates)
+    }
+
+    fn own_predicates(&self) -> impl Iterator<Item = &Predicate> {
         let parts = self.score.iter().flat_map(|score| &score.parts);
         self.when.iter().chain(parts.map(|part| &part.when))
     }
@@ -63,6 +101,13 @@ impl Segment {
     pub(crate) fn lists(&self, context: &PreparedContext<'_>) -> bool {
         let Some(list) = &self.list else { return false };
         context.key().is_some_and(|unit| list.contains(unit))
+    }
+}
+
+impl Staged {
+    /// Whether the context has the edit.
+    pub(crate) fn is_open(&self, context: &PreparedContext<'_>) -> bool {
+        self.open.variation(|| context.bucket(self.unit, &self.salt)) == Some(1)
     }
 }
 
@@ -85,7 +130,8 @@ impl CompiledSnapshot {
     /// How much speaks for a context being in a segment, whatever the segment's status and lists say;
     /// `None` when there is no such segment, or it has no score.
     pub fn segment_score(&self, segment: &str, context: &PreparedContext<'_>) -> Option<Points> {
-        let score = self.segment(segment)?.score.as_ref()?;
+        let segment = self.segment(segment)?.in_force(context);
+        let score = segment.score.as_ref()?;
         Some(score.of(&self.segments, context))
     }
 

@@ -198,6 +198,11 @@ fn segments() {
 }
 
 #[test]
+fn staged() {
+    check_evaluations("staged");
+}
+
+#[test]
 fn splits() {
     check_evaluations("splits");
 }

@@ -3,7 +3,7 @@
 use crate::flag::Flag;
 use crate::invalid::{Violation, nearest};
 use crate::key::{FlagKey, SegmentKey};
-use crate::segment::Segment;
+use crate::segment::{Segment, StagedSegment};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest chain of flags that are each other's prerequisites, and of segments that name each other.
@@ -16,6 +16,8 @@ pub struct Catalog {
     pub flags: BTreeMap<FlagKey, Flag>,
     /// All segments.
     pub segments: BTreeMap<SegmentKey, Segment>,
+    /// Edits of segments that are being opened.
+    pub staged: BTreeMap<SegmentKey, StagedSegment>,
 }
 
 impl Catalog {
@@ -105,6 +107,16 @@ impl Catalog {
     /// What would be wrong if this segment stood in the catalogue: unknown segments, and segments
     /// that lead back to it.
     pub fn violations_with_segment(&self, segment: &Segment) -> Vec<Violation> {
+        self.violations_beside(segment, None)
+    }
+
+    /// What would be wrong if this edit of a segment were opened step by step: the same, for the segment leads wherever
+    /// either of its definitions does.
+    pub fn violations_with_staged(&self, staged: &Segment) -> Vec<Violation> {
+        self.violations_beside(staged, self.segments.get(staged.key()))
+    }
+
+    fn violations_beside(&self, segment: &Segment, present: Option<&Segment>) -> Vec<Violation> {
         let mut found = Vec::new();
         for (field, named) in segment.segments() {
             if named != segment.key() {
@@ -113,12 +125,13 @@ impl Catalog {
         }
         let keys = self.segments.keys().chain([segment.key()]);
         let edges = |key: &SegmentKey| -> Vec<SegmentKey> {
-            let one = if key == segment.key() {
-                Some(segment)
+            let (one, other) = if key == segment.key() {
+                (Some(segment), present)
             } else {
-                self.segments.get(key)
+                let staged = self.staged.get(key).map(|staged| &staged.definition);
+                (self.segments.get(key), staged)
             };
-            let named = one.into_iter().flat_map(Segment::segments);
+            let named = one.into_iter().chain(other).flat_map(Segment::segments);
             named.map(|(_, named)| named.clone()).collect()
         };
         found.extend(chain_violation("when", segment.key(), keys, edges));
@@ -130,9 +143,12 @@ impl Catalog {
         let names = |segments: Vec<(String, &SegmentKey)>| segments.iter().any(|(_, named)| *named == key);
         let flags = self.flags.values().filter(|flag| names(flag.segments()));
         let segments = self.segments.values().filter(|segment| names(segment.segments()));
+        let staged = self.staged.values().map(|staged| &staged.definition);
+        let staged = staged.filter(|segment| names(segment.segments()));
         flags
             .map(|flag| format!("flag {}", flag.key()))
             .chain(segments.map(|segment| format!("segment {}", segment.key())))
+            .chain(staged.map(|segment| format!("the staged edit of segment {}", segment.key())))
             .collect()
     }
 
@@ -261,6 +277,7 @@ mod tests {
                 .into_iter()
                 .map(|segment| (segment.key().clone(), segment))
                 .collect(),
+            staged: BTreeMap::new(),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::key::{
 use crate::policy::Policy;
 use crate::request::RequestMark;
 use crate::rollout::{FoldError, Rollout, RolloutChange};
-use crate::segment::Segment;
+use crate::segment::{Segment, SegmentState, StagedSegment};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -222,6 +222,13 @@ pub enum Change {
     },
     /// A segment has this definition now.
     SegmentSaved(Segment),
+    /// An edit of a segment is opened step by step.
+    SegmentStaged(Box<StagedSegment>),
+    /// The edit of a segment that was opened step by step is over.
+    SegmentSettled {
+        /// Whether it is the segment's definition now; else it is dropped.
+        adopted: bool,
+    },
     /// A segment is gone.
     SegmentDeleted,
     /// A policy reads like this now.
@@ -273,7 +280,7 @@ pub enum EntityState {
     /// A flag's.
     Flag(FlagState),
     /// A segment's.
-    Segment(Segment),
+    Segment(SegmentState),
     /// A policy's.
     Policy(Box<PolicyState>),
     /// A rollout's.
@@ -367,7 +374,10 @@ impl EntityState {
                     ..state
                 })
             }
-            (Change::SegmentSaved(segment), None | Some(Self::Segment(_))) => Self::Segment(segment.clone()),
+            (
+                Change::SegmentSaved(_) | Change::SegmentStaged(_) | Change::SegmentSettled { .. },
+                before @ (None | Some(Self::Segment(_))),
+            ) => Self::Segment(segment(change, before)?),
             (Change::SegmentDeleted, Some(Self::Segment(_)))
             | (Change::PolicyDeleted, Some(Self::Policy(_)))
             | (Change::Thawed, Some(Self::Freeze(_)))
@@ -405,6 +415,37 @@ impl EntityState {
             (change, before) => return Err(impossible(change, &format!("{before:?}"))),
         };
         Ok(Some(after))
+    }
+}
+
+/// The segment after a change that leaves one. While an edit of it is staged, only that one's end follows.
+fn segment(change: &Change, before: Option<EntityState>) -> Result<SegmentState, FoldError> {
+    let before = match before {
+        Some(EntityState::Segment(state)) => Some(state),
+        _ => None,
+    };
+    match (change, before) {
+        (Change::SegmentSaved(segment), None | Some(SegmentState { staged: None, .. })) => {
+            Ok(segment.clone().into())
+        }
+        (
+            Change::SegmentStaged(staged),
+            Some(SegmentState {
+                segment,
+                staged: None,
+            }),
+        ) => Ok(SegmentState {
+            segment,
+            staged: Some(staged.clone()),
+        }),
+        (
+            Change::SegmentSettled { adopted },
+            Some(SegmentState {
+                segment,
+                staged: Some(staged),
+            }),
+        ) => Ok(if *adopted { staged.definition } else { segment }.into()),
+        (change, before) => Err(impossible(change, &format!("{before:?}"))),
     }
 }
 

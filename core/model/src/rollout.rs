@@ -5,8 +5,8 @@ use crate::alert::TakenAlert;
 use crate::because::Reason;
 use crate::gate::GateState;
 use crate::key::{
-    EnvironmentKey, Fingerprint, FlagKey, PolicyName, Revision, RolloutId, RolloutName, RuleName, StageName,
-    TargetName, VariationKey,
+    EnvironmentKey, Fingerprint, FlagKey, PolicyName, Revision, RolloutId, RolloutName, RuleName, SegmentKey,
+    StageName, TargetName, VariationKey,
 };
 use crate::policy::{Audience, Policy, Rule};
 use crate::share::Share;
@@ -139,6 +139,9 @@ pub struct RolloutStart {
     /// Whether it is a drill: nodes confirm it, and no user has anything to do with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub drill: bool,
+    /// The segment whose staged edit it opens, through the flag that guards it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<SegmentKey>,
 }
 
 /// The key under which drills go: no flag has it.

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::sync::Arc;
 
 mod score;
+mod staged;
 
 pub use score::{Points, Score, ScorePart};
+pub use staged::{AFTER, BEFORE, GUARD_PREFIX, SegmentState, StagedSegment, guard, guarded_by};
 
 /// Whether anybody is in a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]

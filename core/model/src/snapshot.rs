@@ -15,7 +15,7 @@ use crate::flag::Flag;
 use crate::invalid::Violation;
 use crate::key::{EnvironmentKey, Revision, RolloutId, VariationKey};
 use crate::policy::Wave;
-use crate::segment::Segment;
+use crate::segment::{Segment, StagedSegment};
 use crate::share::Share;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,9 @@ pub struct SnapshotContent {
     pub flags: Vec<SnapshotFlag>,
     /// All segments.
     pub segments: Vec<Segment>,
+    /// Edits of segments that are being opened, sorted by the segments' keys. Each one's guard is among the flags.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub staged: Vec<StagedSegment>,
     /// A drill that is under way: nodes take it in and confirm it like a rollout, and no evaluation reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<RolloutSplit>,
@@ -48,10 +51,9 @@ pub struct SnapshotContent {
 impl SnapshotContent {
     /// The lists of units that its segments name, each once.
     pub fn lists(&self) -> BTreeSet<&Digest> {
-        let lists = self
-            .segments
-            .iter()
-            .filter_map(|segment| segment.definition().list.as_ref());
+        let staged = self.staged.iter().map(|staged| &staged.definition);
+        let segments = self.segments.iter().chain(staged);
+        let lists = segments.filter_map(|segment| segment.definition().list.as_ref());
         lists.map(|list| &list.digest).collect()
     }
 }

@@ -13,12 +13,14 @@ use tidegate_model::snapshot::{Chain, Delta, DeltaRefusal, Snapshot, SnapshotCon
 enum Edit {
     Flag(u8, Option<u8>),
     Segment(u8, Option<u8>),
+    Staged(u8, Option<u8>),
 }
 
 #[derive(Default)]
 struct History {
     flags: BTreeMap<String, Value>,
     segments: BTreeMap<String, Value>,
+    staged: BTreeMap<String, Value>,
     number: u64,
 }
 
@@ -37,6 +39,13 @@ impl History {
                     .map(|value| json!({"key": format!("s{key}"), "included": [format!("unit-{value}")]}));
                 (&mut self.segments, format!("s{key}"), item)
             }
+            Edit::Staged(key, value) => {
+                let item = value.map(|value| {
+                    json!({"definition": {"key": format!("s{key}"), "included": [format!("unit-{value}")]},
+                        "guard": format!("segment.s{key}"), "rollout": format!("segment.s{key}.1"), "policy": "p"})
+                });
+                (&mut self.staged, format!("s{key}"), item)
+            }
         };
         match item {
             Some(item) => items.insert(key, item),
@@ -48,8 +57,9 @@ impl History {
         self.number += 1;
         let flags: Vec<&Value> = self.flags.values().collect();
         let segments: Vec<&Value> = self.segments.values().collect();
+        let staged: Vec<&Value> = self.staged.values().collect();
         let content: SnapshotContent = serde_json::from_value(
-            json!({"environment": "production", "flags": flags, "segments": segments}),
+            json!({"environment": "production", "flags": flags, "segments": segments, "staged": staged}),
         )
         .expect("the items are right");
         let version = Version {
@@ -65,6 +75,7 @@ fn edits() -> impl Strategy<Value = Vec<Vec<Edit>>> {
         (0..8_u8, proptest::option::weighted(0.7, 0..4_u8)).prop_map(|(key, value)| Edit::Flag(key, value)),
         (0..4_u8, proptest::option::weighted(0.7, 0..4_u8))
             .prop_map(|(key, value)| Edit::Segment(key, value)),
+        (0..3_u8, proptest::option::weighted(0.7, 0..4_u8)).prop_map(|(key, value)| Edit::Staged(key, value)),
     ];
     proptest::collection::vec(proptest::collection::vec(edit, 0..4), 1..20)
 }

@@ -8,17 +8,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use tidegate_decide::judge::{judge_again, scores, standing};
-use tidegate_decide::start::{Authors, StartRollout, queue, start};
+use tidegate_decide::start::queue;
 use tidegate_decide::step::Step;
-use tidegate_decide::{drill, quarantine, rollout, shadow};
+use tidegate_decide::{quarantine, rollout, shadow};
 use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
 use tidegate_model::change::{Change, EntityRef, EntityState, Kind, PolicyState, Record};
 use tidegate_model::evidence::Judged;
 use tidegate_model::flag::FlagState;
-use tidegate_model::key::{EnvironmentKey, PolicyName, Revision, RolloutId, RuleName, VariationKey};
+use tidegate_model::key::{EnvironmentKey, PolicyName, Revision, RuleName};
 use tidegate_model::policy::{Policy, Rule};
-use tidegate_model::rollout::{Rollout, RolloutChange, RolloutStart};
+use tidegate_model::rollout::Rollout;
+
+mod start;
+
+use start::drilled;
 
 /// How much of a value is shown where two differ, in characters.
 const SHOWN_CHARS: usize = 600;
@@ -255,51 +259,6 @@ impl Replay {
         Ok(())
     }
 
-    /// The first step of a rollout.
-    fn start(
-        &self,
-        record: &Record,
-        revision: Revision,
-        shadow: Option<&(PolicyName, Revision)>,
-    ) -> Result<Step, Wrong> {
-        let started = started(record);
-        let RolloutStart {
-            environment,
-            flag,
-            policy,
-            candidate,
-            arguments,
-            ..
-        } = started.ok_or("it starts nothing")?;
-        let state = self
-            .flag(&EntityRef::Flag(environment.clone(), flag.clone()))
-            .ok_or_else(|| format!("there is no flag {flag} before it"))?;
-        let PolicyState { policy: text, by, .. } = self.policy(environment, policy, revision)?;
-        let latest = RolloutId::of_attempt(flag, state.attempts)
-            .ok()
-            .and_then(|id| self.rollout(&EntityRef::Rollout(environment.clone(), id)));
-        let request = StartRollout {
-            flag: flag.clone(),
-            policy: policy.clone(),
-            candidate: Some(candidate.clone()),
-            value: made(record, candidate),
-            arguments: arguments.clone(),
-            shadow: shadow.map(|(name, _)| name.clone()),
-        };
-        let authors = Authors {
-            starter: &record.by,
-            editor: by.as_ref(),
-        };
-        let refused = |refusal| format!("it could not be started: {refusal}");
-        let started = start(&request, environment, state, text, latest, authors, record.at);
-        let (_, mut step) = started.map_err(refused)?;
-        if let Some((name, revision)) = shadow {
-            let text = &self.policy(environment, name, *revision)?.policy;
-            shadow::beside(&mut step, text).map_err(refused)?;
-        }
-        Ok(step)
-    }
-
     fn policy(
         &self,
         environment: &EnvironmentKey,
@@ -310,34 +269,6 @@ impl Replay {
         let found = self.policies.get(&version);
         Ok(found.ok_or_else(|| format!("policy {name} was never at revision {revision}"))?)
     }
-}
-
-/// What a record starts.
-fn started(record: &Record) -> Option<&RolloutStart> {
-    record.entries.iter().find_map(|entry| match &entry.change {
-        Change::Rollout(RolloutChange::Started(started) | RolloutChange::Queued(started)) => {
-            Some(started.as_ref())
-        }
-        _ => None,
-    })
-}
-
-/// The value of the variation that a start makes; `None` when it opens one that was there.
-fn made(record: &Record, candidate: &VariationKey) -> Option<Value> {
-    record.entries.iter().find_map(|entry| match &entry.change {
-        Change::FlagSaved(flag) => flag.variation(candidate).map(|variation| variation.value.clone()),
-        _ => None,
-    })
-}
-
-/// The first step of a drill.
-fn drilled(entity: &EntityRef, record: &Record) -> Result<Step, Wrong> {
-    let (EntityRef::Rollout(environment, _), Some(start)) = (entity, started(record)) else {
-        return Err("it starts nothing".into());
-    };
-    let begun = drill::begin(environment, start.attempt, &record.by, record.at);
-    let (_, step) = begun.map_err(|refusal| format!("it could not be started: {refusal}"))?;
-    Ok(step)
 }
 
 /// What the shadow of `rollout` would have done, again.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
+use tidegate_model::segment::Segment;
 use tidegate_model::snapshot::SnapshotContent;
 use tidegate_replica::Served;
 use tokio::sync::Mutex;
@@ -74,7 +75,7 @@ fn outline(content: &SnapshotContent, turn: u64) -> Outline {
     let segments: BTreeMap<&str, Part> = content
         .segments
         .iter()
-        .map(|segment| (segment.key().as_str(), Part::of(segment)))
+        .map(|segment| (segment.key().as_str(), part_of(content, segment)))
         .collect();
     let flags: BTreeMap<&str, (Part, Vec<&str>)> = content
         .flags
@@ -113,6 +114,22 @@ fn outline(content: &SnapshotContent, turn: u64) -> Outline {
     Outline {
         turn,
         flags: flags.keys().map(|key| (Box::from(*key), print(key))).collect(),
+    }
+}
+
+/// A segment, with the edit of it that is being opened, and how far that is open.
+fn part_of(content: &SnapshotContent, segment: &Segment) -> Part {
+    let staged = content
+        .staged
+        .iter()
+        .find(|staged| staged.definition.key() == segment.key());
+    let guarded = staged.map(|staged| {
+        let guard = content.flags.iter().find(|one| *one.flag.key() == staged.guard);
+        (&staged.definition, guard)
+    });
+    match guarded {
+        Some(guarded) => Part::of(&(segment, guarded)),
+        None => Part::of(segment),
     }
 }
 

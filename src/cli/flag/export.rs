@@ -13,7 +13,7 @@ use tidegate_model::environment::EnvironmentSettings;
 use tidegate_model::flag::{Flag, Pin};
 use tidegate_model::key::{Revision, RolloutId, VariationKey};
 use tidegate_model::policy::Audience;
-use tidegate_model::segment::Segment;
+use tidegate_model::segment::{Segment, StagedSegment, guarded_by};
 use tidegate_model::share::Share;
 use tidegate_model::snapshot::{RolloutSplit, SnapshotContent, SnapshotFlag, Version};
 
@@ -37,6 +37,8 @@ struct ShownFlag {
 #[derive(Debug, Deserialize)]
 struct ShownSegment {
     definition: Segment,
+    #[serde(default)]
+    staged: Option<StagedSegment>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -57,7 +59,6 @@ struct ShownRollout {
 pub(super) async fn run(client: &Client, export: Export) -> Result<(), Failure> {
     let flags: Vec<ShownFlag> = client.get(&client.within("flags")).await?.items()?;
     let segments: Vec<ShownSegment> = client.get(&client.within("segments")).await?.items()?;
-    let segments = segments.into_iter().map(|one| one.definition).collect();
     let (text, left_out) = match export.to {
         Language::Tidegate => whole(client, flags, segments),
         Language::Flagd => lowered(client, flags, segments).await?,
@@ -84,7 +85,9 @@ pub(super) async fn run(client: &Client, export: Export) -> Result<(), Failure> 
 }
 
 /// All definitions as they are. Lists of units stand elsewhere, and are named.
-fn whole(client: &Client, flags: Vec<ShownFlag>, segments: Vec<Segment>) -> (String, Vec<String>) {
+fn whole(client: &Client, flags: Vec<ShownFlag>, segments: Vec<ShownSegment>) -> (String, Vec<String>) {
+    let opening: Vec<String> = segments.iter().filter_map(still_opening).collect();
+    let segments: Vec<Segment> = segments.into_iter().map(|one| one.definition).collect();
     let lists = segments.iter().filter_map(|segment| {
         let list = segment.definition().list.as_ref()?;
         let fix = "import it with 'tidegate segment import' wherever this file is imported";
@@ -94,27 +97,40 @@ fn whole(client: &Client, flags: Vec<ShownFlag>, segments: Vec<Segment>) -> (Str
             list.count
         ))
     });
-    let left_out = lists.collect();
+    let left_out = lists.chain(opening).collect();
+    // Flags that guard segments are made wherever an edit is staged.
+    let flags = flags.into_iter().map(|one| one.definition);
+    let flags = flags.filter(|flag| guarded_by(flag.key()).is_none());
     let definitions = Definitions {
         environment: Some(client.environment().clone()),
-        flags: flags.into_iter().map(|one| one.definition).collect(),
+        flags: flags.collect(),
         segments,
     };
     (format!("{:#}\n", json!(definitions)), left_out)
+}
+
+/// That a segment is told as it was before an edit that is being opened.
+fn still_opening(segment: &ShownSegment) -> Option<String> {
+    let staged = segment.staged.as_ref()?;
+    let (key, rollout) = (segment.definition.key(), &staged.rollout);
+    Some(format!(
+        "segment {key}: the edit that {rollout} opens; export again once that has ended"
+    ))
 }
 
 /// As flagd's clients get it at this moment, but for the version.
 async fn lowered(
     client: &Client,
     flags: Vec<ShownFlag>,
-    segments: Vec<Segment>,
+    segments: Vec<ShownSegment>,
 ) -> Result<(String, Vec<String>), Failure> {
     let settings: ShownSettings = client.get(&client.within("settings")).await?.read()?;
     let mut content = SnapshotContent {
         environment: client.environment().clone(),
         bucketing: settings.settings.bucketing,
         flags: Vec::with_capacity(flags.len()),
-        segments,
+        staged: segments.iter().filter_map(|one| one.staged.clone()).collect(),
+        segments: segments.into_iter().map(|one| one.definition).collect(),
         drill: None,
     };
     for ShownFlag { definition, pin } in flags {

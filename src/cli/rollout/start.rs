@@ -1,7 +1,7 @@
 //! `tidegate rollout start`.
 
 use super::{show, watch};
-use crate::cli::client::Client;
+use crate::cli::client::{Answer, Client};
 use crate::cli::failure::Failure;
 use crate::cli::screen::Screen;
 use crate::cli::{named, pair, read_text};
@@ -71,7 +71,17 @@ pub(super) async fn run(client: &Client, screen: Screen, start: Start) -> Result
         "shadow": start.shadow,
     });
     let answer = client.post(&client.within("rollouts"), &request).await?;
-    if start.watch {
+    begun(client, screen, &answer, start.watch).await
+}
+
+/// Shows a rollout that has just begun, or follows it.
+pub(crate) async fn begun(
+    client: &Client,
+    screen: Screen,
+    answer: &Answer,
+    watch: bool,
+) -> Result<(), Failure> {
+    if watch {
         let view: RolloutView = answer.read()?;
         return watch::watch(client, screen, &[view.id.to_string()]).await;
     }

@@ -303,3 +303,73 @@ async fn other_stages_ahead_are_proposed_and_mistakes_in_them_named() {
     let differences = proposed.json["proposal"]["differences"].to_string();
     assert!(differences.contains("lasts 10m -> 5m (looser)"), "{differences}");
 }
+
+#[actix_web::test]
+async fn an_edit_of_a_segment_is_staged_once_and_shown() {
+    const SEGMENT: &str = "/api/v1/production/segments/beta";
+    const STAGED: &str = "/api/v1/production/segments/beta/staged";
+    let world = world().await;
+    let body = r#"{"definition":{"key":"beta","included":["ada","bob"]},"policy":"quick"}"#;
+    let absent = world.ask("POST", STAGED).json(body).send().await;
+    absent.is_problem(404, "not-found", "there is no segment beta");
+    let made = world
+        .ask("PUT", SEGMENT)
+        .json(r#"{"included":["ada"]}"#)
+        .send()
+        .await;
+    assert_eq!(made.status, 200, "{}", made.text);
+    for by in ["operator", "editor"] {
+        let ask = world.ask_without_token("POST", STAGED).by(by).json(body);
+        ask.send()
+            .await
+            .is_problem(403, "forbidden", "needs the permission");
+    }
+    let wrong = r#"{"definition":{"key":"beta"},"policy":"quick"}"#;
+    let refused = world.ask("POST", STAGED).json(wrong).send().await;
+    assert_eq!(
+        refused.json["violations"][0]["field"], "definition.when",
+        "{}",
+        refused.text
+    );
+    let stale = world.ask("POST", STAGED).header("if-match", "\"7\"").json(body);
+    stale.send().await.is_problem(412, "stale-revision", "");
+    let ask = world.ask("POST", STAGED).header("if-match", made.header("etag"));
+    let staged = ask.json(body).send().await;
+    assert_eq!(
+        (staged.status, staged.header("location")),
+        (201, "/api/v1/production/rollouts/segment.beta.1"),
+        "{}",
+        staged.text
+    );
+    assert_eq!(staged.json["candidate"], "after");
+    let shown = world.ask("GET", SEGMENT).send().await;
+    assert_eq!(shown.json["definition"]["included"], json!(["ada"]));
+    assert_eq!(
+        shown.json["staged"]["definition"]["included"],
+        json!(["ada", "bob"])
+    );
+    assert_eq!(shown.json["staged"]["rollout"], "segment.beta.1");
+    for (method, path, body) in [
+        ("POST", STAGED, body),
+        ("PUT", SEGMENT, r#"{"included":["eve"]}"#),
+        ("DELETE", SEGMENT, "{}"),
+        ("DELETE", "/api/v1/production/flags/segment.beta", "{}"),
+        (
+            "PUT",
+            "/api/v1/production/flags/segment.other",
+            r#"{"type":"boolean"}"#,
+        ),
+        ("POST", ROLLOUTS, r#"{"flag":"segment.beta","policy":"quick"}"#),
+    ] {
+        let ask = world.ask(method, path).json(body);
+        let ask = match (method, path) {
+            ("POST", _) | (_, "/api/v1/production/flags/segment.other") => ask,
+            _ => ask.header("if-match", "*"),
+        };
+        ask.send().await.is_problem(409, "conflict", "segment");
+    }
+    let abort = r#"{"kind":"abort","reason":"never mind"}"#;
+    let commands = "/api/v1/production/rollouts/segment.beta.1/commands";
+    let aborted = world.ask("POST", commands).json(abort).send().await;
+    assert_eq!(aborted.status, 200, "{}", aborted.text);
+}

@@ -120,7 +120,8 @@ mod tests {
     #[test]
     fn values_round_trip_and_every_flipped_bit_shows() {
         let entity: EntityRef = "segment/production/staff".parse().unwrap();
-        let state = serde_json::from_str(r#"{"segment":{"key":"staff","included":["u1"]}}"#).unwrap();
+        let state =
+            serde_json::from_str(r#"{"segment":{"segment":{"key":"staff","included":["u1"]}}}"#).unwrap();
         for state in [Some(Arc::new(state)), None] {
             let revision = Revision(7);
             let slot = Slot { revision, state };

@@ -5,6 +5,7 @@ use super::draft::Draft;
 use super::waiting::said;
 use crate::amendment::{Difference, differences, misfit};
 use crate::refusal::Refusal;
+use crate::staged::check_plan;
 use crate::step::Step;
 use std::sync::Arc;
 use tidegate_model::access::{Author, Permission, Role};
@@ -81,6 +82,9 @@ fn adopt(
         return Ok(withdraw(draft, by));
     }
     check_fit(&draft.rollout, &plan, stage)?;
+    if start.segment.is_some() {
+        check_plan(&plan)?;
+    }
     let plan = Arc::new(plan);
     let differences = differences(&start.plan, &plan, stage);
     let loosens = differences.iter().any(|difference| difference.loosens);

@@ -63,9 +63,15 @@ impl<'a> Draft<'a> {
         self.publish();
     }
 
-    /// Lets go of the flag: everybody gets `fallback` from now on.
+    /// Lets go of the flag: everybody gets `fallback` from now on. An edit of a segment becomes the segment's definition
+    /// with it, or is dropped.
     pub(super) fn settle(&mut self, fallback: VariationKey) {
         let start = &self.rollout.start;
+        if let Some(segment) = &start.segment {
+            let adopted = fallback == start.candidate;
+            let segment = EntityRef::Segment(start.environment.clone(), segment.clone());
+            self.changes.push((segment, Change::SegmentSettled { adopted }));
+        }
         // A drill holds no flag.
         if !start.drill {
             let flag = EntityRef::Flag(start.environment.clone(), start.flag.clone());

@@ -25,6 +25,7 @@ mod policy_text;
 mod quorum;
 mod shipped;
 mod simulation;
+mod staging;
 mod starting;
 mod street;
 mod transcripts;

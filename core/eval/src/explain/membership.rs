@@ -1,6 +1,6 @@
 //! Why a context is in a segment, or is not.
 
-use super::{Finding, Membership, ScoredPart, Trace};
+use super::{Finding, Membership, ScoredPart, Staging, Trace};
 use crate::segment::{Score, Segment};
 use tidegate_model::segment::{Points, SegmentStatus};
 
@@ -13,9 +13,15 @@ impl<'a> Trace<'a> {
             };
         };
         let told = self.told.get(place as usize).copied().flatten();
+        let staged = segment.staged.as_ref().map(|staged| Staging {
+            guard: staged.guard.as_str(),
+            share: staged.share,
+            bucket: self.context.bucket(staged.unit, &staged.salt),
+            applies: staged.is_open(self.context),
+        });
         let (holds, because) = match told {
             Some(holds) => (holds, Membership::AsAbove),
-            None => self.first_membership(segment),
+            None => self.first_membership(segment.in_force(self.context)),
         };
         if let Some(told) = self.told.get_mut(place as usize) {
             *told = Some(holds);
@@ -24,6 +30,7 @@ impl<'a> Trace<'a> {
             segment: segment.key.as_str(),
             holds,
             because,
+            staged,
         }
     }
 

@@ -116,7 +116,7 @@ impl Lowering<'_> {
     }
 
     /// What a flag serves, as its dependants ask for it: the name of a variation, or null.
-    fn served(&mut self, key: &FlagKey) -> Result<Logic, Vec<Violation>> {
+    pub(super) fn served(&mut self, key: &FlagKey) -> Result<Logic, Vec<Violation>> {
         match self.served.get(key) {
             Some(Some(known)) => return known.clone(),
             Some(None) => return Err(vec![leads_back("flag", key.as_str())]),

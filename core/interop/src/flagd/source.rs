@@ -7,7 +7,7 @@ use tidegate_model::catalog::Catalog;
 use tidegate_model::flag::Flag;
 use tidegate_model::invalid::Violation;
 use tidegate_model::key::{FlagKey, SegmentKey};
-use tidegate_model::segment::Segment;
+use tidegate_model::segment::{AFTER, Segment, StagedSegment};
 use tidegate_model::snapshot::{RolloutSplit, SnapshotContent};
 
 /// Definitions of one environment on their way to flagd.
@@ -15,6 +15,8 @@ use tidegate_model::snapshot::{RolloutSplit, SnapshotContent};
 pub(super) struct Lowering<'a> {
     pub(super) flags: BTreeMap<&'a FlagKey, (&'a Flag, Option<&'a RolloutSplit>)>,
     segments: BTreeMap<&'a SegmentKey, &'a Segment>,
+    /// Edits of segments that are being opened.
+    staged: BTreeMap<&'a SegmentKey, &'a StagedSegment>,
     /// Segments as they are in place.
     segments_lowered: BTreeMap<SegmentKey, Found>,
     /// What flags serve, as other flags ask for it.
@@ -35,6 +37,11 @@ impl<'a> Lowering<'a> {
                 .map(|one| (one.flag.key(), (&one.flag, one.rollout.as_ref())))
                 .collect(),
             segments: content.segments.iter().map(|one| (one.key(), one)).collect(),
+            staged: content
+                .staged
+                .iter()
+                .map(|one| (one.definition.key(), one))
+                .collect(),
             ..Self::default()
         }
     }
@@ -61,7 +68,10 @@ impl<'a> Lowering<'a> {
         }
         self.segments_lowered.insert(key.clone(), None);
         let found = match self.segments.get(key).copied() {
-            Some(segment) => self.segment_in_place(segment),
+            Some(segment) => match self.staged.get(key).copied() {
+                Some(staged) => self.with_staged(segment, staged),
+                None => self.segment_in_place(segment),
+            },
             None => Err(vec![Violation::new(
                 "segment",
                 key,
@@ -71,6 +81,26 @@ impl<'a> Lowering<'a> {
         };
         self.segments_lowered.insert(key.clone(), Some(found.clone()));
         found
+    }
+}
+
+impl Lowering<'_> {
+    /// Who is in a segment of which some units have an edit already: those to whom the guard gives it, by the edit.
+    fn with_staged(&mut self, segment: &Segment, staged: &StagedSegment) -> Result<Logic, Vec<Violation>> {
+        let before = self.segment_in_place(segment)?;
+        let named = |one: Violation| one.inside("staged");
+        let after = self.segment_in_place(&staged.definition);
+        let after = after.map_err(|why| why.into_iter().map(named).collect::<Vec<_>>())?;
+        let served = self.served(&staged.guard)?;
+        let has_it = match served.constant() {
+            Some(known) => Logic::literal((known.as_str() == Some(AFTER)).into()),
+            None => served.same_as(AFTER.into()),
+        };
+        let who = Logic::choose(vec![(has_it, after)], Some(before));
+        match check_costs("when", [&who].into_iter()) {
+            None => Ok(who),
+            Some(violation) => Err(vec![violation]),
+        }
     }
 }
 

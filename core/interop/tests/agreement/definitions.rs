@@ -316,3 +316,20 @@ pub(crate) fn snapshot(shapes: Shapes) -> impl Strategy<Value = Value> {
         json!({"environment": "production", "flags": [f0, f1, f2], "segments": [s0, s1, s2]})
     })
 }
+
+/// The same, while an edit of the second segment is open to some.
+pub(crate) fn edited(shapes: Shapes) -> impl Strategy<Value = Value> {
+    (snapshot(shapes), segment(1), 0..=100_u32).prop_map(|(mut content, edit, share)| {
+        let guard = json!({"key": "segment.s1", "type": "boolean", "off": "before",
+            "variations": [{"key": "before", "value": false}, {"key": "after", "value": true}],
+            "fallback": {"variation": "before"}});
+        let rollout = json!({"rollout": "segment.s1.1", "revision": 1, "candidate": "after", "safe": "before",
+            "share": share});
+        if let Some(flags) = content["flags"].as_array_mut() {
+            flags.push(json!({"flag": guard, "rollout": rollout}));
+        }
+        content["staged"] =
+            json!([{"definition": edit, "guard": "segment.s1", "rollout": "segment.s1.1", "policy": "p"}]);
+        content
+    })
+}

@@ -1,6 +1,6 @@
 //! What is lowered means the same to flagd.
 
-use crate::definitions::{Shapes, context, snapshot};
+use crate::definitions::{Shapes, context, edited, snapshot};
 use crate::engine::{Answer, Engine};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
@@ -46,7 +46,7 @@ proptest! {
 
     #[test]
     fn flagd_evaluates_what_is_lowered_as_we_do(
-        content in prop_oneof![3 => snapshot(Shapes::All), 1 => snapshot(Shapes::Plain)],
+        content in prop_oneof![2 => snapshot(Shapes::All), 1 => snapshot(Shapes::Plain), 2 => edited(Shapes::All)],
         contexts in prop::collection::vec(context(), 6),
     ) {
         let content: SnapshotContent = serde_json::from_value(content).expect("the definitions hold together");

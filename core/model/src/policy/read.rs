@@ -17,6 +17,7 @@ mod arguments;
 mod cron;
 mod cursor;
 mod dependencies;
+mod document;
 mod exposure;
 mod findings;
 mod freeze;
@@ -32,6 +33,8 @@ mod targets;
 mod traffic;
 mod window;
 mod yaml;
+
+pub use document::document;
 
 pub use locate::locate;
 pub use targets::targets;

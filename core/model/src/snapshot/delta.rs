@@ -32,12 +32,15 @@ pub struct Delta {
     pub flags: Changes,
     /// Segments, each as in the target.
     pub segments: Changes,
+    /// Staged edits of segments, each as in the target.
+    #[serde(default, skip_serializing_if = "Changes::is_empty")]
+    pub staged: Changes,
     /// The drill of the target, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<Box<RawValue>>,
 }
 
-/// What changed among flags or segments.
+/// What changed among flags, segments, or staged edits of segments.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Changes {
@@ -94,15 +97,19 @@ struct Texts<'a> {
     flags: Vec<&'a RawValue>,
     #[serde(borrow)]
     segments: Vec<&'a RawValue>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    staged: Vec<&'a RawValue>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     drill: Option<&'a RawValue>,
 }
 
-/// What names a flag (which stands beside its rollout) or a segment.
+/// What names a segment, a flag (which stands beside its rollout), or a staged edit (whose definition has the segment's
+/// key).
 #[derive(Deserialize)]
 struct Keyed {
     key: Option<String>,
     flag: Option<Named>,
+    definition: Option<Named>,
 }
 
 #[derive(Deserialize)]
@@ -119,7 +126,8 @@ fn texts(snapshot: &Snapshot) -> Result<Texts<'_>, DeltaRefusal> {
 fn by_key<'a>(items: impl IntoIterator<Item = &'a RawValue>) -> Result<ByKey<'a>, DeltaRefusal> {
     let keyed = |item: &'a RawValue| {
         let keyed: Keyed = serde_json::from_str(item.get()).map_err(unreadable)?;
-        let key = keyed.key.or(keyed.flag.map(|flag| flag.key));
+        let inside = keyed.flag.or(keyed.definition).map(|named| named.key);
+        let key = keyed.key.or(inside);
         let key = key.ok_or_else(|| DeltaRefusal::Unreadable("an item has no key".to_owned()))?;
         Ok((key, item))
     };
@@ -169,6 +177,10 @@ impl Changes {
         Ok(items.into_values().collect())
     }
 
+    fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.removed.is_empty()
+    }
+
     fn bytes(&self) -> usize {
         let changed: usize = self.changed.iter().map(|item| item.get().len()).sum();
         let removed: usize = self.removed.iter().map(String::len).sum();
@@ -190,6 +202,7 @@ impl Delta {
             bucketing: to.bucketing.map(ToOwned::to_owned),
             flags: Changes::between(&by_key(from.flags)?, &by_key(to.flags)?),
             segments: Changes::between(&by_key(from.segments)?, &by_key(to.segments)?),
+            staged: Changes::between(&by_key(from.staged)?, &by_key(to.staged)?),
             drill: to.drill.map(ToOwned::to_owned),
         })
     }
@@ -212,6 +225,7 @@ impl Delta {
             bucketing: self.bucketing.as_deref(),
             flags: self.flags.apply(held.flags)?,
             segments: self.segments.apply(held.segments)?,
+            staged: self.staged.apply(held.staged)?,
             drill: self.drill.as_deref(),
         };
         let content = serde_json::value::to_raw_value(&target).map_err(unreadable)?;
@@ -236,12 +250,13 @@ impl Delta {
             bucketing: next.bucketing.clone(),
             flags: self.flags.then(&next.flags)?,
             segments: self.segments.then(&next.segments)?,
+            staged: self.staged.then(&next.staged)?,
             drill: next.drill.clone(),
         })
     }
 
     fn bytes(&self) -> usize {
-        self.flags.bytes() + self.segments.bytes()
+        self.flags.bytes() + self.segments.bytes() + self.staged.bytes()
     }
 }
 
