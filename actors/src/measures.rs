@@ -134,7 +134,7 @@ impl Others {
             alerts: new.counter("tidegate_alerts_total", "Alerts by rollouts")?,
             heard_alerts: new.counters(
                 "tidegate_heard_alerts_total",
-                "Alerts delivered by an Alertmanager: fired, resolved, repeated",
+                "Alerts of an Alertmanager: fired, resolved, repeated; cut_off: not delivered, for its list is cut",
                 &["environment", "outcome"],
             )?,
             notices: new.counters(

@@ -115,6 +115,8 @@ pub(super) async fn deliver(
     if webhook.truncated_alerts > 0 {
         tracing::warn!(%environment, alerts = webhook.truncated_alerts,
             "alerts were cut off by the Alertmanager; take max_alerts out of its webhook_configs");
+        let control = allowed.control();
+        control.count_cut_off(environment, webhook.truncated_alerts)?;
     }
     let said = webhook.alerts.into_iter().map(WebhookAlert::said).collect();
     let delivered = allowed.control().hear_alerts(environment, said, allowed.author());

@@ -26,6 +26,19 @@ impl ControlPlane {
         .await
     }
 
+    /// Counts alerts that an Alertmanager has but did not deliver: it was told to cut its lists.
+    ///
+    /// # Errors
+    /// When there is no such environment.
+    pub fn count_cut_off(&self, environment: &EnvironmentKey, alerts: u64) -> Result<(), ControlError> {
+        self.shell.environment(environment)?;
+        let counter = &self.shell.measures.others.heard_alerts;
+        counter
+            .with_label_values(&[environment.as_str(), "cut_off"])
+            .inc_by(alerts);
+        Ok(())
+    }
+
     /// All alerts that are known of an environment, those that fire first.
     ///
     /// # Errors

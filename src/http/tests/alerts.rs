@@ -205,3 +205,14 @@ async fn what_is_no_webhook_is_refused_and_changes_nothing() {
     let elsewhere = world.ask("GET", "/api/v1/staging/alerts").send().await;
     assert_eq!(elsewhere.json, json!({"items": []}), "another environment's");
 }
+
+#[actix_web::test]
+async fn alerts_that_were_cut_off_are_counted() {
+    let world = world().await;
+    let body = webhook(&json!([])).replace("\"truncatedAlerts\":0", "\"truncatedAlerts\":3");
+    let ask = world.ask_without_token("POST", ALERTS).by("alertmanager");
+    assert_eq!(ask.json(&body).send().await.status, 200);
+    let metrics = world.ask("GET", "/metrics").send().await.text;
+    let counted = "tidegate_heard_alerts_total{environment=\"production\",outcome=\"cut_off\"} 3";
+    assert!(metrics.contains(counted), "{metrics}");
+}

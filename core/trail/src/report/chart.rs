@@ -51,7 +51,11 @@ impl Scale {
         Self {
             from: report.started,
             seconds: seconds(report.started, last).max(1.0),
-            lowest: if lowest == 0.0 { lowest } else { lowest - room * FREE },
+            lowest: if lowest == 0.0 {
+                lowest
+            } else {
+                lowest - room * FREE
+            },
             highest: highest + room * FREE,
         }
     }
