@@ -9,6 +9,7 @@ pub mod answer;
 pub mod backtest;
 pub mod calendar;
 pub mod check;
+pub mod crash;
 pub mod fault;
 pub mod gates;
 pub mod history;

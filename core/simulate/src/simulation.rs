@@ -3,6 +3,7 @@
 
 use crate::alarm::Heard;
 use crate::answer::{Script, Source};
+use crate::crash::{Crash, Crashes};
 use crate::fault::Fault;
 use crate::gates::Says;
 use crate::others::completed;
@@ -10,6 +11,7 @@ use crate::setting::{Setting, person};
 use std::collections::{BTreeMap, VecDeque};
 use tidegate_decide::judge::{judge, scores, test_before};
 use tidegate_decide::neighbour::{Neighbour, Neighbours};
+use tidegate_decide::refusal::Refusal;
 use tidegate_decide::rollout::{Fleet, Input, Observed, Question, step};
 use tidegate_decide::start::{queue, start};
 use tidegate_decide::step::{Effect, Step};
@@ -18,6 +20,7 @@ use tidegate_model::access::Role;
 use tidegate_model::because::Decision;
 use tidegate_model::change::{Change, EntityRef, EntityState};
 use tidegate_model::flag::FlagState;
+use tidegate_model::freeze::Frozen;
 use tidegate_model::invalid::{Invalid, Violation};
 use tidegate_model::key::{NodeName, Revision, RuleName, TargetName};
 use tidegate_model::policy::Policy;
@@ -67,6 +70,9 @@ impl Taken {
     }
 }
 
+/// What a rollout decides by.
+pub type StepFn = fn(&Rollout, &Observed, &Input, Timestamp) -> Result<Step, Refusal>;
+
 /// One rollout and the world around it.
 #[derive(Debug, Clone)]
 pub struct Simulation<A = Script> {
@@ -90,6 +96,12 @@ pub struct Simulation<A = Script> {
     pub heard: Heard,
     /// Other rollouts that concern it.
     pub neighbours: Neighbours,
+    /// Whether, and why, nothing opens in the environment.
+    pub frozen: Option<Frozen>,
+    /// At which commits its control plane ends.
+    pub crashes: Crashes,
+    /// What it decides by; another one than the real one is a test of those who watch it.
+    pub step: StepFn,
     /// Everything that became true.
     pub journal: Vec<(Timestamp, Revision, Change)>,
     /// Every step, or with [`Simulation::forgetting_holds`] every decision and the newest step.
@@ -165,6 +177,9 @@ impl<A: Source> Simulation<A> {
             questions: Vec::new(),
             heard: Heard::nothing(now),
             neighbours,
+            frozen: None,
+            crashes: Crashes::default(),
+            step,
             journal,
             taken: vec![Taken {
                 at: now,
@@ -271,14 +286,26 @@ impl<A: Source> Simulation<A> {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             self.observed.take_in(&input);
+            self.observed.frozen.clone_from(&self.frozen);
             if self.heard.always {
                 self.heard.watchdog = Some(self.now);
                 self.observed.firing.watchdog_heard = Some(self.now);
             }
-            let step = step(&self.rollout, &self.observed, &input, self.now)?;
+            let step = (self.step)(&self.rollout, &self.observed, &input, self.now)?;
             self.observed.note_asked(&step, self.now);
             let before = self.rollout.clone();
+            let crash = match step.changes.is_empty() {
+                true => None,
+                false => self.crashes.next(self.revision),
+            };
+            if crash == Some(Crash::BeforeCommit) {
+                return self.restart();
+            }
             self.commit(&step)?;
+            if crash == Some(Crash::BeforeEffects) {
+                self.note(input, before, step);
+                return self.restart();
+            }
             self.wake_at = step.wake_at;
             for effect in &step.effects {
                 match effect {
@@ -297,14 +324,7 @@ impl<A: Source> Simulation<A> {
                     Effect::Alert(_) => {}
                 }
             }
-            self.keep(Taken {
-                at: self.now,
-                input,
-                before,
-                after: self.rollout.clone(),
-                step,
-                observed: self.observed.clone(),
-            });
+            self.note(input, before, step);
         }
         Ok(())
     }
@@ -409,7 +429,16 @@ impl<A: Source> Simulation<A> {
         shares
     }
 
-    fn keep(&mut self, taken: Taken) {
+    /// Notes a step that was taken on the rollout as it was `before`.
+    fn note(&mut self, input: Input, before: Rollout, step: Step) {
+        let taken = Taken {
+            at: self.now,
+            input,
+            before,
+            after: self.rollout.clone(),
+            step,
+            observed: self.observed.clone(),
+        };
         // The first step is the start, and no hold.
         if self.forgets_holds && self.taken.last().is_some_and(Taken::holds) {
             self.taken.pop();

@@ -41,6 +41,23 @@ impl Law {
         Self::NoReturnIsKept,
         Self::RollbackIsFinal,
     ];
+
+    /// The law that a step breaks, and how. `answers` is what the rules heard at it, if they were asked; `open`
+    /// whether a window was.
+    #[must_use]
+    pub fn broken(
+        taken: &Taken,
+        answers: Option<&BTreeMap<RuleName, Answer>>,
+        open: bool,
+    ) -> Option<(Self, String)> {
+        broken(taken, answers, open)
+    }
+
+    /// Whether a step lets more users in, for longer.
+    #[must_use]
+    pub fn opens(taken: &Taken) -> bool {
+        opens(taken)
+    }
 }
 
 impl fmt::Display for Law {
