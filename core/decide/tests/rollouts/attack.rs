@@ -271,7 +271,7 @@ pub(crate) fn happen(world: &mut Simulation, event: &Event) {
 fn steer(world: &mut Simulation, event: &Event) {
     match event {
         Event::Freeze(stops) => {
-            world.observed.frozen = stops.then(|| Frozen {
+            world.frozen = stops.then(|| Frozen {
                 reason: "fire".to_owned(),
                 by: person("ops", Role::Operator),
                 since: world.now,

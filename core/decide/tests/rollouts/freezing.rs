@@ -27,12 +27,12 @@ fn frozen(since: Timestamp) -> Frozen {
 }
 
 fn stop(world: &mut Simulation) {
-    world.observed.frozen = Some(frozen(world.now));
+    world.frozen = Some(frozen(world.now));
     world.feed(Input::Wake).unwrap();
 }
 
 fn go_on(world: &mut Simulation) {
-    world.observed.frozen = None;
+    world.frozen = None;
     world.feed(Input::Wake).unwrap();
 }
 
