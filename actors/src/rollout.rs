@@ -16,6 +16,7 @@ use tidegate_model::Timestamp;
 use tidegate_model::access::{Author, Role};
 use tidegate_model::basis::Basis;
 use tidegate_model::because::{Because, Decision};
+use tidegate_model::calendar::ZONE_DATA;
 use tidegate_model::change::{Change, EntityRef, EntityState, Record};
 use tidegate_model::key::Revision;
 use tidegate_model::rollout::{Phase, Rollout, RolloutCommand};
@@ -92,7 +93,10 @@ impl RolloutActor {
             entity,
             rollout,
             revision,
-            observed: Observed::default(),
+            observed: Observed {
+                zone_data: ZONE_DATA.to_owned(),
+                ..Observed::default()
+            },
             ledger: Ledger::default(),
             because: None,
             wake: None,

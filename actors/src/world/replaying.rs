@@ -283,3 +283,26 @@ async fn looks_cost_what_the_documentation_says() {
         assert!(looks[rule] <= most, "{looks:?}");
     }
 }
+
+#[actix_rt::test]
+async fn f42_what_other_time_zone_data_decided_is_not_called_altered() {
+    let mut records = told().await;
+    for record in &mut records {
+        let mut value = serde_json::to_value(&*record).unwrap();
+        if let Some(zones) = value.pointer_mut("/basis/world/whole/zoneData") {
+            *zones = json!("1999z");
+        }
+        *record = serde_json::from_value(value).unwrap();
+    }
+    // The same comes out by it: nothing is said.
+    replay(&records).unwrap();
+    let disagreement = altered(&records, "rolling_back", |record| {
+        *record.pointer_mut("/because/reasons/0/value").unwrap() = json!(0.6)
+    });
+    let said = disagreement.1.to_string();
+    let begins = "it was decided by time zone data 1999z, and this program has";
+    assert!(
+        said.contains(begins) && said.contains("explained by something else"),
+        "{said}"
+    );
+}

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use tidegate_model::Timestamp;
 use tidegate_model::access::{Author, Role};
 use tidegate_model::alert::Firing;
+use tidegate_model::because::Decision;
 use tidegate_model::flag::Flag;
 use tidegate_model::freeze::Frozen;
 use tidegate_model::key::{NodeName, Revision, RuleName, TargetName};
@@ -36,6 +37,7 @@ mod progress;
 pub(crate) mod reach;
 mod safety;
 mod waiting;
+mod zones;
 
 pub use gates::answer::{ANSWER_BYTES_MAX, Answer};
 pub use gates::{Asked, Question};
@@ -59,6 +61,9 @@ pub struct Observed {
     pub frozen: Option<Frozen>,
     /// Other rollouts that concern it.
     pub neighbours: Neighbours,
+    /// The version of the time zone data; empty when nobody cares by which a calendar was reckoned.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub zone_data: String,
     /// The gates that were asked.
     pub asked_gates: BTreeMap<TargetName, Asked>,
 }
@@ -183,6 +188,12 @@ pub fn step(rollout: &Rollout, observed: &Observed, input: &Input, now: Timestam
         .or_else(|| exposure::react(&mut draft));
     if let Some((decision, reasons)) = neighbours {
         return Ok(draft.alert(decision, reasons));
+    }
+    if matches!(input, Input::Wake | Input::Looked(_))
+        && let Some(moved) = zones::reckon(&mut draft)
+    {
+        let share = draft.rollout.share;
+        return Ok(draft.wait(Decision::Holds { share }, vec![moved]));
     }
     if rollout.is_waiting() {
         return Ok(opening::open(draft));

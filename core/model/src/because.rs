@@ -205,6 +205,17 @@ pub enum Reason {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         reason: String,
     },
+    /// The next opening was reckoned by other time zone data before.
+    ZoneData {
+        /// The version then.
+        before: String,
+        /// The version now.
+        now: String,
+        /// When the window would have opened; `None`: none did within the horizon.
+        was: Option<DateTime<Utc>>,
+        /// When it opens; `None` if none does within the horizon.
+        opens: Option<DateTime<Utc>>,
+    },
     /// What is left of the window is shorter than the next stage lasts.
     WindowTooShort {
         /// Which stage.

@@ -15,6 +15,9 @@ mod occurrence;
 use occurrence::Occurrences;
 pub use occurrence::moment_of;
 
+/// The version of the time zone data that calendars are reckoned by, as IANA names it: for example `2025b`.
+pub const ZONE_DATA: &str = chrono_tz::IANA_TZDB_VERSION;
+
 /// How far ahead the next opening is searched for: a year and a bit, so that yearly windows are found.
 const HORIZON: Span = Span::seconds(400 * 24 * 3600);
 /// How often a search may run into another closed stretch before it gives up. Only windows that never

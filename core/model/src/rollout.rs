@@ -25,6 +25,7 @@ mod fold;
 mod given_way;
 mod pause;
 mod proposal;
+mod reckoned;
 mod shadow;
 
 pub use change::RolloutChange;
@@ -33,6 +34,7 @@ pub use fold::FoldError;
 pub use given_way::GivenWay;
 pub use pause::{Pause, PauseOwner};
 pub use proposal::PlanProposal;
+pub use reckoned::Reckoned;
 pub use shadow::{Shadow, ShadowDecision};
 
 /// A rollout as the journal tells it.
@@ -101,6 +103,9 @@ pub struct Rollout {
     /// A second policy that is judged beside it and never acts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<Box<Shadow>>,
+    /// When windows let the next stage open, as reckoned last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reckoned: Option<Reckoned>,
 }
 
 /// How a rollout began. Only its plan ever changes, by somebody's word.

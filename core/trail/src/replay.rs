@@ -13,6 +13,7 @@ use tidegate_decide::step::Step;
 use tidegate_decide::{quarantine, rollout, shadow};
 use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
+use tidegate_model::calendar::ZONE_DATA;
 use tidegate_model::change::{Change, EntityRef, EntityState, Kind, PolicyState, Record};
 use tidegate_model::evidence::Judged;
 use tidegate_model::flag::FlagState;
@@ -122,6 +123,21 @@ impl Wrong {
     }
 }
 
+impl Wrong {
+    /// The same, unless it was decided by other time zone data than this program's: then windows may open at other
+    /// times here, and nobody has changed the journal.
+    fn unless_by(mut self, zone_data: &str) -> Self {
+        if !zone_data.is_empty() && zone_data != ZONE_DATA {
+            self.what = format!(
+                "it was decided by time zone data {zone_data}, and this program has {ZONE_DATA}, by which {}; \
+                 replay it with a version of Tidegate that has {zone_data}",
+                self.what
+            );
+        }
+        self
+    }
+}
+
 impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self.at.format("%Y-%m-%d %H:%M:%S UTC");
@@ -208,6 +224,29 @@ impl Replay {
             false => &mut told.thread,
         };
         let given = thread.read(record)?;
+        if let Err(wrong) = self.again(entity, record, &mut told, &given) {
+            return Err(wrong.unless_by(&given.observed.zone_data));
+        }
+        let begun = matches!(given.cause, Cause::Started { .. } | Cause::Drilled);
+        self.tally.rollouts += u64::from(begun);
+        self.tally.looks += given.new.len() as u64;
+        self.tally.decisions += 1;
+        self.told.insert(entity.clone(), told);
+        Ok(())
+    }
+
+    /// Takes a decision again on what it rests on.
+    fn again(
+        &self,
+        entity: &EntityRef,
+        record: &Record,
+        told: &mut Told,
+        given: &Given,
+    ) -> Result<(), Wrong> {
+        let thread = match record.is_of_shadow() {
+            true => &told.shadow,
+            false => &told.thread,
+        };
         let rollout = self.rollout(entity);
         if let Some(rollout) = rollout
             && told.plans.last() != Some(&rollout.start.plan)
@@ -242,20 +281,15 @@ impl Replay {
             Cause::Shadow(_) => {
                 let rollout = rollout.ok_or("there is no rollout before it")?;
                 check_author(&given.cause, &record.by)?;
-                shadowed(rollout, thread, &given, record)?;
+                shadowed(rollout, thread, given, record)?;
             }
             _ => {
                 let rollout = rollout.ok_or("there is no rollout before it")?;
                 check_author(&given.cause, &record.by)?;
-                check_input(rollout, thread, &given)?;
-                compare(&next(rollout, &given, record)?, record)?;
+                check_input(rollout, thread, given)?;
+                compare(&next(rollout, given, record)?, record)?;
             }
         }
-        let begun = matches!(given.cause, Cause::Started { .. } | Cause::Drilled);
-        self.tally.rollouts += u64::from(begun);
-        self.tally.looks += given.new.len() as u64;
-        self.tally.decisions += 1;
-        self.told.insert(entity.clone(), told);
         Ok(())
     }
 

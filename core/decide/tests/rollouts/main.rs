@@ -29,3 +29,4 @@ mod staging;
 mod starting;
 mod street;
 mod transcripts;
+mod zones;

@@ -57,6 +57,7 @@ impl fmt::Display for Reason {
                 write!(f, "{rule} healthy for {} of {needs}", has.rounded())
             }
             Self::Window { .. }
+            | Self::ZoneData { .. }
             | Self::WindowTooShort { .. }
             | Self::Frozen { .. }
             | Self::FreezePlanned { .. } => self.fmt_calendar(f),
@@ -117,6 +118,21 @@ impl Reason {
                 } else {
                     write!(f, " ({reason})")
                 }
+            }
+            Self::ZoneData {
+                before,
+                now,
+                was,
+                opens,
+            } => {
+                let when =
+                    |at: &Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| day(at).to_string());
+                write!(
+                    f,
+                    "the next window opens {} by time zone data {now}, and would have opened {} by {before}",
+                    when(opens),
+                    when(was)
+                )
             }
             Self::WindowTooShort {
                 stage,

@@ -1,6 +1,6 @@
 //! What becomes true of rollouts, as the journal keeps it.
 
-use super::{Budget, Ending, PauseOwner, PlanProposal, RolloutStart};
+use super::{Budget, Ending, PauseOwner, PlanProposal, Reckoned, RolloutStart};
 use crate::access::Author;
 use crate::because::{Because, Reason};
 use crate::gate::GateVerdict;
@@ -70,6 +70,8 @@ pub enum RolloutChange {
         /// What the shadow would have decided, and why.
         because: Because,
     },
+    /// Windows are shut, and the calendar says when the next stage may open.
+    Reckoned(Reckoned),
     /// A look that is worth remembering.
     Looked(Look),
     /// A reason not to advance.

@@ -105,6 +105,7 @@ impl Rollout {
                 since: Some(at),
                 ..Exposed::default()
             },
+            reckoned: None,
             shadow: (start.shadow.as_ref()).and_then(|plan| Shadow::begin(start, plan, at, revision)),
         })
     }
@@ -153,6 +154,7 @@ impl Rollout {
             RolloutChange::PlanProposed(proposal) => self.proposal = Some(proposal.clone()),
             RolloutChange::PlanWithdrawn => drop(self.proposal.take()?),
             RolloutChange::PlanChanged { plan, editors } => self.follow(plan, editors, now_in)?,
+            RolloutChange::Reckoned(reckoned) => self.reckoned = Some(reckoned.clone()),
             RolloutChange::Looked(look) => self.remember(look)?,
             RolloutChange::Shadowed { changes, because } => {
                 let shadow = self.shadow.as_mut()?;
@@ -337,6 +339,7 @@ impl Rollout {
         };
         self.split_revision = revision;
         self.approval = None;
+        self.reckoned = None;
         self.gates.clear();
         self.monitoring = None;
         self.gives_way = None;
