@@ -18,7 +18,7 @@ use tidegate_model::change::Record;
 use tidegate_model::fleet::NodeReport;
 use tidegate_model::key::{EnvironmentKey, FlagKey, NodeName, PolicyName, RolloutId, TokenName};
 use tidegate_model::rollout::RolloutCommand;
-use tidegate_model::snapshot::{Digest, Snapshot, SnapshotContent};
+use tidegate_model::snapshot::{Digest, Snapshot, SnapshotContent, Version};
 use tidegate_model::verdict::{Measurement, UnknownReason};
 use tidegate_store::{Expect, MemoryStore, Store};
 
@@ -27,6 +27,7 @@ mod approvals;
 mod crashing;
 mod edits;
 mod freezes;
+mod gated;
 mod neighbours;
 mod races;
 mod replaying;
@@ -169,6 +170,11 @@ impl World {
             .control
             .published(&self.environment)
             .map(|published| published.header.version);
+        self.report(serving).await;
+    }
+
+    /// The node says that it serves this.
+    async fn report(&self, serving: Option<Version>) {
         let report = NodeReport {
             node: self.node.clone(),
             instance: "i".to_owned(),

@@ -13,6 +13,19 @@ use tokio::time::timeout;
 /// Longest that a change may take before the measurement is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A replica of the environment that the control plane at `url` publishes, and where it pulls from.
+pub fn replica(place: usize, url: &str, token: &str) -> (Replica, Arc<HttpUpstream>) {
+    let environment = EnvironmentKey::new("production").expect("a name");
+    let upstream = HttpUpstream::new(url, &environment, token).expect("an upstream");
+    let settings = ReplicaSettings {
+        name: NodeName::new(&format!("bench-{place}")).expect("a name"),
+        environment,
+        folder: None,
+        trust: Trust::FirstContact,
+    };
+    (Replica::new(settings).expect("a replica"), Arc::new(upstream))
+}
+
 /// The nodes.
 pub struct Nodes {
     replicas: Vec<Replica>,
@@ -25,17 +38,9 @@ impl Nodes {
         let mut running = JoinSet::new();
         let mut replicas = Vec::new();
         for place in 0..count {
-            let environment = EnvironmentKey::new("production").expect("a name");
-            let upstream = HttpUpstream::new(url, &environment, token).expect("an upstream");
-            let settings = ReplicaSettings {
-                name: NodeName::new(&format!("bench-{place}")).expect("a name"),
-                environment,
-                folder: None,
-                trust: Trust::FirstContact,
-            };
-            let replica = Replica::new(settings).expect("a replica");
+            let (replica, upstream) = replica(place, url, token);
             replicas.push(replica.clone());
-            running.spawn(async move { replica.run(Arc::new(upstream), std::future::pending()).await });
+            running.spawn(async move { replica.run(upstream, std::future::pending()).await });
         }
         Self {
             replicas,

@@ -16,6 +16,7 @@ use tidegate_decide::start::{self, Authors};
 use tidegate_decide::step::Step;
 use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
+use tidegate_model::calendar::ZONE_DATA;
 use tidegate_model::change::{Change, EntityRef, EntityState, PolicyState, Record};
 use tidegate_model::key::{EnvironmentKey, FlagKey, RolloutId, TargetName};
 use tidegate_model::policy::{Policy, Source};
@@ -74,6 +75,7 @@ pub(super) async fn start_rollout(
         policy: version,
         shadow,
         neighbours,
+        zone_data: ZONE_DATA.to_owned(),
     };
     let proposal = proposal(step, by, &ground, &cause, now)?;
     let _still = home.switch.pass().await?;

@@ -11,6 +11,7 @@ use tidegate_decide::rollout::{Input, Observed};
 use tidegate_decide::shadow::{self, Seen, ShadowStep};
 use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
+use tidegate_model::calendar::ZONE_DATA;
 use tidegate_model::change::Change;
 use tidegate_model::key::RuleName;
 use tidegate_model::span::Span;
@@ -46,6 +47,7 @@ impl RolloutActor {
         if let Seen::Looks(looks) = seen {
             self.watching.observed.take_in(&Input::Looked(looks.clone()));
         }
+        ZONE_DATA.clone_into(&mut self.watching.observed.zone_data);
         self.watching.observed.frozen = self.home().and_then(|home| home.switch.current());
         let stepped = catch_unwind(AssertUnwindSafe(|| {
             shadow::step(&self.rollout, &self.watching.observed, seen, now)

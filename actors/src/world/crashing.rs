@@ -1,12 +1,12 @@
 //! A control plane that ends on both sides of each of its commits, and is started again.
 
+use super::gated::{Gate, Gated};
 use super::*;
-use bytes::Bytes;
 use std::sync::PoisonError;
 use tidegate_decide::rollout::step;
-use tidegate_model::change::{Change, EntityRef, Kind};
+use tidegate_model::change::Change;
 use tidegate_model::rollout::{Ending, Phase, Rollout, RolloutChange};
-use tidegate_store::{CommitError, KeptAnswer, Proposal, StoreError, Stored};
+use tidegate_store::{CommitError, Proposal};
 use tidegate_trail::replay::Replay;
 use tokio::sync::watch;
 
@@ -16,9 +16,8 @@ enum Side {
     BeforeEffects,
 }
 
-/// A store that outlives its control planes. Where one ends, its commit is never answered.
+/// Outlives its control planes. Where one ends, its commit is never answered.
 struct Mortal {
-    inner: MemoryStore,
     mortal: bool,
     met: Mutex<Option<(u64, Side)>>,
     /// The newest moment that anybody saw.
@@ -27,9 +26,8 @@ struct Mortal {
 }
 
 impl Mortal {
-    fn new(mortal: bool) -> Arc<Self> {
-        Arc::new(Self {
-            inner: MemoryStore::new(),
+    fn new(mortal: bool) -> Arc<Gated<Self>> {
+        Gated::new(Self {
             mortal,
             met: Mutex::default(),
             at: Mutex::default(),
@@ -42,8 +40,7 @@ impl Mortal {
     }
 
     /// Where the next commit ends, if it does.
-    fn end(&self) -> Option<Side> {
-        let head = self.inner.head();
+    fn end(&self, head: u64) -> Option<Side> {
         let mut met = self.met.lock().unwrap();
         let side = match *met {
             _ if !self.mortal => return None,
@@ -56,60 +53,16 @@ impl Mortal {
 }
 
 #[async_trait::async_trait]
-impl Store for Mortal {
-    async fn commit(&self, proposal: Proposal) -> Result<Record, CommitError> {
+impl Gate for Mortal {
+    async fn commit(&self, inner: &MemoryStore, proposal: Proposal) -> Result<Record, CommitError> {
         *self.at.lock().unwrap() = proposal.at;
-        match self.end() {
-            None => return self.inner.commit(proposal).await,
+        match self.end(inner.head()) {
+            None => return inner.commit(proposal).await,
             Some(Side::BeforeCommit) => {}
-            Some(Side::BeforeEffects) => drop(self.inner.commit(proposal).await?),
+            Some(Side::BeforeEffects) => drop(inner.commit(proposal).await?),
         }
         self.deaths.send_modify(|deaths| *deaths += 1);
         std::future::pending().await
-    }
-
-    async fn load(&self, entity: &EntityRef) -> Result<Option<Stored>, StoreError> {
-        self.inner.load(entity).await
-    }
-
-    async fn list(
-        &self,
-        kind: Kind,
-        environment: Option<&EnvironmentKey>,
-    ) -> Result<Vec<Stored>, StoreError> {
-        self.inner.list(kind, environment).await
-    }
-
-    async fn records(&self, after: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
-        self.inner.records(after, limit).await
-    }
-
-    async fn put_list(&self, bytes: Bytes) -> Result<Digest, StoreError> {
-        self.inner.put_list(bytes).await
-    }
-
-    async fn load_list(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
-        self.inner.load_list(digest).await
-    }
-
-    async fn keep_answer(&self, name: &Digest, kept: KeptAnswer) -> Result<(), StoreError> {
-        self.inner.keep_answer(name, kept).await
-    }
-
-    async fn load_answer(&self, name: &Digest) -> Result<Option<KeptAnswer>, StoreError> {
-        self.inner.load_answer(name).await
-    }
-
-    async fn sweep_answers(&self, until: Timestamp, at_most: usize) -> Result<usize, StoreError> {
-        self.inner.sweep_answers(until, at_most).await
-    }
-
-    fn head(&self) -> u64 {
-        self.inner.head()
-    }
-
-    fn epoch(&self) -> u64 {
-        self.inner.epoch()
     }
 }
 
@@ -149,7 +102,7 @@ async fn wanted(world: &World, breach: bool) -> String {
 }
 
 /// Lives, one after the other, until the rollout has ended.
-fn lives(store: &Arc<Mortal>, breach: bool) -> String {
+fn lives(store: &Arc<Gated<Mortal>>, breach: bool) -> String {
     loop {
         let ended = life(async {
             let mut deaths = store.deaths.subscribe();
@@ -200,7 +153,7 @@ fn f27_a_control_plane_that_ends_at_each_commit_goes_on_where_it_was() {
         let (steady, mortal) = (Mortal::new(false), Mortal::new(true));
         assert_eq!(lives(&steady, breach), status);
         assert_eq!(lives(&mortal, breach), status);
-        let records = |store: &Arc<Mortal>| life(async { store.records(0, 10_000).await.unwrap() });
+        let records = |store: &Arc<Gated<Mortal>>| life(async { store.records(0, 10_000).await.unwrap() });
         let (usual, crashed) = (records(&steady), records(&mortal));
         assert_eq!(told(&crashed), told(&usual), "the same stages, and the same end");
         let deaths = *mortal.deaths.borrow();

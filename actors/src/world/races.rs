@@ -1,87 +1,41 @@
 //! Steps that are not stored, two who decide at once, and wake-ups that get lost.
 
+use super::gated::{Gate, Gated};
 use super::*;
-use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tidegate_decide::refusal::Refusal;
 use tidegate_decide::rollout::{Input, Observed, step};
 use tidegate_decide::step::Step;
-use tidegate_model::change::{Change, EntityRef, Kind};
+use tidegate_model::change::{Change, EntityRef};
 use tidegate_model::key::Revision;
 use tidegate_model::rollout::{Ending, Rollout, RolloutChange};
-use tidegate_model::snapshot::Digest;
-use tidegate_store::{CommitError, KeptAnswer, Proposal, StoreError, Stored};
+use tidegate_store::{CommitError, Proposal};
 
-/// A store that takes nothing more once it is told to.
+/// Takes nothing more once it is told to.
 #[derive(Default)]
 struct Refusing {
-    inner: MemoryStore,
     refuses: AtomicBool,
     refused: AtomicUsize,
 }
 
 #[async_trait::async_trait]
-impl Store for Refusing {
-    async fn commit(&self, proposal: Proposal) -> Result<Record, CommitError> {
+impl Gate for Refusing {
+    async fn commit(&self, inner: &MemoryStore, proposal: Proposal) -> Result<Record, CommitError> {
         if self.refuses.load(Ordering::SeqCst) {
             self.refused.fetch_add(1, Ordering::SeqCst);
             return Err(CommitError::Malformed {
                 what: "told to refuse".to_owned(),
             });
         }
-        self.inner.commit(proposal).await
-    }
-
-    async fn load(&self, entity: &EntityRef) -> Result<Option<Stored>, StoreError> {
-        self.inner.load(entity).await
-    }
-
-    async fn list(
-        &self,
-        kind: Kind,
-        environment: Option<&EnvironmentKey>,
-    ) -> Result<Vec<Stored>, StoreError> {
-        self.inner.list(kind, environment).await
-    }
-
-    async fn records(&self, after: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
-        self.inner.records(after, limit).await
-    }
-
-    async fn put_list(&self, bytes: Bytes) -> Result<Digest, StoreError> {
-        self.inner.put_list(bytes).await
-    }
-
-    async fn load_list(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
-        self.inner.load_list(digest).await
-    }
-
-    async fn keep_answer(&self, name: &Digest, kept: KeptAnswer) -> Result<(), StoreError> {
-        self.inner.keep_answer(name, kept).await
-    }
-
-    async fn load_answer(&self, name: &Digest) -> Result<Option<KeptAnswer>, StoreError> {
-        self.inner.load_answer(name).await
-    }
-
-    async fn sweep_answers(&self, until: Timestamp, at_most: usize) -> Result<usize, StoreError> {
-        self.inner.sweep_answers(until, at_most).await
-    }
-
-    fn head(&self) -> u64 {
-        self.inner.head()
-    }
-
-    fn epoch(&self) -> u64 {
-        self.inner.epoch()
+        inner.commit(proposal).await
     }
 }
 
 #[actix_rt::test]
 async fn f28_nothing_happens_of_a_step_that_is_not_stored() {
     tokio::time::pause();
-    let store = Arc::new(Refusing::default());
+    let store = Gated::new(Refusing::default());
     let world = World::on(store.clone(), step).await;
     world.prepare().await;
     let id = world.start().await.unwrap();

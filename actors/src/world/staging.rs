@@ -8,7 +8,6 @@ use tidegate_eval::CompiledSnapshot;
 use tidegate_model::context::Context;
 use tidegate_model::key::SegmentKey;
 use tidegate_model::segment::SegmentState;
-use tidegate_model::snapshot::Version;
 use tidegate_trail::replay::Replay;
 
 /// A world whose flag serves a tax of 10 %.
@@ -137,20 +136,6 @@ impl World {
         self.control.segment(&self.environment, &key).await.unwrap().value
     }
 
-    /// The node goes on with what it serves, whatever is published.
-    async fn lag(&self, serving: Option<Version>) {
-        let report = NodeReport {
-            node: self.node.clone(),
-            instance: "i".to_owned(),
-            batch: 0,
-            serving,
-            health: None,
-            via: Vec::new(),
-            tallies: Vec::new(),
-        };
-        self.control.report(&self.environment, report).await.unwrap();
-    }
-
     /// How many of a thousand units are in the segment, on the nodes.
     fn in_beta(&self) -> usize {
         let content = self.published().unwrap();
@@ -267,7 +252,7 @@ async fn an_edit_that_turns_out_bad_is_dropped_also_across_a_crash() {
         if second.view(&id).await.status != "running" {
             break;
         }
-        second.lag(behind).await;
+        second.report(behind).await;
         second.wait(Duration::from_secs(1)).await;
     }
     assert_eq!(second.view(&id).await.status, "rolling_back");

@@ -24,6 +24,8 @@ pub enum Cause {
         /// The other rollouts that concerned it.
         #[serde(default, skip_serializing_if = "Neighbours::is_empty")]
         neighbours: Neighbours,
+        /// The version of the time zone data.
+        zone_data: String,
     },
     /// A person wanted a drill.
     Drilled,

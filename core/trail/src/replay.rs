@@ -225,7 +225,11 @@ impl Replay {
         };
         let given = thread.read(record)?;
         if let Err(wrong) = self.again(entity, record, &mut told, &given) {
-            return Err(wrong.unless_by(&given.observed.zone_data));
+            let zone_data = match &given.cause {
+                Cause::Started { zone_data, .. } => zone_data,
+                _ => &given.observed.zone_data,
+            };
+            return Err(wrong.unless_by(zone_data));
         }
         let begun = matches!(given.cause, Cause::Started { .. } | Cause::Drilled);
         self.tally.rollouts += u64::from(begun);
@@ -268,6 +272,7 @@ impl Replay {
                 policy,
                 shadow,
                 neighbours,
+                ..
             } => {
                 let step = self.start(record, *policy, shadow.as_ref())?;
                 let others = neighbours.0.values();

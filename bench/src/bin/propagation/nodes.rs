@@ -1,12 +1,11 @@
 //! Nodes without a server: replicas that pull over HTTP, and say when they serve a change.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tidegate_bench::nodes::replica;
 use tidegate_model::Timestamp;
 use tidegate_model::context::Context;
-use tidegate_model::key::{EnvironmentKey, NodeName};
-use tidegate_replica::{HttpUpstream, Replica, ReplicaSettings, Trust};
+use tidegate_replica::Replica;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
@@ -27,17 +26,9 @@ impl Nodes {
     pub(crate) fn start(count: usize, url: &str, token: &str) -> Self {
         let (say, seen) = unbounded_channel();
         for place in 0..count {
-            let environment = EnvironmentKey::new("production").expect("a name");
-            let upstream = HttpUpstream::new(url, &environment, token).expect("an upstream");
-            let settings = ReplicaSettings {
-                name: NodeName::new(&format!("bench-{place}")).expect("a name"),
-                environment,
-                folder: None,
-                trust: Trust::FirstContact,
-            };
-            let replica = Replica::new(settings).expect("a replica");
+            let (replica, upstream) = replica(place, url, token);
             tokio::spawn(watch(replica.clone(), place, say.clone()));
-            tokio::spawn(async move { replica.run(Arc::new(upstream), std::future::pending()).await });
+            tokio::spawn(async move { replica.run(upstream, std::future::pending()).await });
         }
         Self { count, seen }
     }
