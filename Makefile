@@ -25,6 +25,14 @@ check: ## Format, lints, tidy: what must hold before anything is committed
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) test --locked --test tidy
 
+CUTS ?= 500
+CALLS ?= 1000
+FLIPS ?= 10000
+
+.PHONY: prove
+prove: ## Cut the power, fail every call, turn bits: the campaigns of docs/proof/store.md, minutes; CUTS=, CALLS=, FLIPS=, TIDEGATE_SEED=
+	TIDEGATE_CUTS=$(CUTS) TIDEGATE_CALLS=$(CALLS) TIDEGATE_FLIPS=$(FLIPS) $(CARGO) test --locked -p tidegate-store --test proof -- --nocapture
+
 .PHONY: bench
 bench: ## Measure evaluation, requests over HTTP, changes on their way; docs/benchmarks.md has numbers
 	$(CARGO) bench --locked -p tidegate-bench

@@ -7,7 +7,9 @@ mod alerts;
 mod audit;
 pub(crate) mod client;
 mod completions;
+mod data;
 pub(crate) mod demo;
+mod doctor;
 mod drill;
 mod environment;
 mod eval;
@@ -93,6 +95,16 @@ Exit code 0 if every drill was as quick as that, 7 if not")]
     Audit(audit::AuditArgs),
     /// Take every decision of rollouts anew from what the journal keeps, and say whether it comes out the same
     Replay(replay::ReplayArgs),
+    /// Copy a data folder while a server works on it
+    Backup(data::BackupArgs),
+    /// Put a backup back
+    Restore(data::RestoreArgs),
+    /// Check every byte of a data folder or a backup
+    Verify(data::VerifyArgs),
+    /// Make a data folder smaller
+    Compact(data::CompactArgs),
+    /// See on one page how a control plane and the machine under it are
+    Doctor(doctor::DoctorArgs),
     /// Create, see and revoke access tokens
     Token(token::TokenArgs),
     /// Write completions for a shell
@@ -136,6 +148,11 @@ impl Command {
             Self::Eval(args) => wait_for(eval::run(args)),
             Self::Audit(args) => wait_for(audit::run(args)),
             Self::Replay(args) => replay::run(&args),
+            Self::Backup(args) => data::backup(&args),
+            Self::Restore(args) => data::restore(&args),
+            Self::Verify(args) => data::check(&args),
+            Self::Compact(args) => data::shrink(&args),
+            Self::Doctor(args) => wait_for(doctor::run(args)),
             Self::Token(args) => wait_for(token::run(args)),
             Self::Completions(args) => completions::run(&args),
         }
@@ -157,6 +174,11 @@ impl Command {
             Self::Eval(args) => args.target.json,
             Self::Audit(args) => args.target.json,
             Self::Replay(args) => args.json,
+            Self::Backup(args) => args.folder.json,
+            Self::Restore(args) => args.folder.json,
+            Self::Verify(args) => args.folder.json,
+            Self::Compact(args) => args.folder.json,
+            Self::Doctor(args) => args.target.json,
             Self::Token(args) => args.target.json,
         }
     }

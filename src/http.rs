@@ -5,6 +5,7 @@
 
 mod access;
 mod access_tokens;
+mod admission;
 mod alerts;
 mod audit;
 mod body;

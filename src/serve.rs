@@ -6,6 +6,7 @@ use crate::cli::serve::ServeArgs;
 use crate::embedded::{Inside, OwnTokens};
 use crate::http::{self, ApiState};
 use crate::policy_folder::PolicyFolder;
+use crate::store_metrics::StoreCollector;
 use crate::{flagd, signals, telemetry, tokens};
 use std::net::TcpListener;
 use std::path::Path;
@@ -61,6 +62,9 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let nodes = start_nodes(&args, &control, &stopped)?;
     let state = ApiState::new(control.clone()).map_err(|error| Failure::process("cannot measure", error))?;
     let flagd = Flagd::new(nodes.clone()).map_err(|error| Failure::process("cannot measure", error))?;
+    let of_store = StoreCollector::new(store.clone())
+        .and_then(|collector| control.registry().register(Box::new(collector)));
+    of_store.map_err(|error| Failure::process("cannot measure", error))?;
     let server = start_server(listener, &state, &control, &nodes, &flagd)?;
     let answering = flagd_addresses.answer(flagd)?;
     tell(&args, told.as_deref());
@@ -177,8 +181,12 @@ fn tell_of_store(folder: &Path, report: &OpenReport) {
     if let Some(torn) = &report.torn {
         tracing::warn!(?torn, "an interrupted write that nobody was told of was cut off");
     }
-    if let ViewReport::Rebuilt { .. } = &report.view {
-        tracing::warn!(view = ?report.view, "the view was made again from the journal");
+    match &report.view {
+        ViewReport::Loaded { .. } => {}
+        ViewReport::Rebuilt { .. } => {
+            tracing::warn!(view = ?report.view, "the view was made again from the journal");
+        }
+        ViewReport::Away { why } => tracing::warn!(why, "there is no view, and no room to make one"),
     }
 }
 

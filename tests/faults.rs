@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 /// Faults of metrics (F1 to F18), of the order of powers (F19 to F26), of restarts and schedules (F27 to F43), and
-/// of doing what was said (F44 to F50).
-const FAULTS: std::ops::RangeInclusive<u32> = 1..=50;
+/// of doing what was said (F44 to F50), and of the store and the process (F51 to F61).
+const FAULTS: std::ops::RangeInclusive<u32> = 1..=61;
 
 /// Faults that cannot happen, each with the reason.
 const IMPOSSIBLE: [(u32, &str); 3] = [

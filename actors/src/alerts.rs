@@ -213,13 +213,13 @@ impl AlertDesk {
     /// Tells a rollout's actor which alerts concern it, now and whenever that changes.
     pub(crate) fn attach(&self, start: &RolloutStart, recipient: Recipient<AlertsMoved>) {
         let mut book = self.book();
-        let attached = Attached {
+        let mut attached = Attached {
             start: start.clone(),
             recipient,
             told: None,
         };
+        book.tell_one(&mut attached);
         book.attached.insert(start.id.clone(), attached);
-        book.tell();
     }
 
     /// Tells all rollouts again what concerns them: something else has changed that they look at then.
@@ -297,22 +297,22 @@ impl Book {
         self.attached.retain(|_, attached| attached.recipient.connected());
         let mut attached = std::mem::take(&mut self.attached);
         for one in attached.values_mut() {
-            let firing = Firing {
-                listening_since: self.since,
-                watchdog_heard: one
-                    .start
-                    .plan
-                    .watchdog
-                    .as_ref()
-                    .and_then(|watchdog| self.last_heard(watchdog)),
-                ..concerning(&one.start, self.firing())
-            };
-            if one.told.as_ref() != Some(&firing) {
-                one.recipient.do_send(AlertsMoved(firing.clone()));
-                one.told = Some(firing);
-            }
+            self.tell_one(one);
         }
         self.attached = attached;
+    }
+
+    fn tell_one(&self, attached: &mut Attached) {
+        let watchdog = attached.start.plan.watchdog.as_ref();
+        let firing = Firing {
+            listening_since: self.since,
+            watchdog_heard: watchdog.and_then(|watchdog| self.last_heard(watchdog)),
+            ..concerning(&attached.start, self.firing())
+        };
+        if attached.told.as_ref() != Some(&firing) {
+            attached.recipient.do_send(AlertsMoved(firing.clone()));
+            attached.told = Some(firing);
+        }
     }
 
     fn last_heard(&self, watchdog: &Watchdog) -> Option<Timestamp> {

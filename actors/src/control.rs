@@ -10,6 +10,7 @@ use crate::publisher::{Content, Heard, ListNodes, Publisher};
 use crate::question::MetricSource;
 use crate::repeats::RepeatDesk;
 use crate::shell::{Environment, Shell, StepFn, incident};
+use crate::strain::{self, Strain};
 use actix::prelude::*;
 use std::future::Future;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -46,7 +47,7 @@ pub(crate) use lists::check_list;
 /// up leaves nothing half done.
 #[derive(Clone)]
 pub struct ControlPlane {
-    shell: Arc<Shell>,
+    pub(crate) shell: Arc<Shell>,
 }
 
 /// A snapshot as it left the publisher.
@@ -122,8 +123,10 @@ impl ControlPlane {
             keeper: OnceLock::new(),
             repeats: RepeatDesk::default(),
             readers: Semaphore::new(trail::READERS_MAX),
+            strain: Strain::default(),
             storage_failure: OnceLock::new(),
         });
+        actix::spawn(strain::measure(shell.clone()));
         shell.repeats.load(shell.store.as_ref()).await?;
         for environment in shell.environments.values() {
             environment.switch.load(shell.store.as_ref()).await?;

@@ -12,12 +12,10 @@ use tidegate_decide::staged::StageSegment;
 use tidegate_decide::start::StartRollout;
 use tidegate_model::access::Author;
 use tidegate_model::because::{Because, Decision};
-use tidegate_model::catalog::Catalog;
-use tidegate_model::change::{Change, EntityRef, EntityState, Kind, PolicyState};
+use tidegate_model::change::{Change, EntityRef, EntityState, PolicyState};
 use tidegate_model::environment::EnvironmentSettings;
 use tidegate_model::flag::{FlagDefinition, FlagState};
 use tidegate_model::key::{EnvironmentKey, FlagKey, PolicyName, Revision, RolloutId, SegmentKey};
-use tidegate_model::segment::SegmentState;
 use tidegate_store::{Expect, Proposal, Store, Write};
 
 mod ground;
@@ -100,20 +98,19 @@ async fn save_flag(
 ) -> Result<Revised<FlagState>, ControlError> {
     let home = shell.environment(environment)?;
     let entity = EntityRef::Flag(environment.clone(), key.clone());
-    let _gate = home.gate.lock().await;
+    let definitions = home.definitions.in_line(shell.store.as_ref()).await?;
+    let catalog = &definitions.catalog;
     let before = load_flag(shell, &entity).await?;
     let revision = before.as_ref().map_or(Revision::ABSENT, |before| before.revision);
     crate::control::check_expected(&entity, save.expect, revision)?;
-    let catalog = load_catalog(shell.store.as_ref(), environment).await?;
     let change = definition::save_flag(
-        &catalog,
+        catalog,
         before.as_ref().map(|before| &before.value),
         save.definition,
     )
     .map_err(ControlError::Refused)?;
     if let Some(change) = change {
-        let settings = load_settings(shell.store.as_ref(), environment).await?.value;
-        check_target(environment, settings, &catalog, &change).map_err(ControlError::Refused)?;
+        check_target(environment, definitions.settings, catalog, &change).map_err(ControlError::Refused)?;
         if let (Some(Revised { value: before, .. }), Change::FlagSaved(after)) = (&before, &change)
             && let Some(pin) = &before.pin
         {
@@ -198,34 +195,4 @@ pub(crate) async fn load_settings(
             revision: Revision::ABSENT,
         },
     })
-}
-
-/// All flags and segments of an environment.
-pub(crate) async fn load_catalog(
-    store: &dyn Store,
-    environment: &EnvironmentKey,
-) -> Result<Catalog, ControlError> {
-    let mut catalog = Catalog::default();
-    for kind in [Kind::Flag, Kind::Segment] {
-        for stored in store
-            .list(kind, Some(environment))
-            .await
-            .map_err(ControlError::Store)?
-        {
-            match stored.state {
-                EntityState::Flag(state) => {
-                    catalog.flags.insert(state.flag.key().clone(), state.flag);
-                }
-                EntityState::Segment(SegmentState { segment, staged }) => {
-                    let key = segment.key().clone();
-                    if let Some(staged) = staged {
-                        catalog.staged.insert(key.clone(), *staged);
-                    }
-                    catalog.segments.insert(key, segment);
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(catalog)
 }

@@ -8,31 +8,31 @@
 use crate::control::ControlError;
 use crate::flag::FlagActor;
 use crate::publisher::{Content, Publisher};
-use crate::rollout::{self, RolloutActor, Sweep};
-use crate::shell::{Shell, describe, incident};
+use crate::rollout::{self, Pulse, RolloutActor, Sweep};
+use crate::shell::Shell;
 use actix::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tidegate_decide::quarantine;
-use tidegate_decide::step::Step;
 use tidegate_model::Timestamp;
-use tidegate_model::access::Author;
 use tidegate_model::change::EntityRef;
 use tidegate_model::key::{EnvironmentKey, FlagKey, Revision};
-use tidegate_model::rollout::{Rollout, RolloutCommand};
+use tidegate_model::rollout::Rollout;
 use tidegate_model::span::Span;
-use tidegate_store::{Expect, Proposal, Write};
-use tidegate_trail::cause::Cause;
 
+mod apart;
 mod failures;
 
+pub(crate) use apart::{Apart, CommandApart};
 use failures::Failures;
 
 /// How often addresses are asked whether their actor still lives.
 const ROUND: Duration = Duration::from_millis(200);
 /// How often rollouts are asked whether they still wake up (F35).
 const WAKE_ROUND: Span = Span::seconds(60);
+/// A rollout's actor that has not handled so many of these is built anew.
+const SWEEPS_MISSED: u64 = 2;
 
 /// The actor of a flag, built if need be.
 #[derive(Message)]
@@ -51,8 +51,8 @@ pub(crate) enum Found {
     Live(Addr<RolloutActor>),
     /// Failed, and about to be built anew.
     Rebuilding,
-    /// Failed too often.
-    Quarantined,
+    /// Failed too often; somebody else looks after it.
+    Apart(Addr<Apart>),
     /// It has no actor: it has ended, or does not exist.
     Gone,
 }
@@ -66,15 +66,6 @@ pub(crate) struct Adopt(pub(crate) EntityRef, pub(crate) Rollout, pub(crate) Rev
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Resume(pub(crate) EntityRef, pub(crate) Rollout, pub(crate) Revision);
-
-/// A person wants something of a rollout that is kept apart.
-#[derive(Message)]
-#[rtype(result = "Result<(), ControlError>")]
-pub(crate) struct CommandQuarantined {
-    pub(crate) entity: EntityRef,
-    pub(crate) command: RolloutCommand,
-    pub(crate) by: Author,
-}
 
 /// What is kept apart?
 #[derive(Message)]
@@ -92,17 +83,34 @@ pub(crate) struct Keeper {
 
 struct Charge {
     addr: Option<Addr<RolloutActor>>,
+    pulse: Pulse,
+    /// How often it was swept.
+    swept: u64,
     failures: Failures,
     condition: Condition,
 }
 
 impl Charge {
-    fn of(addr: Addr<RolloutActor>) -> Self {
+    fn of(actor: RolloutActor) -> Self {
         Self {
-            addr: Some(addr),
+            pulse: actor.pulse(),
+            addr: Some(actor.start()),
+            swept: 0,
             failures: Failures::default(),
             condition: Condition::Live,
         }
+    }
+
+    /// It was built anew.
+    fn follow(&mut self, actor: RolloutActor) {
+        (self.pulse, self.swept) = (actor.pulse(), 0);
+        self.addr = Some(actor.start());
+        self.condition = Condition::Live;
+    }
+
+    /// Whether it did not handle the sweeps of the last rounds: it waits for something that does not come.
+    fn hangs(&self) -> bool {
+        self.addr.is_some() && self.swept >= self.pulse.load(Ordering::Relaxed) + SWEEPS_MISSED
     }
 }
 
@@ -113,12 +121,11 @@ struct PublisherCharge {
     building: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Condition {
     Live,
     Rebuilding { at: Timestamp },
     Loading,
-    Quarantined { since: Timestamp, acted: bool },
+    Quarantined { apart: Option<Addr<Apart>> },
 }
 
 impl Keeper {
@@ -133,21 +140,20 @@ impl Keeper {
         }
     }
 
-    fn build(&self, entity: &EntityRef, rollout: Rollout, revision: Revision) -> Addr<RolloutActor> {
-        RolloutActor::new(self.shell.clone(), entity.clone(), rollout, revision).start()
+    fn build(&self, entity: &EntityRef, rollout: Rollout, revision: Revision) -> RolloutActor {
+        RolloutActor::new(self.shell.clone(), entity.clone(), rollout, revision)
     }
 
     fn round(&mut self, ctx: &mut Context<Self>) {
         let now = self.shell.clock.now();
         self.note_deaths(now, ctx);
         self.rebuild_due(now, ctx);
-        self.act_for_quarantined(now, ctx);
+        self.look_after_those_apart(now, ctx);
         self.look_after_publishers(now, ctx);
         if now >= self.next_wake_round {
             self.next_wake_round = WAKE_ROUND.after(now);
-            for addr in self.rollouts.values().filter_map(|charge| charge.addr.as_ref()) {
-                addr.do_send(Sweep);
-            }
+            self.note_hangs(now, ctx);
+            self.sweep();
             let shell = self.shell.clone();
             actix::spawn(async move { shell.repeats.settle(&shell).await });
         }
@@ -167,6 +173,18 @@ impl Keeper {
         }
     }
 
+    /// Actors that live and do nothing any more are given up. One that comes back to itself finds its revision used, and
+    /// ends.
+    fn note_hangs(&mut self, now: Timestamp, ctx: &mut Context<Self>) {
+        let hang = self.rollouts.iter().filter(|(_, charge)| charge.hangs());
+        let hang: Vec<EntityRef> = hang.map(|(entity, _)| entity.clone()).collect();
+        for entity in hang {
+            tracing::error!(rollout = %entity, "its actor handles nothing any more and is built anew");
+            self.shell.measures.restarts.with_label_values(&["hanging"]).inc();
+            self.bury(&entity, now, ctx);
+        }
+    }
+
     /// An actor is gone: because its rollout has ended, or because it failed. The store knows.
     fn bury(&mut self, entity: &EntityRef, now: Timestamp, ctx: &mut Context<Self>) {
         let Some(charge) = self.rollouts.get_mut(entity) else {
@@ -175,10 +193,7 @@ impl Keeper {
         charge.addr = None;
         charge.condition = match charge.failures.note(now) {
             Some(wait) => Condition::Rebuilding { at: wait.after(now) },
-            None => Condition::Quarantined {
-                since: now,
-                acted: false,
-            },
+            None => Condition::Quarantined { apart: None },
         };
         self.rebuild_due(now, ctx);
     }
@@ -192,14 +207,18 @@ impl Keeper {
             loads.push(entity.clone());
         }
         for entity in loads {
-            let (store, name) = (self.shell.store.clone(), entity.clone());
-            let loading = async move { rollout::load(store.as_ref(), &name).await };
-            ctx.spawn(
-                loading
-                    .into_actor(self)
-                    .map(move |loaded, keeper, ctx| keeper.loaded(&entity, loaded, ctx)),
-            );
+            self.load(entity, ctx);
         }
+    }
+
+    fn load(&self, entity: EntityRef, ctx: &mut Context<Self>) {
+        let (store, name) = (self.shell.store.clone(), entity.clone());
+        let loading = async move { rollout::load(store.as_ref(), &name).await };
+        ctx.spawn(
+            loading
+                .into_actor(self)
+                .map(move |loaded, keeper, ctx| keeper.loaded(&entity, loaded, ctx)),
+        );
     }
 
     fn loaded(
@@ -212,10 +231,9 @@ impl Keeper {
             Ok(Some((rollout, revision))) if !rollout.has_ended() => {
                 tracing::warn!(rollout = %entity, "actor built anew");
                 self.shell.measures.restarts.with_label_values(&["rollout"]).inc();
-                let addr = self.build(entity, rollout, revision);
+                let actor = self.build(entity, rollout, revision);
                 if let Some(charge) = self.rollouts.get_mut(entity) {
-                    charge.addr = Some(addr);
-                    charge.condition = Condition::Live;
+                    charge.follow(actor);
                 }
             }
             Ok(_ended_or_gone) => {
@@ -239,63 +257,34 @@ impl Keeper {
             .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// A rollout whose actor fails too often is blind: its policy's blind action is taken here, by
-    /// a function that shares nothing with the step that fails.
-    fn act_for_quarantined(&mut self, now: Timestamp, ctx: &mut Context<Self>) {
-        let waiting = self
-            .rollouts
-            .iter_mut()
-            .filter_map(|(entity, charge)| match &mut charge.condition {
-                Condition::Quarantined {
-                    since,
-                    acted: acted @ false,
-                } => Some((entity.clone(), *since, acted)),
-                _ => None,
-            });
-        let mut loads = Vec::new();
-        for (entity, since, acted) in waiting {
-            *acted = true;
-            loads.push((entity, since));
-        }
-        if loads.is_empty() {
-            return;
-        }
-        self.count_quarantined();
-        for (entity, since) in loads {
-            tracing::error!(rollout = %entity, "failed too often and is kept apart; its blind action is due next");
-            let (store, name) = (self.shell.store.clone(), entity.clone());
-            let loading = async move { rollout::load(store.as_ref(), &name).await };
-            ctx.spawn(loading.into_actor(self).map(move |loaded, _keeper, ctx| match loaded {
-                Ok(Some((rollout, _revision))) => {
-                    let wait = Span::between(now, rollout.start.plan.blind.after.after(since)).duration();
-                    ctx.run_later(wait, move |keeper, ctx| keeper.act_blindly(entity, ctx));
-                }
-                Ok(None) => {}
-                Err(error) => tracing::error!(rollout = %entity, %error, "cannot be loaded for its blind action"),
-            }));
-        }
-    }
-
-    fn act_blindly(&mut self, entity: EntityRef, ctx: &mut Context<Self>) {
-        let shell = self.shell.clone();
-        let acting = async move {
-            let Some((rollout, revision)) = rollout::load(shell.store.as_ref(), &entity).await? else {
-                return Ok(());
+    /// Sets apart what failed too often, and lets go of what has ended there.
+    fn look_after_those_apart(&mut self, now: Timestamp, ctx: &mut Context<Self>) {
+        let (mut new, mut over) = (false, Vec::new());
+        for (entity, charge) in &mut self.rollouts {
+            let Condition::Quarantined { apart } = &mut charge.condition else {
+                continue;
             };
-            match quarantine::blind_action(&rollout) {
-                Some(step) => commit(&shell, &entity, revision, step, &Cause::Blind, Author::Tidegate).await,
-                None => Ok(()),
+            match apart {
+                None => {
+                    tracing::error!(rollout = %entity, "failed too often and is kept apart; its blind action is due next");
+                    let looking_after = Apart::new(self.shell.clone(), entity.clone(), now);
+                    *apart = Some(looking_after.start());
+                    new = true;
+                }
+                Some(addr) if !addr.connected() => over.push(entity.clone()),
+                Some(_) => {}
             }
-        };
-        ctx.spawn(
-            acting
-                .into_actor(self)
-                .map(|done: Result<(), ControlError>, _keeper, _ctx| {
-                    if let Err(error) = done {
-                        tracing::error!(%error, "the blind action of a rollout kept apart failed");
-                    }
-                }),
-        );
+        }
+        if new {
+            self.count_quarantined();
+        }
+        for entity in over {
+            // It has ended, or somebody else has to be found for it: the store knows.
+            if let Some(charge) = self.rollouts.get_mut(&entity) {
+                charge.condition = Condition::Loading;
+            }
+            self.load(entity, ctx);
+        }
     }
 
     fn look_after_publishers(&mut self, now: Timestamp, ctx: &mut Context<Self>) {
@@ -338,7 +327,7 @@ impl Keeper {
         }
     }
 
-    fn install_publisher(&self, key: &EnvironmentKey, content: Content, head: u64) {
+    fn install_publisher(&mut self, key: &EnvironmentKey, content: Content, head: u64) {
         let Some(environment) = self.shell.environments.get(key) else {
             return;
         };
@@ -348,53 +337,21 @@ impl Keeper {
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Some(publisher.clone());
         // Each rollout's actor attaches itself to the new publisher when it is next swept.
-        for addr in self.rollouts.values().filter_map(|charge| charge.addr.as_ref()) {
-            addr.do_send(Sweep);
+        self.sweep();
+    }
+
+    fn sweep(&mut self) {
+        for charge in self.rollouts.values_mut() {
+            match (&charge.addr, &charge.condition) {
+                (Some(addr), _) => {
+                    charge.swept += 1;
+                    addr.do_send(Sweep);
+                }
+                (None, Condition::Quarantined { apart: Some(apart) }) => apart.do_send(Sweep),
+                (None, _) => {}
+            }
         }
     }
-}
-
-async fn commit(
-    shell: &Shell,
-    entity: &EntityRef,
-    revision: Revision,
-    step: Step,
-    cause: &Cause,
-    by: Author,
-) -> Result<(), ControlError> {
-    let basis = cause.alone().map_err(|error| {
-        incident(&format!(
-            "what {entity} decides on cannot be written down: {error}"
-        ))
-    })?;
-    let changes = step
-        .changes
-        .into_iter()
-        .filter(|(of, _)| of == entity)
-        .map(|(_, change)| change)
-        .collect();
-    let write = Write {
-        entity: entity.clone(),
-        expect: Expect::Revision(revision),
-        changes,
-    };
-    tracing::warn!(rollout = %entity, "{}", step.because);
-    let because = Some(step.because);
-    shell
-        .commit(Proposal {
-            at: shell.clock.now(),
-            by,
-            because,
-            basis: Some(basis),
-            writes: vec![write],
-        })
-        .await?;
-    let Some((rollout, revision)) = rollout::load(shell.store.as_ref(), entity).await? else {
-        return Ok(());
-    };
-    let home = shell.environment(&rollout.start.environment)?;
-    home.neighbours.note(&rollout, revision);
-    Ok(())
 }
 
 impl Actor for Keeper {
@@ -431,9 +388,9 @@ impl Handler<FindRollout> for Keeper {
         match self.rollouts.get(&entity) {
             None => Found::Gone,
             Some(Charge {
-                condition: Condition::Quarantined { .. },
+                condition: Condition::Quarantined { apart: Some(apart) },
                 ..
-            }) => Found::Quarantined,
+            }) => Found::Apart(apart.clone()),
             Some(Charge { addr: Some(addr), .. }) => Found::Live(addr.clone()),
             Some(_) => Found::Rebuilding,
         }
@@ -447,8 +404,8 @@ impl Handler<Adopt> for Keeper {
         if self.rollouts.contains_key(&entity) || rollout.has_ended() {
             return;
         }
-        let addr = self.build(&entity, rollout, revision);
-        self.rollouts.insert(entity, Charge::of(addr));
+        let actor = self.build(&entity, rollout, revision);
+        self.rollouts.insert(entity, Charge::of(actor));
     }
 }
 
@@ -460,25 +417,7 @@ impl Handler<Resume> for Keeper {
             return;
         }
         let actor = RolloutActor::new(self.shell.clone(), entity.clone(), rollout, revision);
-        self.rollouts.insert(entity, Charge::of(actor.resumed().start()));
-    }
-}
-
-impl Handler<CommandQuarantined> for Keeper {
-    type Result = ResponseFuture<Result<(), ControlError>>;
-
-    fn handle(&mut self, message: CommandQuarantined, _ctx: &mut Self::Context) -> Self::Result {
-        let shell = self.shell.clone();
-        let CommandQuarantined { entity, command, by } = message;
-        Box::pin(async move {
-            let Some((rollout, revision)) = rollout::load(shell.store.as_ref(), &entity).await? else {
-                return Err(ControlError::NotFound {
-                    what: describe(&entity),
-                });
-            };
-            let step = quarantine::command(&rollout, &command, &by).map_err(ControlError::Refused)?;
-            commit(&shell, &entity, revision, step, &Cause::Apart(command), by).await
-        })
+        self.rollouts.insert(entity, Charge::of(actor.resumed()));
     }
 }
 

@@ -16,6 +16,7 @@ pub mod question;
 pub mod repeats;
 pub mod view;
 
+mod definitions;
 mod flag;
 mod fleet;
 mod gates;
@@ -26,6 +27,7 @@ mod poller;
 mod publisher;
 mod rollout;
 mod shell;
+mod strain;
 mod waiting;
 
 #[cfg(test)]

@@ -71,6 +71,12 @@ pub(crate) struct FlagdGauges {
 pub(crate) struct Others {
     /// Alerts by rollouts.
     pub(crate) alerts: IntCounter,
+    /// Changes that were refused because the disk is full.
+    pub(crate) full: IntCounter,
+    /// How late the thread of the actors is, measured four times a second.
+    pub(crate) lag: Histogram,
+    /// How long commits take, from the proposal to its answer.
+    pub(crate) commits: Histogram,
     /// Alerts that an Alertmanager delivered, by environment and what became of them.
     pub(crate) heard_alerts: IntCounterVec,
     /// What was sent to targets, by target and outcome.
@@ -132,6 +138,20 @@ impl Others {
     fn new(new: &Make<'_>) -> prometheus::Result<Self> {
         Ok(Self {
             alerts: new.counter("tidegate_alerts_total", "Alerts by rollouts")?,
+            full: new.counter(
+                "tidegate_disk_full_refusals_total",
+                "Changes that were refused because the disk is full",
+            )?,
+            lag: new.histogram(
+                "tidegate_arbiter_lag_seconds",
+                "How late the thread of the actors is, measured four times a second",
+                vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0],
+            )?,
+            commits: new.histogram(
+                "tidegate_commit_seconds",
+                "How long commits take, from the proposal to its answer",
+                vec![0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0],
+            )?,
             heard_alerts: new.counters(
                 "tidegate_heard_alerts_total",
                 "Alerts of an Alertmanager: fired, resolved, repeated; cut_off: not delivered, for its list is cut",

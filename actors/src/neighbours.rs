@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tidegate_decide::neighbour::{Neighbour, Neighbours, check_cycle, concerns};
 use tidegate_decide::refusal::Refusal;
+use tidegate_model::catalog::Catalog;
 use tidegate_model::change::{EntityState, Kind};
 use tidegate_model::invalid::{Invalid, Violation, nearest};
 use tidegate_model::key::{EnvironmentKey, FlagKey, Revision, RolloutId, RolloutName, SegmentKey};
@@ -32,7 +33,7 @@ pub(crate) struct NeighbourDesk {
 
 #[derive(Default)]
 struct Book {
-    known: BTreeMap<RolloutId, (Neighbour, Revision)>,
+    known: BTreeMap<RolloutId, (Arc<Neighbour>, Revision)>,
     attached: BTreeMap<RolloutId, Attached>,
 }
 
@@ -54,7 +55,7 @@ impl NeighbourDesk {
     pub(crate) fn opening_to(&self, segment: &SegmentKey) -> Vec<RolloutId> {
         let all = self.all().into_iter();
         let opening = all.filter(|one| one.is_live() && one.segments.contains(segment));
-        opening.map(|one| one.id).collect()
+        opening.map(|one| one.id.clone()).collect()
     }
 
     pub(crate) fn new(environment: EnvironmentKey) -> Self {
@@ -81,10 +82,11 @@ impl NeighbourDesk {
         let neighbour = Neighbour::of(rollout);
         let mut book = self.book();
         let known = book.known.get(&neighbour.id);
-        let old = known.is_some_and(|(known, at)| *at >= revision || *known == neighbour);
+        let old = known.is_some_and(|(known, at)| *at >= revision || **known == neighbour);
         if !old {
+            let neighbour = Arc::new(neighbour);
             book.known
-                .insert(neighbour.id.clone(), (neighbour.clone(), revision));
+                .insert(neighbour.id.clone(), (Arc::clone(&neighbour), revision));
             book.tell(&neighbour);
         }
     }
@@ -126,11 +128,11 @@ impl NeighbourDesk {
     }
 
     /// Every rollout that is known.
-    pub(crate) fn all(&self) -> Vec<Neighbour> {
+    pub(crate) fn all(&self) -> Vec<Arc<Neighbour>> {
         self.book()
             .known
             .values()
-            .map(|(known, _)| known.clone())
+            .map(|(known, _)| Arc::clone(known))
             .collect()
     }
 
@@ -139,11 +141,11 @@ impl NeighbourDesk {
         &self,
         start: &RolloutStart,
         plan: &Policy,
-        flags: &[FlagKey],
+        catalog: &Catalog,
     ) -> Result<(), ControlError> {
         let all = self.all();
         let is_known = |name: &RolloutName| {
-            let of_flag = flags.iter().any(|flag| flag.as_str() == name.as_str());
+            let of_flag = catalog.flags.keys().any(|flag| flag.as_str() == name.as_str());
             of_flag || all.iter().any(|other| other.id.as_str() == name.as_str())
         };
         let unknown: Vec<Violation> = plan
@@ -151,7 +153,7 @@ impl NeighbourDesk {
             .all()
             .filter(|(_, name)| !is_known(name))
             .map(|(how, name)| {
-                let names = flags.iter().map(FlagKey::as_str);
+                let names = catalog.flags.keys().map(FlagKey::as_str);
                 let fix = match nearest(name.as_str(), names) {
                     Some(near) => format!("did you mean '{near}'?"),
                     None => "name a flag, or a rollout by its id".to_owned(),
@@ -162,7 +164,7 @@ impl NeighbourDesk {
             .collect();
         Invalid::unless_empty(unknown, ())
             .map_err(|unknown| ControlError::Refused(Refusal::Invalid(unknown)))?;
-        check_cycle(&start.flag, plan, &all).map_err(ControlError::Refused)
+        check_cycle(&start.flag, plan, all.iter().map(Arc::as_ref)).map_err(ControlError::Refused)
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -172,7 +174,7 @@ impl NeighbourDesk {
 
 impl Book {
     fn concerning(&self, start: &RolloutStart) -> Neighbours {
-        let all = self.known.values().map(|(known, _)| known);
+        let all = self.known.values().map(|(known, _)| known.as_ref());
         Neighbours::concerning(&start.id, &start.flag, &start.plan, all)
     }
 

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use tidegate_decide::rollout::Fleet;
 use tidegate_model::Timestamp;
-use tidegate_model::change::Kind;
 use tidegate_model::fleet::{NodeReport, NodeView, Receipt};
 use tidegate_model::key::{EnvironmentKey, FlagKey, NodeName, RolloutId};
 use tidegate_model::snapshot::{Snapshot, SnapshotContent, Version};
@@ -149,10 +148,7 @@ impl Publisher {
             match news {
                 Ok(news) => {
                     publisher.seen = news.head;
-                    // Alerts are in no snapshot, and a storm of them must not delay what is.
-                    let in_none = |kind| matches!(kind, Kind::Alert | Kind::Freeze);
-                    let nothing_seen = news.states.iter().all(|(entity, _)| in_none(entity.kind()));
-                    let nothing_new = nothing_seen && !news.states.is_empty() && news.lists.is_empty();
+                    let nothing_new = news.states.is_empty() && news.lists.is_empty();
                     for (entity, state) in news.states {
                         publisher.content.take(&entity, state);
                     }

@@ -9,6 +9,7 @@ use crate::view::{self, RolloutView};
 use actix::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tidegate_decide::freeze;
 use tidegate_decide::rollout::{Answer, Input, Observed, Question};
 use tidegate_decide::step::{Effect, Step};
@@ -39,6 +40,9 @@ pub(crate) use drill::Breach;
 /// How late a wake-up may be before the sweep repairs it (faults.md F35).
 const WAKE_OVERDUE: Span = Span::seconds(60);
 
+/// How soon a step is tried again for which there was no room on the disk, or that opens while the actors do not keep up.
+const NOT_NOW: Span = Span::seconds(5);
+
 /// A person wants something of the rollout.
 #[derive(Message)]
 #[rtype(result = "Result<RolloutView, ControlError>")]
@@ -58,6 +62,9 @@ pub(crate) struct Observe;
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Sweep;
+
+/// How often a rollout's actor was swept: whoever sent the sweeps sees whether it still handles anything.
+pub(crate) type Pulse = Arc<AtomicU64>;
 
 /// Time passed.
 #[derive(Message)]
@@ -81,6 +88,7 @@ pub(crate) struct RolloutActor {
     wake: Option<(SpawnHandle, Timestamp)>,
     /// What its shadow knows.
     watching: shadow::Watching,
+    pulse: Pulse,
 }
 
 type Reply<T> = AtomicResponse<RolloutActor, T>;
@@ -101,7 +109,13 @@ impl RolloutActor {
             because: None,
             wake: None,
             watching: shadow::Watching::default(),
+            pulse: Pulse::default(),
         }
+    }
+
+    /// What shows that it lives.
+    pub(crate) fn pulse(&self) -> Pulse {
+        Arc::clone(&self.pulse)
     }
 
     fn home(&self) -> Option<&Environment> {
@@ -149,6 +163,16 @@ impl RolloutActor {
             self.act(step, now, ctx);
             return ready(self, Ok(()));
         }
+        let opens = step.changes.iter().any(|(_, change)| freeze::is_held(change));
+        if opens && self.shell.strain.is_on() {
+            tracing::warn!(rollout = %self.entity, because = %step.because, "not opened: the actors do not keep up");
+            self.wake_at(Some(NOT_NOW.after(now)), now, ctx);
+            let done = match author(&input) {
+                Author::Tidegate => Ok(()),
+                _ => Err(ControlError::Busy { retry_after: 5 }),
+            };
+            return ready(self, done);
+        }
         let basis = match self.ledger.basis(&self.observed, &Cause::of(&input)) {
             Ok(basis) => basis,
             Err(error) => {
@@ -159,7 +183,6 @@ impl RolloutActor {
         let proposal = self.proposal(&step, author(&input), basis, now);
         let shell = self.shell.clone();
         let start = self.rollout.start.clone();
-        let opens = step.changes.iter().any(|(_, change)| freeze::is_held(change));
         let seen = (opens && heeds(&self.rollout)).then(|| self.observed.neighbours.clone());
         let stored = async move {
             let line = match seen {
@@ -218,33 +241,12 @@ impl RolloutActor {
     }
 
     fn proposal(&self, step: &Step, by: Author, basis: Box<Basis>, now: Timestamp) -> Proposal {
-        let mut writes: Vec<Write> = Vec::new();
-        for (entity, change) in &step.changes {
-            match writes.iter_mut().find(|write| write.entity == *entity) {
-                Some(write) => write.changes.push(change.clone()),
-                None => {
-                    // Other things than the rollout are the flag it holds, which nobody else may
-                    // change in a way that matters here.
-                    let ours = *entity == self.entity;
-                    let expect = if ours {
-                        Expect::Revision(self.revision)
-                    } else {
-                        Expect::Any
-                    };
-                    writes.push(Write {
-                        entity: entity.clone(),
-                        expect,
-                        changes: vec![change.clone()],
-                    });
-                }
-            }
-        }
         Proposal {
             at: now,
             by,
             because: Some(step.because.clone()),
             basis: Some(basis),
-            writes,
+            writes: writes(&step.changes, &self.entity, self.revision),
         }
     }
 
@@ -260,6 +262,12 @@ impl RolloutActor {
             self.ledger.stored(&self.observed, record.sequence);
             self.fold(&record)
         });
+        if let Err(ControlError::Full) = folded {
+            // Nothing happened, and nothing is wrong with the rollout: it goes on looking, and tries again.
+            tracing::error!(rollout = %self.entity, because = %step.because, "not stored: the disk is full");
+            self.wake_at(Some(NOT_NOW.after(now)), now, ctx);
+            return Err(ControlError::Full);
+        }
         if let Err(error) = folded {
             // Nothing happened, or more than this actor knows of: a fresh one starts from the store.
             tracing::warn!(rollout = %self.entity, %error, "step not stored; the rollout is loaded again");
@@ -274,7 +282,7 @@ impl RolloutActor {
             // Other alerts may concern it now.
             self.attach(ctx);
         }
-        self.count(&step.because);
+        note_decision(&self.shell, &self.rollout, &step.because);
         self.act(step, now, ctx);
         Ok(())
     }
@@ -290,28 +298,6 @@ impl RolloutActor {
             self.revision = entry.revision;
         }
         Ok(())
-    }
-
-    fn count(&self, because: &Because) {
-        let measures = &self.shell.measures;
-        if self.rollout.start.drill {
-            return;
-        }
-        if let Decision::RolledBack { took } = because.decision {
-            measures.time_to_safe.observe(took.as_seconds());
-        }
-        measures
-            .decisions
-            .with_label_values(&[because.decision.name()])
-            .inc();
-        let labels = [
-            self.rollout.start.environment.as_str(),
-            self.rollout.start.flag.as_str(),
-        ];
-        measures
-            .share
-            .with_label_values(&labels)
-            .set(self.rollout.share.percent());
     }
 
     fn act(&mut self, step: Step, now: Timestamp, ctx: &mut Context<Self>) {
@@ -332,10 +318,14 @@ impl RolloutActor {
                 }
             }
         }
+        self.wake_at(step.wake_at, now, ctx);
+    }
+
+    fn wake_at(&mut self, at: Option<Timestamp>, now: Timestamp, ctx: &mut Context<Self>) {
         if let Some((armed, _at)) = self.wake.take() {
             ctx.cancel_future(armed);
         }
-        self.wake = step.wake_at.map(|at| {
+        self.wake = at.map(|at| {
             let wait = Span::between(now, at).duration();
             (ctx.run_later(wait, |_actor, ctx| ctx.notify(Wake)), at)
         });
@@ -363,6 +353,50 @@ impl RolloutActor {
             }));
         }
     }
+}
+
+/// What is stored of a step of the rollout `ours`, which was at `revision`.
+pub(crate) fn writes(changes: &[(EntityRef, Change)], ours: &EntityRef, revision: Revision) -> Vec<Write> {
+    let mut writes: Vec<Write> = Vec::new();
+    for (entity, change) in changes {
+        match writes.iter_mut().find(|write| write.entity == *entity) {
+            Some(write) => write.changes.push(change.clone()),
+            None => {
+                // Other things than the rollout are the flag it holds, which nobody else may
+                // change in a way that matters here.
+                let expect = match entity == ours {
+                    true => Expect::Revision(revision),
+                    false => Expect::Any,
+                };
+                writes.push(Write {
+                    entity: entity.clone(),
+                    expect,
+                    changes: vec![change.clone()],
+                });
+            }
+        }
+    }
+    writes
+}
+
+/// Counts what was decided of a rollout.
+pub(crate) fn note_decision(shell: &Shell, rollout: &Rollout, because: &Because) {
+    let measures = &shell.measures;
+    if rollout.start.drill {
+        return;
+    }
+    if let Decision::RolledBack { took } = because.decision {
+        measures.time_to_safe.observe(took.as_seconds());
+    }
+    measures
+        .decisions
+        .with_label_values(&[because.decision.name()])
+        .inc();
+    let labels = [rollout.start.environment.as_str(), rollout.start.flag.as_str()];
+    measures
+        .share
+        .with_label_values(&labels)
+        .set(rollout.share.percent());
 }
 
 /// Whose doing it is.
@@ -426,6 +460,7 @@ impl Handler<Sweep> for RolloutActor {
     type Result = ();
 
     fn handle(&mut self, _sweep: Sweep, ctx: &mut Self::Context) {
+        self.pulse.fetch_add(1, Ordering::Relaxed);
         self.attach(ctx);
         let now = self.shell.clock.now();
         let overdue = self

@@ -3,6 +3,7 @@
 use crate::alerts::AlertDesk;
 use crate::clock::Clock;
 use crate::control::{ControlError, Published};
+use crate::definitions::DefinitionDesk;
 use crate::freeze::FreezeSwitch;
 use crate::ingest::Ingest;
 use crate::keeper::Keeper;
@@ -13,6 +14,7 @@ use crate::notices::{Cursors, Targets};
 use crate::poller::Poller;
 use crate::publisher::{Nudge, Publisher};
 use crate::repeats::RepeatDesk;
+use crate::strain::Strain;
 use actix::Addr;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -58,6 +60,8 @@ pub(crate) struct Shell {
     pub(crate) repeats: RepeatDesk,
     /// Who may read a history at the moment.
     pub(crate) readers: Semaphore,
+    /// Whether the thread of the actors does not keep up.
+    pub(crate) strain: Strain,
     /// Why nothing can be stored any more; set once.
     pub(crate) storage_failure: OnceLock<String>,
 }
@@ -65,9 +69,8 @@ pub(crate) struct Shell {
 /// What belongs to one environment.
 pub(crate) struct Environment {
     pub(crate) key: EnvironmentKey,
-    /// Held while a definition is checked against the others and stored: two edits that are fine
-    /// one by one could close a loop together.
-    pub(crate) gate: Mutex<()>,
+    /// Flags, segments and settings: held while one is checked against the others and stored.
+    pub(crate) definitions: DefinitionDesk,
     /// Held while a drill goes on.
     pub(crate) drills: Mutex<()>,
     pub(crate) ingest: Ingest,
@@ -90,8 +93,8 @@ impl Environment {
             alerts: AlertDesk::new(key.clone()),
             neighbours: NeighbourDesk::new(key.clone()),
             switch: FreezeSwitch::new(key.clone()),
+            definitions: DefinitionDesk::new(key.clone()),
             key,
-            gate: Mutex::new(()),
             drills: Mutex::new(()),
             published: watch::Sender::new(None),
             waiting: RwLock::default(),
@@ -136,8 +139,13 @@ impl Shell {
 
     /// Stores what is proposed, then tells whom it concerns.
     pub(crate) async fn commit(&self, proposal: Proposal) -> Result<Record, ControlError> {
-        let commit = tokio::time::timeout(COMMIT_DEADLINE, self.store.commit(proposal));
-        let record = match commit.await {
+        let began = tokio::time::Instant::now();
+        let commit = tokio::time::timeout(COMMIT_DEADLINE, self.store.commit(proposal)).await;
+        self.measures
+            .others
+            .commits
+            .observe(began.elapsed().as_secs_f64());
+        let record = match commit {
             Ok(Ok(record)) => record,
             Ok(Err(error)) => return Err(self.failed_commit(error)),
             Err(_elapsed) => {
@@ -181,6 +189,10 @@ impl Shell {
                 incident(&format!("a change does not fit the state of {entity}: {source}"))
             }
             CommitError::Malformed { .. } => incident(&error.to_string()),
+            CommitError::Full => {
+                self.measures.others.full.inc();
+                ControlError::Full
+            }
             CommitError::Store(error) => {
                 // After a failed write nothing is acknowledged any more; the process ends so that a
                 // clean start can read what is really on disk (F55).

@@ -49,7 +49,7 @@ impl Nodes {
     }
 
     /// Waits until every node serves this value of the flag; when the last one did.
-    pub async fn wait_for(&mut self, flag: &str, value: bool) -> Instant {
+    pub async fn wait_for(&self, flag: &str, value: bool) -> Instant {
         let mut waiting = JoinSet::new();
         for (place, replica) in self.replicas.iter().enumerate() {
             let (replica, flag) = (replica.clone(), flag.to_owned());

@@ -57,7 +57,7 @@ impl Exit {
         (Self::StillOpen, "a simulated rollout was still open at the end"),
         (
             Self::Failed,
-            "a policy raised false alarms, missed an incident, or broke a law; or a decision comes out differently when it is replayed",
+            "a policy raised false alarms, missed an incident, or broke a law; a decision comes out differently when it is replayed; or the doctor found something wrong",
         ),
         (
             Self::DataDamaged,

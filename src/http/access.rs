@@ -4,6 +4,7 @@
 //! [`AllowedEverywhere`], which exist only after the caller's token was checked. A route that asks
 //! for no permission cannot reach it, and the compiler says so.
 
+use crate::http::admission::Lanes;
 use crate::http::problem::{Kind, Problem};
 use crate::http::repeats::{Asked, asked};
 use crate::publications::Publications;
@@ -13,6 +14,7 @@ use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest};
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
+use std::sync::Arc;
 use tidegate_actors::control::{ControlPlane, Health};
 use tidegate_model::access::{Author, Permission, Role, Token};
 use tidegate_model::key::{EnvironmentKey, TokenName};
@@ -25,6 +27,7 @@ pub(crate) struct ApiState {
     control: ControlPlane,
     metrics: HttpMetrics,
     publications: Publications,
+    lanes: Arc<Lanes>,
 }
 
 impl ApiState {
@@ -39,7 +42,13 @@ impl ApiState {
             control,
             metrics,
             publications,
+            lanes: Arc::default(),
         })
+    }
+
+    /// Who may come in.
+    pub(crate) fn lanes(&self) -> &Lanes {
+        &self.lanes
     }
 
     /// What is handed on to nodes.

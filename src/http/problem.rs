@@ -87,6 +87,8 @@ kinds! {
     StorageUnavailable: SERVICE_UNAVAILABLE, "storage-unavailable", "Nothing can be stored at present";
     /// The control plane cannot do its work.
     NotReady: SERVICE_UNAVAILABLE, "not-ready", "The control plane is not ready";
+    /// There is no room for anything but what shuts rollouts.
+    DiskFull: INSUFFICIENT_STORAGE, "disk-full", "The disk is full";
 }
 
 /// A problem, boxed: it is the `Err` of every route.
@@ -269,6 +271,11 @@ impl From<ControlError> for Problem {
                 let mut problem = Self::new(Kind::InvalidPolicy, detail.join("\n"));
                 problem.0.diagnostics = diagnostics;
                 problem
+            }
+            ControlError::Full => {
+                let detail = "nothing was changed; rollbacks, pauses and alerts are still stored; make room on the \
+                              control plane's disk, then repeat the request";
+                Self::new(Kind::DiskFull, detail)
             }
             ControlError::Store(source) => {
                 let detail =

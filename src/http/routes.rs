@@ -4,6 +4,7 @@
 //! OpenAPI document alike; a route whose first argument says nothing about it does not compile.
 
 use crate::http::access::{Guard, Who};
+use crate::http::admission::admit;
 use crate::http::observe::observe;
 use crate::http::problem::{Kind, Problem};
 use crate::http::repeats::{Told, repeatable};
@@ -137,6 +138,7 @@ pub(crate) fn register(config: &mut web::ServiceConfig) {
         let resource = web::resource(route.path)
             .guard(fn_guard(move |context| methods.contains(&context.head().method)))
             .wrap(from_fn(repeatable))
+            .wrap(from_fn(admit))
             .wrap(from_fn(observe))
             .route(route.answer);
         config.service(resource);

@@ -1,6 +1,7 @@
 //! The API over a real control plane, its store in memory.
 
 mod access;
+mod admission;
 mod alerts;
 mod bad_input;
 mod distribution;

@@ -28,6 +28,15 @@ pub trait Store: Send + Sync + 'static {
     async fn list(&self, kind: Kind, environment: Option<&EnvironmentKey>)
     -> Result<Vec<Stored>, StoreError>;
 
+    /// The things of an environment, of these kinds, that a record above `after` has changed: all as they are at one
+    /// moment.
+    async fn changed(
+        &self,
+        environment: &EnvironmentKey,
+        kinds: &[Kind],
+        after: u64,
+    ) -> Result<Changed, StoreError>;
+
     /// Records with a sequence above `after`, oldest first, at most `limit`.
     async fn records(&self, after: u64, limit: usize) -> Result<Vec<Record>, StoreError>;
 
@@ -112,6 +121,15 @@ pub struct Stored {
     pub state: EntityState,
 }
 
+/// What has changed, as it is at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Changed {
+    /// The newest record at that moment.
+    pub head: u64,
+    /// The things, each once; `None` for one that is gone.
+    pub things: Vec<(EntityRef, Option<Stored>)>,
+}
+
 /// Why a commit did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
@@ -141,6 +159,11 @@ pub enum CommitError {
         /// What is wrong with it.
         what: String,
     },
+    /// There is too little room on the disk for anything but what shuts things. Nothing was written.
+    #[error(
+        "the disk is full: there is room for rollbacks, pauses and what else shuts things, and for nothing more"
+    )]
+    Full,
     /// The store cannot take it.
     #[error("the store failed")]
     Store(#[from] StoreError),

@@ -36,6 +36,7 @@ macro_rules! store_contract {
             what_is_returned_is_what_is_read_back,
             records_come_in_order_without_gaps,
             lists_are_sorted_and_filtered,
+            what_has_changed_is_told_as_of_one_moment,
             one_of_many_writers_wins_each_revision,
             a_list_is_there_once_it_was_put,
             an_answer_is_there_until_it_is_swept,
@@ -334,6 +335,53 @@ pub async fn lists_are_sorted_and_filtered(store: Arc<dyn Store>) {
         let found = store.list(kind, environment).await.unwrap();
         let found: Vec<String> = found.iter().map(|stored| stored.entity.to_string()).collect();
         assert_eq!(found, expected, "{kind} {environment:?}");
+    }
+}
+
+/// What has changed since a record is told once, as it is now, with what is gone; of one environment and some kinds.
+pub async fn what_has_changed_is_told_as_of_one_moment(store: Arc<dyn Store>) {
+    let names = ["flag/a/x", "segment/a/s", "flag/b/x", "token/-/t", "flag/a/y"];
+    for name in names.into_iter().chain(["flag/a/x"]) {
+        let entity: EntityRef = name.parse().unwrap();
+        let change = sample::creation(&entity);
+        store.commit(propose(vec![save(entity, change)])).await.unwrap();
+    }
+    let gone: EntityRef = "segment/a/s".parse().unwrap();
+    store
+        .commit(propose(vec![save(gone, Change::SegmentDeleted)]))
+        .await
+        .unwrap();
+    let both = [Kind::Flag, Kind::Segment];
+    for (environment, kinds, after, expected) in [
+        (
+            "a",
+            &both[..],
+            0,
+            vec![("flag/a/y", 1), ("flag/a/x", 2), ("segment/a/s", 0)],
+        ),
+        ("a", &both[..1], 0, vec![("flag/a/y", 1), ("flag/a/x", 2)]),
+        ("a", &both[..], 5, vec![("flag/a/x", 2), ("segment/a/s", 0)]),
+        ("a", &both[..], 6, vec![("segment/a/s", 0)]),
+        ("a", &both[..], 7, vec![]),
+        ("a", &both[..], u64::MAX, vec![]),
+        ("b", &both[..], 0, vec![("flag/b/x", 1)]),
+        ("b", &both[..], 3, vec![]),
+        ("c", &both[..], 0, vec![]),
+    ] {
+        let environment = environment.parse().unwrap();
+        let changed = store.changed(&environment, kinds, after).await.unwrap();
+        let told: BTreeMap<String, u64> = (changed.things.iter())
+            .map(|(entity, stored)| {
+                let revision = stored.as_ref().map_or(0, |stored| stored.revision.0);
+                (entity.to_string(), revision)
+            })
+            .collect();
+        let expected = expected
+            .into_iter()
+            .map(|(name, revision)| (name.to_owned(), revision));
+        assert_eq!(changed.head, 7);
+        assert_eq!(changed.things.len(), told.len(), "each once");
+        assert_eq!(told, expected.collect(), "{environment} {kinds:?} after {after}");
     }
 }
 

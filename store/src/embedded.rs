@@ -9,17 +9,18 @@ mod live;
 mod open;
 
 use crate::answers::AnswerFolder;
-use crate::api::{CommitError, KeptAnswer, Proposal, Store, StoreError, Stored};
+use crate::api::{Changed, CommitError, KeptAnswer, Proposal, Store, StoreError, Stored};
 use crate::draft::Draft;
 use crate::journal::Reader;
 use crate::lists::ListFolder;
+use crate::probe::Space;
 use async_trait::async_trait;
 use bytes::Bytes;
 use commit::Job;
 use live::Live;
 pub use live::StoreStats;
-pub(crate) use open::fold;
 pub use open::{OpenReport, Settings, ViewReport};
+pub(crate) use open::{fold, open_taken};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidegate_model::Timestamp;
@@ -65,10 +66,18 @@ impl EmbeddedStore {
     /// # Errors
     /// When the store had stopped already, with the reason.
     pub async fn close(&self) -> Result<(), StoreError> {
-        let (reply, closed) = oneshot::channel();
-        let sent = self.jobs.send(Job::Close(reply)).await;
+        let sent = self.jobs.send(Job::Close).await;
         sent.map_err(|_| self.live.stopped())?;
-        closed.await.map_err(|_| self.live.stopped())
+        self.live.ended().await;
+        match self.live.was_closed() {
+            true => Ok(()),
+            false => Err(self.live.stopped()),
+        }
+    }
+
+    /// Room on the disk of the folder, in bytes; `None` when the system does not say.
+    pub fn free_bytes(&self) -> Option<u64> {
+        Space::of(&self.journal).ok().map(|space| space.free)
     }
 
     /// Numbers for operators.
@@ -81,10 +90,17 @@ impl EmbeddedStore {
 impl Store for EmbeddedStore {
     async fn commit(&self, proposal: Proposal) -> Result<Record, CommitError> {
         let draft = Box::new(Draft::new(proposal)?);
-        let (reply, committed) = oneshot::channel();
+        let (reply, mut committed) = oneshot::channel();
         let sent = self.jobs.send(Job::Commit { draft, reply }).await;
         sent.map_err(|_| self.live.stopped())?;
-        committed.await.map_err(|_| self.live.stopped())?
+        // What is sent while the thread ends may be taken by nobody, and dropped by nobody. Whatever the thread has to
+        // answer it has answered before it closes the queue.
+        let answer = tokio::select! {
+            biased;
+            answer = &mut committed => answer.ok(),
+            () = self.jobs.closed() => committed.try_recv().ok(),
+        };
+        answer.ok_or_else(|| self.live.stopped())?
     }
 
     async fn load(&self, entity: &EntityRef) -> Result<Option<Stored>, StoreError> {
@@ -97,6 +113,15 @@ impl Store for EmbeddedStore {
         environment: Option<&EnvironmentKey>,
     ) -> Result<Vec<Stored>, StoreError> {
         Ok(self.live.read().table.list(kind, environment))
+    }
+
+    async fn changed(
+        &self,
+        environment: &EnvironmentKey,
+        kinds: &[Kind],
+        after: u64,
+    ) -> Result<Changed, StoreError> {
+        Ok(self.live.read().table.changed(environment, kinds, after))
     }
 
     async fn records(&self, after: u64, limit: usize) -> Result<Vec<Record>, StoreError> {

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// The newest format that this version reads, and the one that it writes.
 pub(crate) const FORMAT: u32 = 1;
 
+/// What the names of views that were put aside begin with.
+const QUARANTINE: &str = "quarantine-";
+
 /// A folder that belongs to this process as long as the value lives.
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -45,27 +48,63 @@ impl Folder {
 
     /// Where the view is.
     pub(crate) fn view(&self) -> PathBuf {
-        self.root.join("view")
+        view(&self.root)
     }
 
     /// The first name of this kind that is free: where an odd view is put.
     pub(crate) fn quarantine(&self) -> PathBuf {
-        let numbered = |n: u32| self.root.join(format!("quarantine-{n}"));
+        let numbered = |n: u32| self.root.join(format!("{QUARANTINE}{n}"));
         (1..u32::MAX)
             .map(numbered)
             .find(|path| !path.exists())
             .unwrap_or_else(|| numbered(u32::MAX))
     }
 
-    /// Says that the folder is whole: from now on a missing journal is damage, not a new store.
+    /// Says that the folder is whole.
     pub(crate) fn seal(&self) -> Result<(), StoreError> {
-        write_number(&self.root, "FORMAT", u64::from(FORMAT))
+        write_format(&self.root)
     }
 }
 
 /// Where the segments of the journal of the store at `root` are.
 pub(crate) fn journal(root: &Path) -> PathBuf {
     root.join("journal")
+}
+
+/// Where the view of the store at `root` is.
+pub(crate) fn view(root: &Path) -> PathBuf {
+    root.join("view")
+}
+
+/// Views of the store at `root` that were put aside.
+pub(crate) fn quarantines(root: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let reading = || StoreError::io("reading", root);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root).map_err(reading())? {
+        let entry = entry.map_err(reading())?;
+        if entry.file_name().to_string_lossy().starts_with(QUARANTINE) {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+/// The process that has the store at `root`, if one has and it said which it is.
+pub(crate) fn holder(root: &Path) -> Result<Option<String>, StoreError> {
+    let path = root.join("lock");
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StoreError::io("opening", &path)(error)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => return Ok(None),
+        Err(TryLockError::WouldBlock) => {}
+        Err(TryLockError::Error(error)) => return Err(StoreError::io("locking", &path)(error)),
+    }
+    let mut holder = String::new();
+    let _unknown = file.read_to_string(&mut holder);
+    Ok(Some(holder.trim().to_owned()))
 }
 
 /// Makes what was written to the entries of a folder survive a power cut.
@@ -110,6 +149,16 @@ pub(crate) fn check_format(root: &Path) -> Result<bool, StoreError> {
     Ok(true)
 }
 
+/// Says which life of the store at `root` this is.
+pub(crate) fn write_epoch(root: &Path, epoch: u64) -> Result<(), StoreError> {
+    write_number(root, "epoch", epoch)
+}
+
+/// Says that the folder at `root` is whole: from now on a missing journal is damage, not a new store.
+pub(crate) fn write_format(root: &Path) -> Result<(), StoreError> {
+    write_number(root, "FORMAT", u64::from(FORMAT))
+}
+
 /// Which life of the store at `root` this is.
 pub(crate) fn read_epoch(root: &Path) -> Result<u64, StoreError> {
     let path = root.join("epoch");
@@ -141,9 +190,10 @@ fn lock(root: &Path) -> Result<File, StoreError> {
         }
         Err(TryLockError::Error(error)) => return Err(StoreError::io("locking", &path)(error)),
     }
-    file.set_len(0)
-        .and_then(|()| writeln!(file, "{}", std::process::id()))
-        .map_err(StoreError::io("writing", &path))?;
+    // Who it is makes messages kinder. A disk that has no room for it may still be read.
+    let _unsaid = file
+        .set_len(0)
+        .and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(file)
 }
 
@@ -152,7 +202,7 @@ fn create(root: &Path) -> Result<(), StoreError> {
     let journal = journal(root);
     fs::create_dir_all(&journal).map_err(StoreError::io("making", &journal))?;
     if !root.join("epoch").exists() {
-        write_number(root, "epoch", 1)?;
+        write_epoch(root, 1)?;
     }
     if let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         sync(parent)?;

@@ -10,7 +10,7 @@ mod read;
 mod scan;
 mod segment;
 
-pub(crate) use append::{Appender, Written};
+pub(crate) use append::{AppendError, Appender, Written};
 pub use frame::Chain;
 pub(crate) use read::{Index, Reader};
 pub use scan::Torn;

@@ -17,13 +17,23 @@ mod lists;
 mod view;
 
 mod embedded;
+
+mod about;
+mod compact;
+mod copy;
+mod probe;
+mod room;
 mod verify;
 
 #[cfg(feature = "contract")]
 pub mod contract;
 
-pub use api::{CommitError, Expect, KeptAnswer, Proposal, Store, StoreError, Stored, Write};
+pub use about::{About, about};
+pub use api::{Changed, CommitError, Expect, KeptAnswer, Proposal, Store, StoreError, Stored, Write};
+pub use compact::{Compacted, compact};
+pub use copy::{CopyReport, Life, copy};
 pub use embedded::{EmbeddedStore, OpenReport, Settings, StoreStats, ViewReport};
 pub use journal::{Chain, Torn};
 pub use memory::MemoryStore;
-pub use verify::{VerifyReport, read_journal, verify};
+pub use probe::{Space, sync_times};
+pub use verify::{VerifyReport, read_journal, verify, verify_since};

@@ -1,7 +1,7 @@
 //! A store for tests: the same behaviour, and nothing survives.
 
 use crate::answers::leaving;
-use crate::api::{CommitError, KeptAnswer, Proposal, Store, StoreError, Stored};
+use crate::api::{Changed, CommitError, KeptAnswer, Proposal, Store, StoreError, Stored};
 use crate::draft::Draft;
 use crate::table::{Slots, Table};
 use async_trait::async_trait;
@@ -60,6 +60,15 @@ impl Store for MemoryStore {
         environment: Option<&EnvironmentKey>,
     ) -> Result<Vec<Stored>, StoreError> {
         Ok(self.read().table.list(kind, environment))
+    }
+
+    async fn changed(
+        &self,
+        environment: &EnvironmentKey,
+        kinds: &[Kind],
+        after: u64,
+    ) -> Result<Changed, StoreError> {
+        Ok(self.read().table.changed(environment, kinds, after))
     }
 
     async fn records(&self, after: u64, limit: usize) -> Result<Vec<Record>, StoreError> {

@@ -1,6 +1,6 @@
 //! All entities as they are, folded from the records: the truth that reads are answered from.
 
-use crate::api::{CommitError, Expect, Stored};
+use crate::api::{Changed, CommitError, Expect, Stored};
 use crate::draft::Draft;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +15,8 @@ use tidegate_model::rollout::FoldError;
 pub(crate) struct Slot {
     /// How many changes it has seen.
     pub(crate) revision: Revision,
+    /// The record that changed it last; 0 when there was none.
+    pub(crate) sequence: u64,
     /// Its state; `None` when it is gone.
     pub(crate) state: Option<Arc<EntityState>>,
 }
@@ -35,6 +37,8 @@ pub(crate) struct Planned {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Table {
     slots: Slots,
+    /// Names by the record that changed them last.
+    order: BTreeMap<u64, Vec<EntityRef>>,
     head: u64,
     fingerprint: u128,
 }
@@ -57,8 +61,8 @@ impl Slot {
         })
     }
 
-    /// The slot after one more entry.
-    fn follow(self, entry: &Entry, at: Timestamp) -> Result<Self, FoldError> {
+    /// The slot after one more entry, of the record `sequence`.
+    fn follow(self, entry: &Entry, sequence: u64, at: Timestamp) -> Result<Self, FoldError> {
         let before = self.state.map(Arc::unwrap_or_clone);
         let state = EntityState::apply(before, &entry.change, at, entry.revision)?;
         if state
@@ -72,6 +76,7 @@ impl Slot {
         }
         Ok(Self {
             revision: entry.revision,
+            sequence,
             state: state.map(Arc::new),
         })
     }
@@ -121,6 +126,18 @@ impl Table {
         self.slots.get(entity).and_then(|slot| slot.stored(entity))
     }
 
+    /// What a record after `after` has changed, as it is now.
+    pub(crate) fn changed(&self, environment: &EnvironmentKey, kinds: &[Kind], after: u64) -> Changed {
+        let newer = self.order.range(after.saturating_add(1)..);
+        let wanted = newer
+            .flat_map(|(_, names)| names)
+            .filter(|entity| kinds.contains(&entity.kind()) && entity.environment() == Some(environment));
+        Changed {
+            head: self.head,
+            things: wanted.map(|entity| (entity.clone(), self.load(entity))).collect(),
+        }
+    }
+
     pub(crate) fn list(&self, kind: Kind, environment: Option<&EnvironmentKey>) -> Vec<Stored> {
         self.slots
             .iter()
@@ -157,7 +174,7 @@ impl Table {
             let slot = slots.entry(entry.entity.clone()).or_default();
             entry.revision = slot.revision.next();
             *slot = std::mem::take(slot)
-                .follow(entry, record.at)
+                .follow(entry, sequence, record.at)
                 .map_err(|source| CommitError::Unfit {
                     entity: entry.entity.clone(),
                     source,
@@ -194,7 +211,7 @@ impl Table {
                     entry.revision, before.revision
                 ));
             }
-            let after = before.follow(entry, record.at);
+            let after = before.follow(entry, expected, record.at);
             let after = after.map_err(|error| format!("record {expected} does not fit: {error}"))?;
             slots.insert(entity.clone(), after);
         }
@@ -209,6 +226,15 @@ impl Table {
             .fingerprint
             .wrapping_sub(before.unwrap_or_default())
             .wrapping_add(after);
+        if let Some(before) = self.slots.get(&entity).map(|slot| slot.sequence)
+            && let Some(names) = self.order.get_mut(&before)
+        {
+            names.retain(|name| *name != entity);
+            if names.is_empty() {
+                self.order.remove(&before);
+            }
+        }
+        self.order.entry(slot.sequence).or_default().push(entity.clone());
         self.slots.insert(entity, slot);
     }
 }

@@ -9,6 +9,7 @@ use crate::table::Table;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
+use tidegate_model::Timestamp;
 use tidegate_model::change::Record;
 use tidegate_model::snapshot::Digest;
 use tidegate_model::units::UnitSet;
@@ -28,6 +29,8 @@ pub struct VerifyReport {
     pub entities: u64,
     /// How many lists of units the segments name; all of them are there and as they should be.
     pub lists: u64,
+    /// When the newest record was written, by the clock of that machine; `None` when there is none.
+    pub newest: Option<Timestamp>,
     /// What stands for the whole journal: equal for equal journals only.
     pub chain: Chain,
     /// What an interrupted write has left behind, or a running server is just writing. The next
@@ -42,18 +45,39 @@ pub struct VerifyReport {
 /// [`StoreError::Damaged`] names the file, offset and number of the first bad record, or the first bad
 /// list.
 pub fn verify(folder: impl AsRef<Path>) -> Result<VerifyReport, StoreError> {
-    let root = folder.as_ref();
+    check(folder.as_ref(), None)
+}
+
+/// As [`verify`]; and the journal has to begin with all that `chain` stood for, which a report named earlier.
+///
+/// # Errors
+/// As [`verify`]; [`StoreError::Damaged`] also when it does not.
+pub fn verify_since(folder: impl AsRef<Path>, chain: &str) -> Result<VerifyReport, StoreError> {
+    check(folder.as_ref(), Some(chain))
+}
+
+fn check(root: &Path, chain: Option<&str>) -> Result<VerifyReport, StoreError> {
     if !folder::check_format(root)? {
         return Err(no_format(root));
     }
+    let (mut stands, mut newest) = (chain.is_none(), None);
     let epoch = folder::read_epoch(root)?;
     let mut table = Table::default();
     let scan = journal::scan(&folder::journal(root), |place, text| {
-        fold(&mut table, place, text)
+        stands = stands || chain == Some(place.chain.to_string().as_str());
+        newest = Some(fold(&mut table, place, text)?);
+        Ok(())
     })?;
     if scan.segment == 0 {
         let first = journal::path(&folder::journal(root), 1);
         return Err(StoreError::damaged(&first, 0, "the journal is missing"));
+    }
+    if !stands {
+        let what = format!(
+            "no beginning of this journal is what chain {} stood for: it was cut, or written anew",
+            chain.unwrap_or_default()
+        );
+        return Err(StoreError::damaged(&folder::journal(root), 0, what));
     }
     let named = lists::named(&table);
     check_lists(&ListFolder::of(root), &named)?;
@@ -65,6 +89,7 @@ pub fn verify(folder: impl AsRef<Path>) -> Result<VerifyReport, StoreError> {
         bytes: scan.bytes,
         entities: existing.count() as u64,
         lists: named.len() as u64,
+        newest,
         chain: scan.chain,
         torn: scan.torn,
     })

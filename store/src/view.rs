@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use value::APPLIED;
 pub(crate) use value::Applied;
-pub(crate) use write::{Snapshot, ViewWriter};
+pub(crate) use write::{Progress, Snapshot, ViewWriter};
 
 /// How long opening and reading may take before the view counts as odd.
 const OPEN_SECONDS_MAX: u64 = 30;
@@ -27,10 +27,10 @@ const LOCK_SECONDS_MAX: u64 = 5;
 const CACHE_BYTES: u64 = 16 << 20;
 
 /// A view that holds together.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct View {
-    /// The database.
-    pub(crate) sled: sled::Db,
+    /// The database; `None` when there was no room to make one.
+    pub(crate) sled: Option<sled::Db>,
     /// How far it goes.
     pub(crate) applied: Applied,
     /// What it says.
@@ -80,7 +80,11 @@ fn read(folder: &Path) -> Result<View, String> {
     if table.fingerprint() != applied.fingerprint {
         return Err(format!("it is not what it was at record {}", applied.sequence));
     }
-    Ok(View { sled, applied, table })
+    Ok(View {
+        sled: Some(sled),
+        applied,
+        table,
+    })
 }
 
 /// A sled that this process has just closed holds its lock until its own threads have noticed.

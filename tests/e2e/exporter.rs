@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-/// Requests a second that the counters show.
+/// Requests a second that the counters show of each variation.
 const REQUESTS_PER_SECOND: f64 = 200.0;
+/// Of so many requests with the old variation one fails, whatever the new one does.
+const OLD_REQUESTS_A_FAILURE: f64 = 500.0;
 
 /// Serves `/metrics`.
 pub(crate) struct Exporter {
@@ -65,7 +67,7 @@ impl Exporter {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// From now on this many of a thousand requests fail.
+    /// From now on this many of a thousand requests with the new variation fail.
     pub(crate) fn fail(&self, permille: u64) {
         self.state.advance();
         self.state.permille.store(permille, Ordering::SeqCst);
@@ -99,15 +101,20 @@ impl State {
         if !self.speaks.load(Ordering::SeqCst) {
             return "up_and_silent 1\n".to_owned();
         }
-        let line = |code: &str, value: f64| {
-            format!(
-                "http_requests_total{{service=\"shop\",flag=\"checkout\",variation=\"on\",code=\"{code}\"}} {value}\n"
-            )
+        let of = |variation: &str, failures: f64| {
+            [("200", requests - failures), ("500", failures)].map(|(code, value)| {
+                // A counter counts whole requests.
+                let value = value.floor();
+                format!(
+                    "http_requests_total{{service=\"shop\",flag=\"checkout\",variation=\"{variation}\",code=\"{code}\"}} {value}\n"
+                )
+            })
         };
+        let old = of("off", requests / OLD_REQUESTS_A_FAILURE);
         format!(
             "# TYPE http_requests_total counter\n{}{}",
-            line("200", requests - failures),
-            line("500", failures)
+            of("on", failures).concat(),
+            old.concat()
         )
     }
 }

@@ -59,6 +59,7 @@ impl Plane {
 
     /// Starts it again on the same folder and port.
     pub(crate) async fn restart(&mut self) {
+        self.process.kill();
         self.process = Self::launch(self.folder.path(), self.port, &self.arguments);
         // The connections to the process before are of no use any more.
         self.client = client();
@@ -112,6 +113,16 @@ impl Plane {
         let answer = request.send().await.expect("the control plane answers");
         let status = answer.status().as_u16();
         (status, answer.json().await.unwrap_or_default())
+    }
+
+    /// Calls the API once; the status, or nothing when there was no whole answer.
+    pub(crate) async fn try_call(&self, method: &str, path: &str, body: Value) -> Option<u16> {
+        let url = format!("http://127.0.0.1:{}/api/v1/{path}", self.port);
+        let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
+        let request = self.client.request(method, url).bearer_auth(&self.token);
+        let answer = request.header("If-Match", "*").json(&body).send().await.ok()?;
+        let status = answer.status().as_u16();
+        answer.bytes().await.ok().map(|_whole| status)
     }
 
     /// Saves a policy.

@@ -41,6 +41,13 @@ impl Running {
         let _reaped = self.child.wait();
     }
 
+    /// The same, while others still talk to it.
+    pub(crate) fn kill_now(&self) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-KILL", &pid]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
     /// Asks it to stop as an init system would, and waits.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
         let pid = self.child.id().to_string();

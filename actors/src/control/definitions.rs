@@ -3,7 +3,7 @@
 use super::error::check_expected;
 use super::lists::check_list;
 use super::{ControlError, ControlPlane, to_the_end};
-use crate::flag::{SaveFlag, load_catalog, load_settings};
+use crate::flag::SaveFlag;
 use crate::keeper::FindFlag;
 use crate::shell::{Shell, describe, incident};
 use crate::view::Revised;
@@ -122,15 +122,15 @@ impl ControlPlane {
         to_the_end(async move {
             let home = shell.environment(&environment)?;
             let entity = EntityRef::Segment(environment.clone(), definition.key.clone());
-            let _gate = home.gate.lock().await;
-            let catalog = load_catalog(shell.store.as_ref(), &environment).await?;
+            let definitions = home.definitions.in_line(shell.store.as_ref()).await?;
+            let catalog = &definitions.catalog;
             check_list(&shell, catalog.segments.get(&definition.key), &definition).await?;
             let opening = home.neighbours.opening_to(&definition.key);
-            let change = definition::save_segment(&catalog, definition, &opening);
+            let change = definition::save_segment(catalog, definition, &opening);
             let change = change.map_err(ControlError::Refused)?;
             if let Some(change) = &change {
-                let settings = load_settings(shell.store.as_ref(), &environment).await?.value;
-                check_target(&environment, settings, &catalog, change).map_err(ControlError::Refused)?;
+                let settings = definitions.settings;
+                check_target(&environment, settings, catalog, change).map_err(ControlError::Refused)?;
             }
             save(&shell, &entity, change, expect, by).await?;
             find(&shell, entity, segment_of).await
@@ -153,10 +153,10 @@ impl ControlPlane {
         to_the_end(async move {
             let home = shell.environment(&environment)?;
             let entity = EntityRef::Segment(environment.clone(), key.clone());
-            let _gate = home.gate.lock().await;
+            let definitions = home.definitions.in_line(shell.store.as_ref()).await?;
             find(&shell, entity.clone(), segment_of).await?;
-            let catalog = load_catalog(shell.store.as_ref(), &environment).await?;
-            let change = definition::delete_segment(&catalog, &key, &home.neighbours.opening_to(&key))
+            let opening = home.neighbours.opening_to(&key);
+            let change = definition::delete_segment(&definitions.catalog, &key, &opening)
                 .map_err(ControlError::Refused)?;
             save(&shell, &entity, Some(change), expect, by).await
         })
@@ -227,8 +227,8 @@ impl ControlPlane {
                 .environment()
                 .map(|key| shell.environment(key))
                 .transpose()?;
-            let _gate = match home {
-                Some(home) => Some(home.gate.lock().await),
+            let _line = match home {
+                Some(home) => Some(home.definitions.in_line(shell.store.as_ref()).await?),
                 None => None,
             };
             let state = PolicyState {

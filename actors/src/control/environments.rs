@@ -2,11 +2,11 @@
 
 use super::definitions::save;
 use super::{ControlError, ControlPlane, to_the_end};
-use crate::flag::{load_catalog, load_settings};
+use crate::flag::load_settings;
 use crate::view::Revised;
 use tidegate_decide::environment;
 use tidegate_model::access::Author;
-use tidegate_model::change::{EntityRef, EntityState, Kind};
+use tidegate_model::change::EntityRef;
 use tidegate_model::environment::EnvironmentSettings;
 use tidegate_model::key::EnvironmentKey;
 use tidegate_store::Expect;
@@ -38,20 +38,11 @@ impl ControlPlane {
         let (shell, key) = (self.shell.clone(), environment.clone());
         to_the_end(async move {
             let home = shell.environment(&key)?;
-            let _gate = home.gate.lock().await;
             let store = shell.store.as_ref();
-            let before = load_settings(store, &key).await?.value;
-            let catalog = load_catalog(store, &key).await?;
-            let flags = store.list(Kind::Flag, Some(&key)).await;
-            let pinned: Vec<_> = flags
-                .map_err(ControlError::Store)?
-                .into_iter()
-                .filter_map(|stored| match stored.state {
-                    EntityState::Flag(state) => state.pin.is_some().then(|| state.flag.key().clone()),
-                    _ => None,
-                })
-                .collect();
-            let change = environment::save_settings(&key, before, settings, &catalog, &pinned)
+            let definitions = home.definitions.in_line(store).await?;
+            let pinned: Vec<_> = definitions.pinned.iter().cloned().collect();
+            let (before, catalog) = (definitions.settings, &definitions.catalog);
+            let change = environment::save_settings(&key, before, settings, catalog, &pinned)
                 .map_err(ControlError::Refused)?;
             save(&shell, &EntityRef::Environment(key.clone()), change, expect, by).await?;
             load_settings(store, &key).await

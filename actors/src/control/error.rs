@@ -33,6 +33,9 @@ pub enum ControlError {
     /// A policy's text has mistakes.
     #[error("the policy has mistakes")]
     Policy(Vec<Diagnostic>),
+    /// There is no room for anything but what shuts rollouts.
+    #[error("the disk is full: only what shuts rollouts is stored until there is room again")]
+    Full,
     /// Nothing can be stored at present.
     #[error("nothing can be stored at present")]
     Store(#[source] StoreError),

@@ -2,7 +2,6 @@
 
 use super::definitions::{find, save, segment_of};
 use super::{ControlError, ControlPlane, to_the_end};
-use crate::flag::load_catalog;
 use crate::shell::{Shell, incident};
 use crate::view::Revised;
 use bytes::Bytes;
@@ -39,15 +38,15 @@ impl ControlPlane {
             let bytes = written.map_err(|panic| incident(&format!("writing a list failed: {panic}")))?;
             let digest = shell.store.put_list(bytes).await.map_err(ControlError::Store)?;
             let entity = EntityRef::Segment(environment.clone(), key.clone());
-            let _gate = home.gate.lock().await;
-            let catalog = load_catalog(shell.store.as_ref(), &environment).await?;
+            let definitions = home.definitions.in_line(shell.store.as_ref()).await?;
+            let catalog = &definitions.catalog;
             let before = catalog.segments.get(&key).cloned();
             let definition = SegmentDefinition {
                 list: Some(UnitList { digest, count }),
                 ..before.map_or_else(|| SegmentDefinition::new(key), SegmentDefinition::from)
             };
             let opening = home.neighbours.opening_to(&definition.key);
-            let change = definition::save_segment(&catalog, definition, &opening);
+            let change = definition::save_segment(catalog, definition, &opening);
             let change = change.map_err(ControlError::Refused)?;
             save(&shell, &entity, change, expect, by).await?;
             find(&shell, entity, segment_of).await

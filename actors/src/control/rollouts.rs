@@ -2,11 +2,12 @@
 
 use super::{ControlError, ControlPlane};
 use crate::flag::{Start, Wanted, check_neighbours, check_segments, check_surroundings, load_policy};
-use crate::keeper::{Adopt, CommandQuarantined, FindFlag, FindRollout, Found};
+use crate::keeper::{Adopt, CommandApart, FindFlag, FindRollout, Found};
 use crate::rollout::{self, Command, Edit, Edited, Observe, edit};
 use crate::shell::{describe, incident};
 use crate::view::{self, RolloutView};
 use std::sync::Arc;
+use std::time::Duration;
 use tidegate_decide::refusal::Refusal;
 use tidegate_decide::staged::StageSegment;
 use tidegate_decide::start::StartRollout;
@@ -17,6 +18,9 @@ use tidegate_model::policy::read;
 use tidegate_model::rollout::{Rollout, RolloutCommand, RolloutStart};
 use tidegate_model::segment::guard;
 use tidegate_store::Expect;
+
+/// How long whoever looks at a rollout waits for its actor; then they see what the store has.
+const OBSERVE_PATIENCE: Duration = Duration::from_secs(2);
 
 impl ControlPlane {
     /// All rollouts of an environment, newest first.
@@ -155,11 +159,8 @@ impl ControlPlane {
                 })
             }
             Found::Rebuilding => Err(ControlError::Busy { retry_after: 1 }),
-            Found::Quarantined => {
-                keeper
-                    .send(CommandQuarantined { entity, command, by })
-                    .await
-                    .map_err(busy)??;
+            Found::Apart(apart) => {
+                apart.send(CommandApart { command, by }).await.map_err(busy)??;
                 self.rollout(environment, id).await
             }
             Found::Gone => Err(ControlError::Refused(view::ended(&view))),
@@ -185,15 +186,16 @@ impl ControlPlane {
         let PolicyState {
             policy, by: editor, ..
         } = load_policy(&self.shell, environment, &name).await?.value;
-        let _gate = self.shell.environment(environment)?.gate.lock().await;
-        check_segments(&self.shell, environment, &policy).await?;
+        let home = self.shell.environment(environment)?;
+        let definitions = home.definitions.in_line(self.shell.store.as_ref()).await?;
+        check_segments(&definitions.catalog, &policy)?;
         if let Some((rollout, _)) = rollout::load(self.shell.store.as_ref(), &entity).await? {
             let start = RolloutStart {
                 plan: Arc::new(policy.clone()),
                 ..rollout.start
             };
             check_surroundings(&self.shell, &start)?;
-            check_neighbours(&self.shell, &start, &policy).await?;
+            check_neighbours(&self.shell, &definitions.catalog, &start, &policy)?;
         }
         let what = Edited::Plan {
             policy: Box::new(policy),
@@ -230,8 +232,9 @@ impl ControlPlane {
         };
         Arc::make_mut(&mut start.plan).schedule.stages.clone_from(&stages);
         check_surroundings(&self.shell, &start)?;
-        let _gate = self.shell.environment(environment)?.gate.lock().await;
-        check_segments(&self.shell, environment, &start.plan).await?;
+        let home = self.shell.environment(environment)?;
+        let definitions = home.definitions.in_line(self.shell.store.as_ref()).await?;
+        check_segments(&definitions.catalog, &start.plan)?;
         let what = Edited::Stages(stages);
         edit(&self.shell, &entity, Edit { what, expect, by }).await
     }
@@ -249,10 +252,10 @@ impl ControlPlane {
         let found = self.shell.keeper()?.send(FindRollout(entity)).await;
         match found {
             Ok(Found::Live(actor)) => {
-                let seen = actor.send(Observe).await;
-                Ok(seen.unwrap_or_else(|_died_meanwhile| view::at_rest(&rollout, revision)))
+                let seen = actor.send(Observe).timeout(OBSERVE_PATIENCE).await;
+                Ok(seen.unwrap_or_else(|_died_or_hangs| view::at_rest(&rollout, revision)))
             }
-            Ok(Found::Quarantined) => Ok(RolloutView {
+            Ok(Found::Apart(_)) => Ok(RolloutView {
                 quarantined: true,
                 ..view::at_rest(&rollout, revision)
             }),

@@ -66,6 +66,7 @@ impl ControlPlane {
             {
                 Ok(_record) => {}
                 Err(CommitError::Conflict { .. }) => return Err(taken()),
+                Err(CommitError::Full) => return Err(ControlError::Full),
                 Err(CommitError::Store(error)) => return Err(ControlError::Store(error)),
                 Err(error @ (CommitError::Unfit { .. } | CommitError::Malformed { .. })) => {
                     return Err(crate::shell::incident(&error.to_string()));

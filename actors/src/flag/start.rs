@@ -1,11 +1,13 @@
 //! What has to be so for a rollout to begin, and its first record.
 
 use super::ground::Ground;
-use super::{Start, load_catalog, load_policy, load_settings};
+use super::{Start, load_policy};
 use crate::control::{ControlError, check_list};
+use crate::definitions::Definitions;
 use crate::notices::Target;
 use crate::shell::{Environment, Shell, incident};
 use crate::view::Revised;
+use std::sync::Arc;
 use tidegate_decide::environment::check_target;
 use tidegate_decide::freeze;
 use tidegate_decide::notice::unfit_targets;
@@ -17,6 +19,7 @@ use tidegate_decide::step::Step;
 use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
 use tidegate_model::calendar::ZONE_DATA;
+use tidegate_model::catalog::Catalog;
 use tidegate_model::change::{Change, EntityRef, EntityState, PolicyState, Record};
 use tidegate_model::key::{EnvironmentKey, FlagKey, RolloutId, TargetName};
 use tidegate_model::policy::{Policy, Source};
@@ -62,15 +65,16 @@ pub(super) async fn start_rollout(
     let home = shell.environment(environment)?;
     // A variation that is made for the rollout is an edit like any; and no segment is edited or removed while a
     // rollout that opens to it begins.
-    let gate = home.gate.lock().await;
-    check_edits(shell, environment, &step).await?;
+    let definitions = home.definitions.in_line(shell.store.as_ref()).await?;
+    check_edits(shell, environment, &definitions, &step).await?;
     let line = home.neighbours.line().await;
-    check_step(shell, &step).await?;
+    check_step(shell, &definitions.catalog, &step)?;
     let firing = home.alerts.firing();
     tidegate_decide::alert::may_start(&step.changes, &firing).map_err(ControlError::Refused)?;
     let all = home.neighbours.all();
-    let neighbours = start::concerning(&step, &all);
-    let step = start::queue(step, &all, now).map_err(ControlError::Refused)?;
+    let others = all.iter().map(Arc::as_ref);
+    let neighbours = start::concerning(&step, others.clone());
+    let step = start::queue(step, others, now).map_err(ControlError::Refused)?;
     let cause = Cause::Started {
         policy: version,
         shadow,
@@ -81,38 +85,40 @@ pub(super) async fn start_rollout(
     let _still = home.switch.pass().await?;
     let record = shell.commit(proposal).await?;
     note_begun(home, &record);
-    drop((line, gate));
+    drop((line, definitions));
     Ok(id)
 }
 
 /// What has to be there for the rollout that `step` starts.
-async fn check_step(shell: &Shell, step: &Step) -> Result<(), ControlError> {
+fn check_step(shell: &Shell, catalog: &Catalog, step: &Step) -> Result<(), ControlError> {
     for (_, change) in &step.changes {
         if let Change::Rollout(RolloutChange::Started(start)) = change {
             check_surroundings(shell, start)?;
-            check_segments(shell, &start.environment, &start.plan).await?;
-            check_neighbours(shell, start, &start.plan).await?;
+            check_segments(catalog, &start.plan)?;
+            check_neighbours(shell, catalog, start, &start.plan)?;
         }
     }
     Ok(())
 }
 
 /// What a start saves or stages has to fit the environment.
-async fn check_edits(shell: &Shell, environment: &EnvironmentKey, step: &Step) -> Result<(), ControlError> {
-    let is_edit = |change: &Change| matches!(change, Change::FlagSaved(_) | Change::SegmentStaged(_));
-    if !step.changes.iter().any(|(_, change)| is_edit(change)) {
-        return Ok(());
-    }
-    let catalog = load_catalog(shell.store.as_ref(), environment).await?;
-    let settings = load_settings(shell.store.as_ref(), environment).await?.value;
+async fn check_edits(
+    shell: &Shell,
+    environment: &EnvironmentKey,
+    definitions: &Definitions,
+    step: &Step,
+) -> Result<(), ControlError> {
+    let Definitions {
+        catalog, settings, ..
+    } = definitions;
     for (_, edit) in &step.changes {
         if let Change::SegmentStaged(staged) = edit {
             let key = staged.definition.key();
             check_list(shell, catalog.segments.get(key), staged.definition.definition()).await?;
             let opening = shell.environment(environment)?.neighbours.opening_to(key);
-            check_beside(&catalog, &staged.definition, &opening).map_err(ControlError::Refused)?;
+            check_beside(catalog, &staged.definition, &opening).map_err(ControlError::Refused)?;
         }
-        check_target(environment, settings, &catalog, edit).map_err(ControlError::Refused)?;
+        check_target(environment, *settings, catalog, edit).map_err(ControlError::Refused)?;
     }
     Ok(())
 }
@@ -161,31 +167,22 @@ fn note_begun(home: &Environment, record: &Record) {
 }
 
 /// The segments to which a plan opens have to be there, and stay while the caller holds the environment's gate.
-pub(crate) async fn check_segments(
-    shell: &Shell,
-    environment: &EnvironmentKey,
-    plan: &Policy,
-) -> Result<(), ControlError> {
-    if plan.segments().next().is_none() {
-        return Ok(());
-    }
-    let catalog = load_catalog(shell.store.as_ref(), environment).await?;
-    start::check_segments(plan, &catalog).map_err(ControlError::Refused)
+pub(crate) fn check_segments(catalog: &Catalog, plan: &Policy) -> Result<(), ControlError> {
+    start::check_segments(plan, catalog).map_err(ControlError::Refused)
 }
 
 /// What a plan waits for has to be there, and must not wait for its rollout in turn.
-pub(crate) async fn check_neighbours(
+pub(crate) fn check_neighbours(
     shell: &Shell,
+    catalog: &Catalog,
     start: &RolloutStart,
     plan: &Policy,
 ) -> Result<(), ControlError> {
     if plan.dependencies.is_empty() {
         return Ok(());
     }
-    let catalog = load_catalog(shell.store.as_ref(), &start.environment).await?;
-    let flags: Vec<FlagKey> = catalog.flags.into_keys().collect();
     let home = shell.environment(&start.environment)?;
-    home.neighbours.check(start, plan, &flags)
+    home.neighbours.check(start, plan, catalog)
 }
 
 /// A policy that asks Prometheus needs one.

@@ -12,8 +12,8 @@ use tidegate_model::snapshot::{Digest, RolloutSplit, SnapshotContent, SnapshotFl
 use tidegate_model::units::Lists;
 use tidegate_store::{Store, StoreError};
 
-/// Most records that are read from the journal at once.
-const RECORDS_AT_ONCE: usize = 1000;
+/// What snapshots are made of. Alerts are in none, and a storm of them must not delay what is.
+const KINDS: [Kind; 4] = [Kind::Flag, Kind::Segment, Kind::Rollout, Kind::Environment];
 
 /// What goes into a snapshot.
 #[derive(Default)]
@@ -27,20 +27,18 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    /// Everything the store has of an environment, and the journal's head from before it was read.
+    /// Everything the store has of an environment, and the journal's head at that moment.
     pub(crate) async fn load(
         store: &dyn Store,
         environment: &EnvironmentKey,
     ) -> Result<(Self, u64), StoreError> {
-        let head = store.head();
         let mut content = Self::default();
-        for kind in [Kind::Flag, Kind::Segment, Kind::Rollout, Kind::Environment] {
-            for stored in store.list(kind, Some(environment)).await? {
-                content.take(&stored.entity, Some(stored.state));
-            }
+        let all = store.changed(environment, &KINDS, 0).await?;
+        for (entity, stored) in all.things {
+            content.take(&entity, stored.map(|stored| stored.state));
         }
         content.lists = lists::at_hand(store, content.missing_lists()).await;
-        Ok((content, head))
+        Ok((content, all.head))
     }
 
     /// Lists that segments name and that are not known to be there.
@@ -108,10 +106,8 @@ impl Content {
             bucketing: self.settings.bucketing,
             flags: self.flags.iter().map(flag).collect(),
             segments: self.segments.values().map(|one| one.segment.clone()).collect(),
-            // The guard is stored with the edit, and may be read before it.
             staged: (self.segments.values())
                 .filter_map(|one| one.staged.as_deref())
-                .filter(|staged| self.flags.contains_key(&staged.guard))
                 .cloned()
                 .collect(),
             drill: self
@@ -130,10 +126,8 @@ pub(super) struct News {
     pub(super) lists: Lists,
 }
 
-/// The present state of everything that was touched since `seen`. The head is read from the
-/// records, before the states: a state may be newer than the head says, never older, so a version
-/// can only ever stand for one content.
-/// Lists that were missing are looked for again, and those that are named anew.
+/// What was changed since `seen`, all as it is at one moment: what became true together is published together, and a
+/// version stands for one content. Lists that were missing are looked for again, and those that are named anew.
 pub(super) async fn read_since(
     store: &dyn Store,
     environment: &EnvironmentKey,
@@ -141,22 +135,22 @@ pub(super) async fn read_since(
     mut wanted: BTreeSet<Digest>,
     known: BTreeSet<Digest>,
 ) -> Result<News, StoreError> {
-    let records = store.records(seen, RECORDS_AT_ONCE).await?;
-    let head = records.last().map_or(seen, |record| record.sequence);
-    let entries = records.into_iter().flat_map(|record| record.entries);
-    let ours = entries
-        .map(|entry| entry.entity)
-        .filter(|entity| entity.environment() == Some(environment));
-    let mut states = Vec::new();
-    for entity in ours.collect::<BTreeSet<_>>() {
-        let state = store.load(&entity).await?.map(|stored| stored.state);
-        if let Some(EntityState::Segment(segment)) = &state {
+    let changed = store.changed(environment, &KINDS, seen).await?;
+    let states = changed.things.into_iter();
+    let states: Vec<_> = states
+        .map(|(entity, stored)| (entity, stored.map(|stored| stored.state)))
+        .collect();
+    for (_, state) in &states {
+        if let Some(EntityState::Segment(segment)) = state {
             let lists = segment.definitions().filter_map(|one| one.list.as_ref());
             wanted.extend(lists.map(|list| list.digest.clone()));
         }
-        states.push((entity, state));
     }
     wanted.retain(|digest| !known.contains(digest));
     let lists = lists::at_hand(store, wanted).await;
-    Ok(News { head, states, lists })
+    Ok(News {
+        head: changed.head,
+        states,
+        lists,
+    })
 }

@@ -46,7 +46,7 @@ pub(crate) async fn edit(shell: &Shell, entity: &EntityRef, edit: Edit) -> Resul
             .await
             .unwrap_or_else(|dead| Err(incident(&format!("the rollout's actor died on an edit: {dead}")))),
         Found::Rebuilding => Err(ControlError::Busy { retry_after: 1 }),
-        Found::Quarantined => Err(ControlError::Refused(Refusal::conflict(
+        Found::Apart(_) => Err(ControlError::Refused(Refusal::conflict(
             format!("{} failed too often and is kept apart", describe(entity)),
             "roll it back or abort it, or restart the control plane to give it another chance",
         ))),

@@ -2,8 +2,10 @@
 
 use super::*;
 use tidegate_decide::alert::Said;
+use tidegate_decide::rollout::{Input, Observed};
 use tidegate_model::alert::Alert;
 use tidegate_model::key::Fingerprint;
+use tidegate_model::rollout::Rollout;
 
 const FINGERPRINT: &str = "64f9f5e172e01281";
 
@@ -127,4 +129,31 @@ async fn f18_without_its_watchdog_a_rollout_holds() {
     assert_eq!(world.records().await.len(), before, "a beat fills no journal");
     world.advance(hours(2)).await;
     assert_eq!(world.published_percent(), Some(50.0), "silent again");
+}
+
+#[actix_rt::test]
+async fn l02_an_alert_reaches_a_rollout_that_is_kept_apart() {
+    tokio::time::pause();
+    let fails = |_: &Rollout, _: &Observed, _: &Input, _: Timestamp| panic!("no step");
+    let world = World::on(Arc::new(MemoryStore::new()), fails).await;
+    world.prepare().await;
+    let text = POLICY.replace("blind:", "alerts: [{ do: rollback }]\nblind:");
+    let name = PolicyName::new("hourly").unwrap();
+    let saved = world
+        .control
+        .save_policy(&world.environment, &name, text, Expect::Any, World::by());
+    saved.await.unwrap();
+    let id = world.start().await.unwrap();
+    world.advance(minutes(2)).await;
+    assert!(world.view(&id).await.quarantined);
+    world.fires().await;
+    world.advance(minutes(1)).await;
+    assert_eq!(world.published_percent(), None);
+    let ended = world.view(&id).await;
+    assert_eq!(
+        (ended.status.as_str(), ended.quarantined),
+        ("rolled_back", false),
+        "{ended:?}"
+    );
+    replaying::replay(&world.records().await).unwrap();
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use std::ops::Deref;
 use tidegate_model::change::{EntityRef, Kind};
 use tidegate_model::snapshot::Digest;
-use tidegate_store::{CommitError, KeptAnswer, Proposal, StoreError, Stored};
+use tidegate_store::{Changed, CommitError, KeptAnswer, Proposal, StoreError, Stored};
 
 /// Who stands in front of the commits.
 #[async_trait::async_trait]
@@ -51,6 +51,15 @@ impl<G: Gate> Store for Gated<G> {
         environment: Option<&EnvironmentKey>,
     ) -> Result<Vec<Stored>, StoreError> {
         self.inner.list(kind, environment).await
+    }
+
+    async fn changed(
+        &self,
+        environment: &EnvironmentKey,
+        kinds: &[Kind],
+        after: u64,
+    ) -> Result<Changed, StoreError> {
+        self.inner.changed(environment, kinds, after).await
     }
 
     async fn records(&self, after: u64, limit: usize) -> Result<Vec<Record>, StoreError> {

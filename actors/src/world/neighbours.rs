@@ -216,3 +216,29 @@ async fn the_newest_of_interlocked_rollouts_is_undone_first() {
         "that was enough"
     );
 }
+
+#[actix_rt::test]
+async fn f58_an_actor_that_hangs_is_built_anew_and_goes_on() {
+    let world = world().await;
+    world.policy("apart", "dependencies: { notWith: [cart] }").await;
+    let id = world.start_of("checkout", "apart").await.unwrap();
+    world.advance(minutes(30)).await;
+    let home = world.control.shell.environment(&world.environment).unwrap();
+    // Whoever opens stands in line, and nobody moves.
+    let line = home.neighbours.line().await;
+    world.advance(minutes(40)).await;
+    let hanging = || world.measures.restarts.with_label_values(&["hanging"]).get();
+    assert!(hanging() > 0);
+    assert_eq!(
+        world.view(&id).await.share.percent(),
+        1.0,
+        "what the store has is shown"
+    );
+    drop(line);
+    world.advance(minutes(5)).await;
+    assert_eq!(world.percent_of("checkout"), Some(50.0));
+    let before = hanging();
+    world.advance(minutes(30)).await;
+    assert_eq!(hanging(), before);
+    assert!(!world.view(&id).await.quarantined);
+}

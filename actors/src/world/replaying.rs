@@ -87,7 +87,7 @@ async fn told() -> Vec<Record> {
     second.records().await
 }
 
-fn replay(records: &[Record]) -> Result<Tally, Box<Disagreement>> {
+pub(super) fn replay(records: &[Record]) -> Result<Tally, Box<Disagreement>> {
     let mut replay = Replay::default();
     for record in records {
         replay.take(record)?;

@@ -103,6 +103,22 @@ async fn a_stricter_shadow_would_have_shut_what_goes_on() {
         !others.iter().any(|one| one.contains("rolling back")),
         "{others:?}"
     );
+    let report = again
+        .control
+        .report_rollout(&again.environment, &id)
+        .await
+        .unwrap();
+    let beside = report.shadow.as_ref().unwrap();
+    assert!(beside.result.starts_with("rolled back"), "{beside:?}");
+    let breach = "rolling back: errors breached: 0.015 > 0.01";
+    assert!(
+        beside.decisions.iter().any(|done| done.what.starts_with(breach)),
+        "{beside:?}"
+    );
+    for page in [report.markdown(), report.html()] {
+        assert!(page.contains("never acts. By it: rolled back"), "{page}");
+        assert!(page.contains(breach.split(" > ").next().unwrap()), "{page}");
+    }
 }
 
 #[actix_rt::test]

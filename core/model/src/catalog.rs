@@ -196,6 +196,10 @@ fn chain_violation<'a, K: Ord + Clone + ToString + 'a>(
             "remove one of the names on this path",
         ));
     }
+    if edges(changed).is_empty() {
+        // What leads nowhere makes no chain longer than it was.
+        return None;
+    }
     let start = start_of_long_chain(keys, edges)?;
     Some(Violation::new(
         field,

@@ -1,5 +1,7 @@
 //! What became true: changes, the records that carry them, and the one fold into state.
 
+mod shutting;
+
 use crate::Timestamp;
 use crate::access::{Author, Token};
 use crate::alert::{Alert, AlertState};

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use tidegate_decide::judge::{judge, scores, test_before};
 use tidegate_decide::neighbour::{Neighbour, Neighbours};
 use tidegate_decide::refusal::Refusal;
-use tidegate_decide::rollout::{Fleet, Input, Observed, Question, step};
+use tidegate_decide::rollout::{Input, Observed, Question, step};
 use tidegate_decide::start::{queue, start};
 use tidegate_decide::step::{Effect, Step};
 use tidegate_model::Timestamp;
@@ -24,9 +24,11 @@ use tidegate_model::freeze::Frozen;
 use tidegate_model::invalid::{Invalid, Violation};
 use tidegate_model::key::{NodeName, Revision, RuleName, TargetName};
 use tidegate_model::policy::Policy;
-use tidegate_model::rollout::{Phase, Rollout, RolloutCommand};
+use tidegate_model::rollout::{Rollout, RolloutCommand};
 use tidegate_model::span::Span;
 use tidegate_model::verdict::Look;
+
+mod nodes;
 
 /// The nodes that are there when a simulation begins.
 pub const NODES: [&str; 2] = ["n1", "n2"];
@@ -211,24 +213,6 @@ impl<A: Source> Simulation<A> {
         self
     }
 
-    /// Adds a node that follows.
-    ///
-    /// # Errors
-    /// When that is no name.
-    pub fn join(&mut self, node: &str) -> Result<(), Fault> {
-        let node = NodeName::new(node).map_err(refused)?;
-        let serves = self.published;
-        self.nodes.insert(
-            node,
-            Node {
-                follows: true,
-                serves,
-                requests: 0,
-            },
-        );
-        Ok(())
-    }
-
     /// Another rollout is somewhere else from now on.
     ///
     /// # Errors
@@ -377,34 +361,6 @@ impl<A: Source> Simulation<A> {
             }
         }
         rollout.ok_or_else(|| Fault::Impossible("a journal without a rollout".to_owned()))
-    }
-
-    /// What the nodes serve.
-    pub fn fleet(&self) -> Fleet {
-        Fleet {
-            published: self.published,
-            all_heard: true,
-            requests: (self.nodes.iter())
-                .map(|(name, node)| (name.clone(), node.requests))
-                .collect(),
-            live: self
-                .nodes
-                .iter()
-                .map(|(name, node)| (name.clone(), node.serves))
-                .collect(),
-        }
-    }
-
-    /// All nodes that follow take what is published.
-    pub fn publish(&mut self) {
-        self.published = match self.rollout.phase {
-            // The split is gone: whoever took the newest snapshot serves beyond every revision of it.
-            Phase::Ended { .. } => self.revision,
-            _ => self.rollout.split_revision,
-        };
-        for node in self.nodes.values_mut().filter(|node| node.follows) {
-            node.serves = self.published;
-        }
     }
 
     /// The text of the alerts so far.

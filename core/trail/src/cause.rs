@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use tidegate_decide::neighbour::Neighbours;
+use tidegate_decide::quarantine;
 use tidegate_decide::rollout::{Input, Observed};
 use tidegate_decide::shadow::Seen;
 use tidegate_model::access::Author;
 use tidegate_model::basis::{Basis, Text};
 use tidegate_model::key::{PolicyName, Revision, RuleName};
-use tidegate_model::rollout::RolloutCommand;
 use tidegate_model::verdict::Look;
 
 /// What led to a decision. What the world that was known then tells already is not told twice.
@@ -41,10 +41,8 @@ pub enum Cause {
     Neighbours,
     /// Anything else that its actor takes in.
     Input(Box<Input>),
-    /// Its actor failed too often, and nobody could see for it any more.
-    Blind,
-    /// A person wanted this while its actor was kept apart.
-    Apart(RolloutCommand),
+    /// Its actor failed too often and is kept apart: this was seen for it.
+    Apart(quarantine::Seen),
 }
 
 impl Cause {
@@ -86,7 +84,7 @@ impl Cause {
             Self::Alerts => Some(Input::Alerts(observed.firing.clone())),
             Self::Neighbours => Some(Input::Neighbours(observed.neighbours.clone())),
             Self::Input(input) => Some(Input::clone(input)),
-            Self::Started { .. } | Self::Drilled | Self::Shadow(_) | Self::Blind | Self::Apart(_) => None,
+            Self::Started { .. } | Self::Drilled | Self::Shadow(_) | Self::Apart(_) => None,
         }
     }
 
@@ -100,13 +98,13 @@ impl Cause {
                 | Input::FlagEdited { by, .. } => Some(by),
                 _ => Some(&Author::Tidegate),
             },
+            Self::Apart(quarantine::Seen::Command(_)) | Self::Started { .. } | Self::Drilled => None,
             Self::Looked(_)
             | Self::Fleet
             | Self::Alerts
             | Self::Neighbours
             | Self::Shadow(_)
-            | Self::Blind => Some(&Author::Tidegate),
-            Self::Started { .. } | Self::Drilled | Self::Apart(_) => None,
+            | Self::Apart(_) => Some(&Author::Tidegate),
         }
     }
 

@@ -409,10 +409,10 @@ fn next(rollout: &Rollout, given: &Given, record: &Record) -> Result<Step, Wrong
     let Given { cause, observed, .. } = given;
     let refused = |refusal| format!("it would be refused: {refusal}");
     match cause {
-        Cause::Blind => {
-            quarantine::blind_action(rollout).ok_or_else(|| "there is nothing to do for it".into())
+        Cause::Apart(seen) => {
+            let step = quarantine::step(rollout, seen, &record.by, record.at).map_err(refused)?;
+            step.ok_or_else(|| "there is nothing to do for it".into())
         }
-        Cause::Apart(command) => Ok(quarantine::command(rollout, command, &record.by).map_err(refused)?),
         _ => {
             let input = cause.input(observed).ok_or("a look that led to it is missing")?;
             Ok(rollout::step(rollout, observed, &input, record.at).map_err(refused)?)

@@ -64,6 +64,9 @@ pub struct Report {
     pub safety: Safety,
     /// What the result rests on.
     pub validation: Validation,
+    /// What a policy beside it, which never acts, would have done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Beside>,
 }
 
 /// A stage, from when it was entered to when it was left.
@@ -176,6 +179,18 @@ pub struct Rollback {
     pub time_to_safe: Option<Span>,
     /// What proves it.
     pub proof: Option<String>,
+}
+
+/// What a policy that never acts would have done.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Beside {
+    /// Which policy.
+    pub policy: PolicyName,
+    /// In one line: how it would have ended, or where it would be.
+    pub result: String,
+    /// What it would have decided, oldest first, without what only held.
+    pub decisions: Vec<Done>,
 }
 
 /// What the result rests on.

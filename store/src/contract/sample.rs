@@ -65,6 +65,16 @@ pub fn token(name: &str) -> Change {
     }}))
 }
 
+/// An alert fires: something that is stored even when there is hardly any room.
+pub fn alert(fingerprint: &str) -> Write {
+    let starts = "2026-01-01T00:00:00Z";
+    let alert = json!({ "fingerprint": fingerprint, "starts": starts, "labels": {} });
+    save(
+        format!("alert/production/{fingerprint}").parse().unwrap(),
+        from(json!({ "alert_fired": alert })),
+    )
+}
+
 /// What brings a flag, segment or token into being.
 pub fn creation(entity: &EntityRef) -> Change {
     match entity {

@@ -1,10 +1,11 @@
 //! The one thread that writes the journal.
 
-use super::live::Live;
+use super::live::{CLOSED, Live};
 use crate::api::{CommitError, StoreError};
 use crate::draft::Draft;
 use crate::folder::Folder;
-use crate::journal::Appender;
+use crate::journal::{AppendError, Appender, Written};
+use crate::room::Room;
 use crate::table::{Planned, Slots};
 use crate::view::ViewWriter;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ pub(crate) enum Job {
         reply: Reply,
     },
     /// Finish what came before, and end.
-    Close(oneshot::Sender<()>),
+    Close,
 }
 
 type Reply = oneshot::Sender<Result<Record, CommitError>>;
@@ -40,6 +41,8 @@ pub(crate) struct Committer {
     pub(crate) jobs: mpsc::Receiver<Job>,
     /// The end of the journal.
     pub(crate) journal: Appender,
+    /// What is left of the disk.
+    pub(crate) room: Room,
     /// The truth; only this thread changes it.
     pub(crate) live: Arc<Live>,
     /// Is woken after each write.
@@ -48,52 +51,70 @@ pub(crate) struct Committer {
     pub(crate) folder: Folder,
 }
 
+/// Tells that the thread has ended, however it did.
+struct Ended(Arc<Live>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.note_ended();
+    }
+}
+
 /// Commits that become durable in one write.
 #[derive(Debug, Default)]
 struct Group {
     slots: Slots,
     answers: Vec<(Reply, Result<Record, CommitError>)>,
-    close: Option<oneshot::Sender<()>>,
+    /// Whether something in it shuts things.
+    shuts: bool,
+    closes: bool,
 }
 
 impl Committer {
     /// Until it is asked to close, nobody can ask any more, or storage fails.
     pub(crate) fn run(mut self) {
-        let mut close = None;
+        let _told = Ended(Arc::clone(&self.live));
         while let Some(first) = self.jobs.blocking_recv() {
-            let mut group = self.gather(first);
-            close = group.close.take();
+            let group = self.gather(first);
+            let closes = group.closes;
             if let Err(error) = self.write(group) {
                 tracing::error!(%error, "storage failed, nothing is acknowledged any more");
                 self.live.stop(error.to_string());
                 break;
             }
-            if close.is_some() {
+            if closes {
                 break;
             }
         }
-        self.live.stop("it was closed".to_owned());
+        self.live.stop(CLOSED.to_owned());
         // From here on a commit finds nobody who takes it; what still waits in the queue is told so.
         drop(self.jobs);
         self.view.close();
         drop(self.folder);
-        if let Some(close) = close {
-            let _ = close.send(());
-        }
     }
 
     /// Takes what waits, checks it and stages it.
     fn gather(&mut self, first: Job) -> Group {
         let mut group = Group::default();
+        let low = self.room.is_low();
+        self.live.note_room(low);
+        if !low {
+            self.room.keep();
+        }
         let mut next = Some(first);
         while let Some(job) = next {
             match job {
                 Job::Commit { draft, reply } => {
-                    let answer = self.stage(&mut group.slots, *draft);
+                    let shuts = draft.record.entries.iter().any(|entry| entry.change.shuts());
+                    let answer = match low && !shuts {
+                        true => Err(CommitError::Full),
+                        false => self.stage(&mut group.slots, *draft),
+                    };
+                    group.shuts |= shuts && answer.is_ok();
                     group.answers.push((reply, answer));
                 }
-                Job::Close(close) => {
-                    group.close = Some(close);
+                Job::Close => {
+                    group.closes = true;
                     break;
                 }
             }
@@ -125,7 +146,7 @@ impl Committer {
         let outcome = if self.journal.staged_bytes() == 0 {
             Ok(())
         } else {
-            self.journal.write().map(|written| {
+            self.append(group.shuts).map(|written| {
                 self.live.adopt(group.slots, &written);
                 self.view.wake();
             })
@@ -133,11 +154,28 @@ impl Committer {
         for (reply, answer) in group.answers {
             let answer = match &outcome {
                 Ok(()) => answer,
-                Err(error) => Err(CommitError::Store(error.clone())),
+                Err(AppendError::Full) => answer.and(Err(CommitError::Full)),
+                Err(AppendError::Broken(error)) => Err(CommitError::Store(error.clone())),
             };
             // Whoever does not wait any more will read it back.
             let _ = reply.send(answer);
         }
-        outcome
+        match outcome {
+            Ok(()) | Err(AppendError::Full) => Ok(()),
+            Err(AppendError::Broken(error)) => Err(error),
+        }
+    }
+
+    /// Appends what is staged. When there is no room, what shuts things gets what was kept for it; else nothing that is
+    /// staged is true, and the journal is as it was.
+    fn append(&mut self, shuts: bool) -> Result<Written, AppendError> {
+        let mut written = self.journal.write();
+        if matches!(written, Err(AppendError::Full)) && shuts && self.room.release() {
+            written = self.journal.write();
+        }
+        if matches!(written, Err(AppendError::Full)) {
+            self.journal.unstage();
+        }
+        written
     }
 }

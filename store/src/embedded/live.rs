@@ -3,12 +3,13 @@
 use crate::api::StoreError;
 use crate::journal::{Chain, Index, Written};
 use crate::table::{Slots, Table};
-use crate::view::{Applied, Snapshot};
+use crate::view::{Applied, Progress, Snapshot};
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use tidegate_model::change::EntityRef;
+use tokio::sync::watch;
 
 /// Numbers for operators, since the store was opened unless said otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -27,8 +28,12 @@ pub struct StoreStats {
     pub head: u64,
     /// Sequence of the last record that is in the view. Not moving while `head` moves: sled failed.
     pub applied: u64,
+    /// Sequence of the last record in the view when it was last synced to the disk.
+    pub checkpointed: u64,
     /// Times that the view was made again from the journal: 0 or 1.
     pub rebuilt: u64,
+    /// Whether there was too little room at the last commit for anything but what shuts things.
+    pub full: bool,
 }
 
 /// The truth, and counters beside it.
@@ -42,8 +47,15 @@ pub(crate) struct Live {
     sync_nanos: AtomicU64,
     journal_bytes: AtomicU64,
     applied: AtomicU64,
+    checkpointed: AtomicU64,
     rebuilt: u64,
+    full: AtomicBool,
+    /// Whether the thread that writes has ended and given the folder back.
+    ended: watch::Sender<bool>,
 }
+
+/// Why nothing is acknowledged any more, when nothing is wrong.
+pub(crate) const CLOSED: &str = "it was closed";
 
 /// Everything that becomes visible together.
 #[derive(Debug)]
@@ -69,7 +81,10 @@ impl Live {
             sync_nanos: AtomicU64::new(0),
             journal_bytes: AtomicU64::new(journal_bytes),
             applied: AtomicU64::new(applied),
+            checkpointed: AtomicU64::new(applied),
             rebuilt,
+            full: AtomicBool::new(false),
+            ended: watch::Sender::new(false),
         }
     }
 
@@ -123,14 +138,47 @@ impl Live {
         }
     }
 
+    /// Notes whether there is too little room.
+    pub(crate) fn note_room(&self, full: bool) {
+        match (self.full.swap(full, Ordering::Relaxed), full) {
+            (false, true) => {
+                tracing::error!(
+                    "the disk is full: nothing is stored but what shuts rollouts, until there is room again"
+                );
+            }
+            (true, false) => tracing::info!("there is room on the disk again"),
+            _ => {}
+        }
+    }
+
     /// Notes how far the view goes.
-    pub(crate) fn note_applied(&self, sequence: u64) {
-        self.applied.store(sequence, Ordering::Relaxed);
+    pub(crate) fn note_view(&self, progress: Progress) {
+        match progress {
+            Progress::Written(sequence) => self.applied.store(sequence, Ordering::Relaxed),
+            Progress::Synced(sequence) => self.checkpointed.store(sequence, Ordering::Relaxed),
+        }
     }
 
     /// Notes why nothing is acknowledged any more. The first reason stays.
     pub(crate) fn stop(&self, reason: String) {
         let _ = self.stop_reason.set(reason);
+    }
+
+    /// Notes that the thread that writes has ended and given the folder back.
+    pub(crate) fn note_ended(&self) {
+        self.ended.send_replace(true);
+    }
+
+    /// Resolves when it has.
+    pub(crate) async fn ended(&self) {
+        let mut ended = self.ended.subscribe();
+        // The sender lives as long as this.
+        let _ended = ended.wait_for(|ended| *ended).await;
+    }
+
+    /// Whether nothing but being closed stopped it.
+    pub(crate) fn was_closed(&self) -> bool {
+        self.stop_reason.get().is_some_and(|reason| reason == CLOSED)
     }
 
     /// The error of every commit after the store stopped.
@@ -148,7 +196,9 @@ impl Live {
             journal_bytes: self.journal_bytes.load(Ordering::Relaxed),
             head: self.read().table.head(),
             applied: self.applied.load(Ordering::Relaxed),
+            checkpointed: self.checkpointed.load(Ordering::Relaxed),
             rebuilt: self.rebuilt,
+            full: self.full.load(Ordering::Relaxed),
         }
     }
 }

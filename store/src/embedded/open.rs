@@ -8,6 +8,7 @@ use crate::api::StoreError;
 use crate::folder::Folder;
 use crate::journal::{self, Appender, Chain, Place, Scan, Torn};
 use crate::lists::{self, ListFolder};
+use crate::room::Room;
 use crate::table::Table;
 use crate::view::{self, View, ViewWriter};
 use std::fs;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
+use tidegate_model::Timestamp;
 use tidegate_model::change::Record;
 use tokio::sync::mpsc;
 
@@ -31,6 +33,10 @@ pub struct Settings {
     /// How long a list that no segment names is kept: whoever put it may be about to name it in a
     /// change, or may want to go back to it.
     pub list_grace: Duration,
+    /// How large the file is that keeps room for what shuts things on a full disk, in bytes.
+    pub ballast_bytes: u64,
+    /// With less room than this nothing else is stored, in bytes; `None` for a twentieth of the file system, up to 1 GiB.
+    pub room_bytes_least: Option<u64>,
 }
 
 impl Default for Settings {
@@ -40,6 +46,8 @@ impl Default for Settings {
             queue_commits_max: 1024,
             checkpoint_records: 10_000,
             list_grace: Duration::from_secs(24 * 3600),
+            ballast_bytes: 16 << 20,
+            room_bytes_least: None,
         }
     }
 }
@@ -67,6 +75,11 @@ pub enum ViewReport {
         /// How many records it was behind.
         behind: u64,
     },
+    /// There is none, and no room to make one: the next start tries again.
+    Away {
+        /// Why there is none.
+        why: String,
+    },
     /// It was made again from the journal.
     Rebuilt {
         /// What was odd about it.
@@ -86,7 +99,14 @@ struct Found {
 }
 
 pub(super) fn open(root: &Path, settings: Settings) -> Result<(EmbeddedStore, OpenReport), StoreError> {
-    let folder = Folder::take(root)?;
+    open_taken(Folder::take(root)?, settings)
+}
+
+/// Opens the store in a folder that is this process' own.
+pub(crate) fn open_taken(
+    folder: Folder,
+    settings: Settings,
+) -> Result<(EmbeddedStore, OpenReport), StoreError> {
     let Found {
         mut scan,
         table,
@@ -101,10 +121,15 @@ pub(super) fn open(root: &Path, settings: Settings) -> Result<(EmbeddedStore, Op
     if folder.created {
         folder.seal()?;
     }
+    let room = Room::of(&folder.root, settings.ballast_bytes, settings.room_bytes_least);
     let (view, view_report) = match view {
         Ok(view) => {
             let behind = scan.head - view.applied.sequence;
             (view, ViewReport::Loaded { behind })
+        }
+        Err(why) if !room.fits_view() => {
+            tracing::warn!(%why, "there is no room for the view; the journal is all that is used");
+            (View::default(), ViewReport::Away { why })
         }
         Err(why) => rebuild(&folder, why)?,
     };
@@ -130,7 +155,14 @@ pub(super) fn open(root: &Path, settings: Settings) -> Result<(EmbeddedStore, Op
     };
     let rebuilt = matches!(report.view, ViewReport::Rebuilt { .. }).into();
     let live = Arc::new(Live::new(truth, scan.bytes, view.applied.sequence, rebuilt));
-    let store = start(folder, (lists, answers), settings, journal, live, view.sled)?;
+    let store = start(
+        folder,
+        (lists, answers),
+        settings,
+        (journal, room),
+        live,
+        view.sled,
+    )?;
     Ok((store, report))
 }
 
@@ -149,7 +181,7 @@ fn read(folder: &Folder, view: Result<View, String>) -> Result<Found, StoreError
         match fold(&mut table, place, text) {
             // The view may be what does not fit: the journal alone decides, below.
             Err(error) if applied.sequence > 0 => misfit = misfit.take().or(Some(error.to_string())),
-            folded => folded?,
+            folded => drop(folded?),
         }
         Ok(())
     })?;
@@ -163,11 +195,12 @@ fn read(folder: &Folder, view: Result<View, String>) -> Result<Found, StoreError
     }
 }
 
-/// Folds one record into the table.
-pub(crate) fn fold(table: &mut Table, place: &Place<'_>, text: &[u8]) -> Result<(), StoreError> {
+/// Folds one record into the table. When it was written.
+pub(crate) fn fold(table: &mut Table, place: &Place<'_>, text: &[u8]) -> Result<Timestamp, StoreError> {
     let record: Record = serde_json::from_slice(text)
         .map_err(|error| place.damaged(format!("record {} cannot be read: {error}", place.sequence)))?;
-    table.replay(&record).map_err(|what| place.damaged(what))
+    table.replay(&record).map_err(|what| place.damaged(what))?;
+    Ok(record.at)
 }
 
 /// Whether nothing is missing that was there once.
@@ -204,9 +237,9 @@ fn start(
     folder: Folder,
     (lists, answers): (ListFolder, AnswerFolder),
     settings: Settings,
-    journal: Appender,
+    (journal, room): (Appender, Room),
     live: Arc<Live>,
-    sled: sled::Db,
+    sled: Option<sled::Db>,
 ) -> Result<EmbeddedStore, StoreError> {
     let starting = |cause: io::Error| StoreError::Io {
         operation: "starting a thread".to_owned(),
@@ -218,7 +251,7 @@ fn start(
         folder.view(),
         settings.checkpoint_records,
         move || taken.take_unsaved(),
-        move |sequence| noted.note_applied(sequence),
+        move |progress| noted.note_view(progress),
     )
     .map_err(starting)?;
     view.wake();
@@ -234,6 +267,7 @@ fn start(
     let committer = Committer {
         jobs: waiting,
         journal,
+        room,
         live,
         view,
         folder,

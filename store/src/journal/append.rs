@@ -5,6 +5,7 @@ use super::scan::Scan;
 use super::segment::{self, HEADER_BYTES, Header};
 use crate::api::StoreError;
 use crate::folder::FORMAT;
+use crate::room;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ pub(crate) struct Appender {
     segment: u32,
     file: File,
     end: u64,
+    /// Whether the segment was begun since the last write that succeeded.
+    fresh: bool,
     head: u64,
     chain: Chain,
     staged: Staged,
@@ -54,12 +57,38 @@ pub(crate) struct Written {
     pub(crate) sync: Duration,
 }
 
+/// Why nothing was appended.
+#[derive(Debug)]
+pub(crate) enum AppendError {
+    /// There is no room. The journal is as it was before; what is staged still is.
+    Full,
+    /// What is on disk is not known any more.
+    Broken(StoreError),
+}
+
+impl AppendError {
+    /// The same, for whoever cannot begin without.
+    fn at_start(self, journal: &Path) -> StoreError {
+        match self {
+            Self::Full => StoreError::io("beginning", journal)(std::io::ErrorKind::StorageFull.into()),
+            Self::Broken(error) => error,
+        }
+    }
+}
+
+impl From<StoreError> for AppendError {
+    fn from(error: StoreError) -> Self {
+        Self::Broken(error)
+    }
+}
+
 impl Appender {
     /// At the end of what was scanned. Begins the first segment if there is none.
     pub(crate) fn new(journal: &Path, scan: &mut Scan, segment_bytes_max: u64) -> Result<Self, StoreError> {
         let file = if scan.segment == 0 {
             scan.begin_segment(1, scan.head + 1);
-            segment::create(journal, scan.segment, &Header::after(scan.head, scan.chain))?
+            let header = Header::after(scan.head, scan.chain);
+            segment::create(journal, scan.segment, &header).map_err(|error| error.at_start(journal))?
         } else {
             let path = segment::path(journal, scan.segment);
             let opened = OpenOptions::new().append(true).open(&path);
@@ -71,6 +100,7 @@ impl Appender {
             segment: scan.segment,
             file,
             end: scan.end,
+            fresh: false,
             head: scan.head,
             chain: scan.chain,
             staged: Staged {
@@ -106,32 +136,43 @@ impl Appender {
         true
     }
 
+    /// Forgets what is staged.
+    pub(crate) fn unstage(&mut self) {
+        self.staged = Staged {
+            chain: self.chain,
+            ..Staged::default()
+        };
+    }
+
     /// Writes what is staged, once, and syncs it. `Ok` means that it survives a power cut.
-    pub(crate) fn write(&mut self) -> Result<Written, StoreError> {
+    pub(crate) fn write(&mut self) -> Result<Written, AppendError> {
         let bytes = self.staged.bytes.len() as u64;
         let full = self.end + bytes > self.segment_bytes_max && self.end > HEADER_BYTES;
         if full {
-            self.file = segment::create(
-                &self.journal,
-                self.segment + 1,
-                &Header::after(self.head, self.chain),
-            )?;
-            self.segment += 1;
-            self.end = HEADER_BYTES;
+            self.begin_segment()?;
         }
+        let headers = if self.fresh { HEADER_BYTES } else { 0 };
         let path = segment::path(&self.journal, self.segment);
-        let written = self.file.write_all(&self.staged.bytes);
-        written.map_err(StoreError::io("writing", &path))?;
+        if let Err(error) = self.file.write_all(&self.staged.bytes) {
+            if room::is_full(&error) {
+                // Nothing behind the end was ever synced, so taking it away takes nothing from anybody.
+                self.file
+                    .set_len(self.end)
+                    .map_err(StoreError::io("cutting", &path))?;
+                return Err(AppendError::Full);
+            }
+            return Err(StoreError::io("writing", &path)(error).into());
+        }
         let before = Instant::now();
         self.file.sync_data().map_err(StoreError::io("syncing", &path))?;
         let sync = before.elapsed();
         let starts = std::mem::take(&mut self.staged.starts);
         let written = Written {
             segment: self.segment,
-            began_segment: full,
+            began_segment: std::mem::take(&mut self.fresh),
             first: self.head + 1,
             offsets: starts.iter().map(|start| self.end + start).collect(),
-            bytes: bytes + if full { HEADER_BYTES } else { 0 },
+            bytes: bytes + headers,
             chain: self.staged.chain,
             sync,
         };
@@ -140,6 +181,16 @@ impl Appender {
         self.end += bytes;
         self.staged.bytes.clear();
         Ok(written)
+    }
+
+    fn begin_segment(&mut self) -> Result<(), AppendError> {
+        let number = self.segment + 1;
+        let header = Header::after(self.head, self.chain);
+        self.file = segment::create(&self.journal, number, &header)?;
+        self.segment = number;
+        self.end = HEADER_BYTES;
+        self.fresh = true;
+        Ok(())
     }
 }
 

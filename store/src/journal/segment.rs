@@ -9,10 +9,12 @@
 //! | 52..56 | CRC32C of the bytes before |
 //! | 56.. | frames |
 
+use super::append::AppendError;
 use super::frame::Chain;
 use crate::api::StoreError;
 use crate::folder;
-use std::fs::{self, File};
+use crate::room;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -99,12 +101,21 @@ pub(crate) fn numbers(journal: &Path) -> Result<Vec<u32>, StoreError> {
 }
 
 /// Makes a segment whose header is on disk, and its name too, before anything is written behind it.
-pub(crate) fn create(journal: &Path, number: u32, header: &Header) -> Result<File, StoreError> {
+pub(crate) fn create(journal: &Path, number: u32, header: &Header) -> Result<File, AppendError> {
     let path = path(journal, number);
-    let mut file = File::create_new(&path).map_err(StoreError::io("making", &path))?;
-    file.write_all(&header.encode())
-        .and_then(|()| file.sync_all())
-        .map_err(StoreError::io("writing", &path))?;
+    // Appending: after a write that was cut off the next one stands where the file ends.
+    let mut file = match OpenOptions::new().append(true).create_new(true).open(&path) {
+        Err(error) if room::is_full(&error) => return Err(AppendError::Full),
+        made => made.map_err(StoreError::io("making", &path))?,
+    };
+    match file.write_all(&header.encode()) {
+        Err(error) if room::is_full(&error) => {
+            fs::remove_file(&path).map_err(StoreError::io("removing", &path))?;
+            return Err(AppendError::Full);
+        }
+        written => written.map_err(StoreError::io("writing", &path))?,
+    }
+    file.sync_all().map_err(StoreError::io("syncing", &path))?;
     folder::sync(journal)?;
     Ok(file)
 }

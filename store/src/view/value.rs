@@ -4,16 +4,17 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 0 | format, 1 |
+//! | 0 | format, 2 |
 //! | 1..9 | revision, little endian |
 //! | 9..13 | CRC32C of the key and all other bytes of the value |
-//! | 13.. | the state as JSON; nothing when the entity was deleted |
+//! | 13..21 | sequence of the record that changed it last, little endian |
+//! | 21.. | the state as JSON; nothing when the entity was deleted |
 //!
 //! Under the key `applied`:
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 0 | format, 1 |
+//! | 0 | format, 2 |
 //! | 1..9 | sequence of the last record that is in the view, little endian |
 //! | 9..13 | CRC32C of the key and all other bytes of the value |
 //! | 13..45 | chain up to that record |
@@ -28,7 +29,7 @@ use tidegate_model::key::Revision;
 /// The key that says how far the view goes. Names of entities contain a slash.
 pub(crate) const APPLIED: &[u8] = b"applied";
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// How far the view goes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -63,25 +64,36 @@ impl Applied {
 }
 
 pub(crate) fn encode(entity: &EntityRef, slot: &Slot) -> Result<Vec<u8>, String> {
-    let body = slot.state.as_ref().map(serde_json::to_vec).transpose();
-    let body = body.map_err(|error| format!("{entity} cannot be written: {error}"))?;
+    let mut body = slot.sequence.to_le_bytes().to_vec();
+    if let Some(state) = &slot.state {
+        serde_json::to_writer(&mut body, state)
+            .map_err(|error| format!("{entity} cannot be written: {error}"))?;
+    }
     let key = entity.to_string();
-    Ok(seal(key.as_bytes(), slot.revision.0, &body.unwrap_or_default()))
+    Ok(seal(key.as_bytes(), slot.revision.0, &body))
 }
 
 pub(crate) fn decode(key: &[u8], value: &[u8]) -> Result<(EntityRef, Slot), String> {
     let (revision, body) = open(key, value)?;
     let entity: EntityRef = String::from_utf8_lossy(key).parse()?;
-    let state = if body.is_empty() {
+    let (sequence, text) = body
+        .split_first_chunk()
+        .ok_or_else(|| format!("the value of {entity} is cut short"))?;
+    let sequence = u64::from_le_bytes(*sequence);
+    let state = if text.is_empty() {
         None
     } else {
-        let state = serde_json::from_slice(body);
+        let state = serde_json::from_slice(text);
         Some(Arc::new(
             state.map_err(|error| format!("{entity} cannot be read: {error}"))?,
         ))
     };
-    let revision = Revision(revision);
-    Ok((entity, Slot { revision, state }))
+    let slot = Slot {
+        revision: Revision(revision),
+        sequence,
+        state,
+    };
+    Ok((entity, slot))
 }
 
 fn seal(key: &[u8], number: u64, body: &[u8]) -> Vec<u8> {
@@ -124,7 +136,11 @@ mod tests {
             serde_json::from_str(r#"{"segment":{"segment":{"key":"staff","included":["u1"]}}}"#).unwrap();
         for state in [Some(Arc::new(state)), None] {
             let revision = Revision(7);
-            let slot = Slot { revision, state };
+            let slot = Slot {
+                revision,
+                sequence: 9,
+                state,
+            };
             let key = entity.to_string();
             let value = encode(&entity, &slot).unwrap();
             assert_eq!(decode(key.as_bytes(), &value).unwrap(), (entity.clone(), slot));

@@ -22,6 +22,15 @@ pub(crate) struct Snapshot {
     pub(crate) applied: Applied,
 }
 
+/// How far the view goes, by the sequence of a record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Progress {
+    /// The system has it.
+    Written(u64),
+    /// The disk has it.
+    Synced(u64),
+}
+
 /// The thread that writes the view. Dropping it lets the thread write what is left and end.
 #[derive(Debug)]
 pub(crate) struct ViewWriter {
@@ -40,9 +49,10 @@ struct Writing<F, A> {
 }
 
 impl ViewWriter {
-    /// Starts the thread. Whenever it is woken it writes what `take` gives, and tells `wrote`.
+    /// Starts the thread. Whenever it is woken it writes what `take` gives, and tells `wrote`. Without a database there is
+    /// nothing to write, and no thread.
     pub(crate) fn start<F, A>(
-        sled: sled::Db,
+        sled: Option<sled::Db>,
         folder: PathBuf,
         checkpoint_records: u64,
         take: F,
@@ -50,11 +60,14 @@ impl ViewWriter {
     ) -> std::io::Result<Self>
     where
         F: Fn() -> Snapshot + Send + 'static,
-        A: Fn(u64) + Send + 'static,
+        A: Fn(Progress) + Send + 'static,
     {
         // One token is enough: whoever finds it already there knows that the thread has not looked yet.
         let (wake, woken) = mpsc::sync_channel(1);
         let (end, ended) = mpsc::channel();
+        let Some(sled) = sled else {
+            return Ok(Self { wake, ended });
+        };
         let writing = Writing {
             sled,
             folder,
@@ -90,18 +103,18 @@ impl ViewWriter {
     }
 }
 
-impl<F: Fn() -> Snapshot, A: Fn(u64)> Writing<F, A> {
+impl<F: Fn() -> Snapshot, A: Fn(Progress)> Writing<F, A> {
     fn run(self, woken: &Receiver<()>) -> Result<(), String> {
         let mut checkpointed = None;
         for () in woken {
             let applied = self.write()?;
             if applied >= *checkpointed.get_or_insert(applied) + self.checkpoint_records {
-                self.checkpoint()?;
+                self.checkpoint(applied)?;
                 checkpointed = Some(applied);
             }
         }
-        self.write()?;
-        self.checkpoint()
+        let applied = self.write()?;
+        self.checkpoint(applied)
     }
 
     fn write(&self) -> Result<u64, String> {
@@ -112,14 +125,16 @@ impl<F: Fn() -> Snapshot, A: Fn(u64)> Writing<F, A> {
         }
         batch.insert(APPLIED, applied.encode());
         self.sled.apply_batch(batch).map_err(|error| error.to_string())?;
-        (self.wrote)(applied.sequence);
+        (self.wrote)(Progress::Written(applied.sequence));
         Ok(applied.sequence)
     }
 
     /// sled's own flush leaves the data in the system's memory.
-    fn checkpoint(&self) -> Result<(), String> {
+    fn checkpoint(&self, applied: u64) -> Result<(), String> {
         self.sled.flush().map_err(|error| error.to_string())?;
         let synced = File::open(self.folder.join("db")).and_then(|file| file.sync_data());
-        synced.map_err(|error| format!("syncing the view failed: {error}"))
+        synced.map_err(|error| format!("syncing the view failed: {error}"))?;
+        (self.wrote)(Progress::Synced(applied));
+        Ok(())
     }
 }

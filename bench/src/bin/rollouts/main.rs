@@ -85,7 +85,7 @@ async fn measure(arguments: &Arguments) {
         .await;
     // Not before: they would compile every version on the way, on the cores of the control plane.
     let token = plane.token("bench", "node").await;
-    let mut nodes = Nodes::start(arguments.nodes, &plane.url(), &token);
+    let nodes = Nodes::start(arguments.nodes, &plane.url(), &token);
     let _all = nodes.wait_for(&flag(arguments.rollouts - 1), true).await;
     println!(
         "{} rollouts are live on {} nodes after {:.1?}; {} of them ask the questions of {} services.",

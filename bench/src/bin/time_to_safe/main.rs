@@ -9,16 +9,22 @@
 mod histogram;
 
 use clap::Parser;
+use futures_util::{StreamExt as _, stream};
 use histogram::tell;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tidegate_bench::nodes::Nodes;
 use tidegate_bench::plane::{Plane, program};
 use tidegate_bench::prometheus::{Gauge, Prometheus};
 
 /// How many flags take turns: by the next turn the cooldown of the rollout before is over.
-const FLAGS: usize = 100;
+const FLAGS: usize = 400;
+
+/// Breaches at once, each of a flag of its own: most of a run is waiting for scrapes.
+const LANES: usize = 4;
 
 /// Measures the way from bad news to safe.
 #[derive(Debug, Parser)]
@@ -62,12 +68,12 @@ async fn measure(arguments: &Arguments) {
     .await;
     plane.put_policy("guarded", &policy(&arguments.interval)).await;
     let token = plane.token("bench", "node").await;
-    let mut nodes = Nodes::start(arguments.nodes, &plane.url(), &token);
+    let nodes = Nodes::start(arguments.nodes, &plane.url(), &token);
 
     let mut times = Vec::new();
     for run in 0..arguments.alerts {
         let flag = format!("alerted-{}", run % FLAGS);
-        open(&plane, &mut nodes, &flag).await;
+        open(&plane, &nodes, &flag).await;
         let began = Instant::now();
         plane
             .post("production/alerts", &alert(&flag, run, "firing"))
@@ -79,23 +85,57 @@ async fn measure(arguments: &Arguments) {
     }
     tell("alert handed in to safe on every node", times);
 
-    let mut times = Vec::new();
-    for run in 0..arguments.breaches {
+    let world = World {
+        plane,
+        nodes,
+        prometheus,
+        gauge,
+        bad: Mutex::default(),
+    };
+    let times = stream::iter(0..arguments.breaches)
+        .map(|run| world.breach(run))
+        .buffer_unordered(LANES)
+        .collect()
+        .await;
+    tell("breach queryable to safe on every node", times);
+}
+
+/// What breaches go through.
+struct World {
+    plane: Plane,
+    nodes: Nodes,
+    prometheus: Prometheus,
+    gauge: Gauge,
+    /// Whether a flag is bad, as is scraped.
+    bad: Mutex<BTreeMap<String, u8>>,
+}
+
+impl World {
+    /// How long it takes from a breach that can be asked for until every node is safe.
+    async fn breach(&self, run: usize) -> Duration {
         let flag = format!("breached-{}", run % FLAGS);
-        gauge.say(sample(&flag, 0));
-        prometheus.wait_for(&query(&flag), "0").await;
-        open(&plane, &mut nodes, &flag).await;
+        self.say(&flag, 0).await;
+        open(&self.plane, &self.nodes, &flag).await;
         // The looks of the rule and the scrapes must not keep step.
         let pause = u64::try_from(run * 37 % 500).unwrap_or_default();
         tokio::time::sleep(Duration::from_millis(pause)).await;
-        gauge.say(sample(&flag, 1));
-        prometheus.wait_for(&query(&flag), "1").await;
+        self.say(&flag, 1).await;
         let queryable = Instant::now();
-        let safe = nodes.wait_for(&flag, false).await;
+        let safe = self.nodes.wait_for(&flag, false).await;
         // The control plane may have asked before this program did.
-        times.push(safe.saturating_duration_since(queryable));
+        safe.saturating_duration_since(queryable)
     }
-    tell("breach queryable to safe on every node", times);
+
+    /// From now on the flag is bad, or not; when Prometheus knows.
+    async fn say(&self, flag: &str, bad: u8) {
+        {
+            let mut all = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
+            all.insert(flag.to_owned(), bad);
+            let text = all.iter().map(|(flag, bad)| sample(flag, *bad)).collect();
+            self.gauge.say(text);
+        }
+        self.prometheus.wait_for(&query(flag), &bad.to_string()).await;
+    }
 }
 
 /// What is scraped: whether a flag is bad.
@@ -108,7 +148,7 @@ fn query(flag: &str) -> String {
 }
 
 /// Opens a new flag to everybody, and waits until every node serves it.
-async fn open(plane: &Plane, nodes: &mut Nodes, flag: &str) {
+async fn open(plane: &Plane, nodes: &Nodes, flag: &str) {
     let definition = json!({"key": flag, "type": "boolean"});
     plane.put(&format!("production/flags/{flag}"), &definition).await;
     let start = json!({"flag": flag, "policy": "guarded"});

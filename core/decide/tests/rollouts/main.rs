@@ -4,6 +4,7 @@
 mod accelerating;
 mod alerting;
 mod amending;
+mod apart;
 mod approving;
 mod attack;
 mod beside;

@@ -2,7 +2,6 @@
 
 use crate::faults::{is_rolled_back, run, say, waits_for, world};
 use crate::simulation::{Answer, Simulation, labelled};
-use tidegate_decide::quarantine;
 use tidegate_decide::refusal::Refusal;
 use tidegate_model::access::Role;
 use tidegate_model::because::{Decision, Reason};
@@ -18,7 +17,7 @@ fn text(action: &str) -> String {
     )
 }
 
-fn in_stage(action: &str, share: f64) -> Simulation {
+pub(crate) fn in_stage(action: &str, share: f64) -> Simulation {
     let mut world = world(&text(action));
     while world.rollout.share.percent() < share {
         run(&mut world, 5);
@@ -196,35 +195,6 @@ fn a_person_retreats_as_far_as_the_point() {
         .command(RolloutCommand::Retreat { reason }, "bob", Role::Operator)
         .unwrap();
     assert_eq!(world.shares(), [1.0, 20.0, 50.0, 20.0]);
-}
-
-#[test]
-fn f57_a_rollout_that_is_kept_apart_stays_at_the_point() {
-    let world = in_stage("rollback", 20.0);
-    let step = quarantine::blind_action(&world.rollout).unwrap();
-    assert!(
-        matches!(step.because.decision, Decision::Paused { .. }),
-        "{}",
-        step.because
-    );
-    let by = crate::simulation::person("bob", Role::Operator);
-    assert!(quarantine::command(&world.rollout, &rollback("", false), &by).is_err());
-    let step = quarantine::command(&world.rollout, &rollback("why", true), &by).unwrap();
-    assert_eq!(step.because.decision, Decision::RollingBack);
-    let pause = RolloutCommand::Pause {
-        reason: "why".to_owned(),
-    };
-    assert!(quarantine::command(&world.rollout, &pause, &by).is_err());
-
-    let world = in_stage("rollback", 50.0);
-    let step = quarantine::blind_action(&world.rollout).unwrap();
-    let Decision::Retreated { share } = step.because.decision else {
-        panic!("{}", step.because)
-    };
-    assert_eq!(share.percent(), 20.0);
-    let world = in_stage("rollback", 1.0);
-    let step = quarantine::blind_action(&world.rollout).unwrap();
-    assert_eq!(step.because.decision, Decision::RollingBack);
 }
 
 #[test]

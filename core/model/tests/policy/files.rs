@@ -41,7 +41,18 @@ pub(crate) fn documented() -> Vec<String> {
 fn shipped_policies_have_nothing_wrong() {
     let files = shipped();
     let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["canary", "exponential", "fast-fix", "linear", "rings"]);
+    assert_eq!(
+        names,
+        [
+            "canary",
+            "compared",
+            "exponential",
+            "fast-fix",
+            "linear",
+            "rings",
+            "staff-first"
+        ]
+    );
     for (name, text) in &files {
         assert_eq!(good(text).name.as_str(), name, "a policy is called like its file");
     }

@@ -56,6 +56,11 @@ pub(super) fn write(report: &Report) -> String {
                 @if let Some(rollback) = &report.safety.rollback { (back(rollback)) }
                 h2 { "Validation" }
                 (validation(report))
+                @if let Some(beside) = &report.shadow {
+                    h2 { "Shadow" }
+                    p { "Policy " (beside.policy) " never acts. By it: " (beside.result) "." }
+                    (done(&beside.decisions, "It would have decided nothing."))
+                }
             }
         }
     };

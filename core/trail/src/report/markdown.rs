@@ -100,6 +100,15 @@ pub(super) fn write(report: &Report) -> String {
     safety(&mut page, report);
     page.heading("Validation");
     validation(&mut page, report);
+    if let Some(beside) = &report.shadow {
+        page.heading("Shadow");
+        page.line(format_args!(
+            "Policy {} never acts. By it: {}.\n",
+            Plain(beside.policy.as_str()),
+            Plain(&beside.result)
+        ));
+        done(&mut page, &beside.decisions, "It would have decided nothing.");
+    }
     page.0
 }
 

@@ -1,7 +1,7 @@
 //! From the records of a rollout to its report.
 
 use super::measured::Measured;
-use super::{Done, Report, Rollback, Safety, Validation, Visit};
+use super::{Beside, Done, Report, Rollback, Safety, Validation, Visit};
 use crate::thread::Thread;
 use std::collections::BTreeMap;
 use tidegate_model::Timestamp;
@@ -30,6 +30,8 @@ pub struct Reporter {
     safety: Safety,
     /// What the last advance, or the end, rested on.
     because: Vec<String>,
+    /// What its shadow would have decided.
+    shadowed: Vec<Done>,
 }
 
 impl Reporter {
@@ -44,6 +46,7 @@ impl Reporter {
             measured: BTreeMap::new(),
             safety: Safety::default(),
             because: Vec::new(),
+            shadowed: Vec::new(),
         }
     }
 
@@ -143,6 +146,11 @@ impl Reporter {
             metrics,
             safety: self.safety,
             validation,
+            shadow: rollout.shadow.as_ref().map(|shadow| Beside {
+                policy: shadow.rollout.start.policy.clone(),
+                result: result(&shadow.rollout, &shadow.rollout.start.plan),
+                decisions: self.shadowed,
+            }),
         })
     }
 
@@ -179,6 +187,12 @@ impl Reporter {
                 });
             }
             RolloutChange::Ended { .. } => self.end(record),
+            RolloutChange::Shadowed { because, .. } => {
+                let news = !matches!(because.decision, Decision::Holds { .. });
+                if news && self.shadowed.len() < TOLD_MAX {
+                    self.shadowed.push(told(because, record));
+                }
+            }
             RolloutChange::Looked(look) => {
                 self.safety.breaches += u64::from(look.verdict == Verdict::Breached);
                 self.look(look, record.sequence);
@@ -235,14 +249,8 @@ impl Reporter {
     }
 
     fn decided(&mut self, because: &Because, record: &Record) {
-        let done = || Done {
-            record: record.sequence,
-            at: record.at,
-            by: record.by.to_string(),
-            what: gist(because),
-        };
         if record.by != Author::Tidegate && self.people.len() < TOLD_MAX {
-            self.people.push(done());
+            self.people.push(told(because, record));
         }
         match because.decision {
             Decision::Alerted { .. }
@@ -254,7 +262,7 @@ impl Reporter {
             | Decision::Aborted
                 if self.safety.decisions.len() < TOLD_MAX =>
             {
-                self.safety.decisions.push(done());
+                self.safety.decisions.push(told(because, record));
             }
             _ => {}
         }
@@ -287,6 +295,15 @@ fn result(rollout: &Rollout, plan: &Policy) -> String {
             Some(took) => format!("{ending}, safe after {}", took.rounded()),
             None => ending.to_string(),
         },
+    }
+}
+
+fn told(because: &Because, record: &Record) -> Done {
+    Done {
+        record: record.sequence,
+        at: record.at,
+        by: record.by.to_string(),
+        what: gist(because),
     }
 }
 

@@ -1,0 +1,48 @@
+//! Proof programs: what was acknowledged survives power cuts, failing calls and flipped bits, or the loss is named.
+//!
+//! Small counts by default. `make prove` runs the campaigns whose results are in `docs/proof/store.md`. Everything random
+//! comes from a seed that is printed; `TIDEGATE_SEED` gives another one.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "what stands beside the tests is a test too, and says what it did"
+)]
+
+mod calls;
+mod cuts;
+mod disk;
+mod flips;
+mod shim;
+mod workload;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
+
+/// How many of something: as the environment says, or the few that every run of the tests has.
+fn count(variable: &str, few: usize) -> usize {
+    std::env::var(variable).map_or(few, |text| text.parse().unwrap())
+}
+
+/// Decides everything random.
+struct Dice(ChaCha8Rng);
+
+impl Dice {
+    /// Of a run of `what`, from the seed that the environment gives.
+    fn of(what: &str) -> Self {
+        let seed = count("TIDEGATE_SEED", 1);
+        println!("{what}: TIDEGATE_SEED={seed}");
+        Self(ChaCha8Rng::seed_from_u64(u64::try_from(seed).unwrap()))
+    }
+
+    /// A number from 0 up to and with `most`.
+    fn up_to(&mut self, most: usize) -> usize {
+        let sides = u64::try_from(most).unwrap() + 1;
+        usize::try_from(self.0.next_u64() % sides).unwrap()
+    }
+
+    fn coin(&mut self) -> bool {
+        self.up_to(1) == 1
+    }
+}
