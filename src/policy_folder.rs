@@ -24,6 +24,16 @@ pub(crate) struct PolicyFolder {
     control: ControlPlane,
     /// What each file held when it was last looked at, good or bad.
     seen: BTreeMap<PathBuf, Digest>,
+    /// What each file holds that is to be offered again.
+    late: BTreeMap<PathBuf, Digest>,
+}
+
+/// What became of a file.
+enum Offered {
+    /// There is nothing more to do about it.
+    Settled,
+    /// Nobody could save it; it is offered again.
+    Later,
 }
 
 impl PolicyFolder {
@@ -33,6 +43,7 @@ impl PolicyFolder {
             folder,
             control,
             seen: BTreeMap::new(),
+            late: BTreeMap::new(),
         }
     }
 
@@ -59,13 +70,22 @@ impl PolicyFolder {
         for (path, text) in files {
             let digest = Digest::of(text.as_bytes());
             if self.seen.get(&path) != Some(&digest) {
-                self.offer(&path, &text).await;
-                self.seen.insert(path, digest);
+                let again = self.late.get(&path) == Some(&digest);
+                match self.offer(&path, &text, again).await {
+                    Offered::Settled => {
+                        self.late.remove(&path);
+                        self.seen.insert(path, digest);
+                    }
+                    Offered::Later => {
+                        self.late.insert(path, digest);
+                    }
+                }
             }
         }
     }
 
-    async fn offer(&self, path: &Path, text: &str) {
+    /// Saves what a file says. `again` when it could not be saved before, which was told then.
+    async fn offer(&self, path: &Path, text: &str, again: bool) -> Offered {
         let file = path
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
@@ -79,23 +99,40 @@ impl PolicyFolder {
         }
         let Some(policy) = policy else {
             tracing::error!(%file, "the policy file has mistakes; what was loaded before stays in force");
-            return;
+            return Offered::Settled;
         };
+        let mut offered = Offered::Settled;
         for environment in self.control.environments() {
             let by = Author::PolicyFile { file: file.clone() };
             let saved = self
                 .control
                 .save_policy(environment, &policy.name, text.to_owned(), Expect::Any, by)
                 .await;
-            self.tell(&file, &policy.name, saved.map(drop));
+            if saved.as_ref().is_err_and(is_passing) {
+                offered = Offered::Later;
+                if again {
+                    continue;
+                }
+            }
+            tell(&file, &policy.name, saved.map(drop));
         }
+        offered
     }
+}
 
-    fn tell(&self, file: &str, policy: &PolicyName, saved: Result<(), ControlError>) {
-        match saved {
-            Ok(()) => tracing::info!(%file, %policy, "policy loaded"),
-            Err(error) => tracing::error!(%file, %policy, %error, "policy not loaded"),
+/// Whether the same may go well a little later.
+fn is_passing(error: &ControlError) -> bool {
+    use ControlError::{Busy, Full, ServesOnly, Store};
+    matches!(error, Busy { .. } | Full | ServesOnly { .. } | Store(_))
+}
+
+fn tell(file: &str, policy: &PolicyName, saved: Result<(), ControlError>) {
+    match saved {
+        Ok(()) => tracing::info!(%file, %policy, "policy loaded"),
+        Err(error) if is_passing(&error) => {
+            tracing::error!(%file, %policy, %error, "policy not loaded yet; it is tried again every second");
         }
+        Err(error) => tracing::error!(%file, %policy, %error, "policy not loaded"),
     }
 }
 

@@ -9,12 +9,13 @@ use crate::poller::Poller;
 use crate::publisher::{Content, Heard, ListNodes, Publisher};
 use crate::question::MetricSource;
 use crate::repeats::RepeatDesk;
+use crate::serving::{self, Serving};
 use crate::shell::{Environment, Shell, StepFn, incident};
-use crate::strain::{self, Strain};
 use actix::prelude::*;
 use std::future::Future;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
+use tidegate_decide::serving::Cause;
 use tidegate_model::change::{EntityState, Kind, Record};
 use tidegate_model::fleet::{NodeReport, NodeView, Receipt};
 use tidegate_model::key::EnvironmentKey;
@@ -64,6 +65,8 @@ pub struct Published {
 pub struct Health {
     /// Whether it can store and publish; why not, otherwise.
     pub not_ready: Option<String>,
+    /// Why it only serves, if it does; then nothing opens and nothing is edited.
+    pub serves_only: Vec<Cause>,
     /// Things whose actors failed too often and are kept apart.
     pub quarantined: Vec<String>,
     /// How many flags vanish only when somebody confirms it.
@@ -123,10 +126,10 @@ impl ControlPlane {
             keeper: OnceLock::new(),
             repeats: RepeatDesk::default(),
             readers: Semaphore::new(trail::READERS_MAX),
-            strain: Strain::default(),
+            serving: Serving::default(),
             storage_failure: OnceLock::new(),
         });
-        actix::spawn(strain::measure(shell.clone()));
+        actix::spawn(serving::watch(shell.clone()));
         shell.repeats.load(shell.store.as_ref()).await?;
         for environment in shell.environments.values() {
             environment.switch.load(shell.store.as_ref()).await?;
@@ -285,6 +288,7 @@ impl ControlPlane {
         };
         Health {
             not_ready,
+            serves_only: self.shell.serving.causes(),
             quarantined: quarantined.iter().map(ToString::to_string).collect(),
             waiting_flags: self
                 .shell

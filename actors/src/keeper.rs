@@ -75,7 +75,7 @@ pub(crate) struct ListQuarantined;
 /// Keeps actors alive.
 pub(crate) struct Keeper {
     shell: Arc<Shell>,
-    flags: BTreeMap<(EnvironmentKey, FlagKey), Addr<FlagActor>>,
+    flags: BTreeMap<(EnvironmentKey, FlagKey), FlagCharge>,
     rollouts: BTreeMap<EntityRef, Charge>,
     publishers: BTreeMap<EnvironmentKey, PublisherCharge>,
     next_wake_round: Timestamp,
@@ -114,6 +114,11 @@ impl Charge {
     }
 }
 
+struct FlagCharge {
+    addr: Addr<FlagActor>,
+    failures: Failures,
+}
+
 #[derive(Default)]
 struct PublisherCharge {
     failures: Failures,
@@ -150,6 +155,7 @@ impl Keeper {
         self.rebuild_due(now, ctx);
         self.look_after_those_apart(now, ctx);
         self.look_after_publishers(now, ctx);
+        self.count_failing(now);
         if now >= self.next_wake_round {
             self.next_wake_round = WAKE_ROUND.after(now);
             self.note_hangs(now, ctx);
@@ -246,6 +252,19 @@ impl Keeper {
             }
         }
         self.count_quarantined();
+    }
+
+    /// Many actors that fail again and again are a reason to serve only.
+    fn count_failing(&self, now: Timestamp) {
+        let apart = |charge: &Charge| matches!(charge.condition, Condition::Quarantined { .. });
+        let rollouts = self.rollouts.values();
+        let rollouts = rollouts.filter(|charge| apart(charge) || charge.failures.goes_on(now));
+        let flags = self.flags.values().filter(|charge| charge.failures.goes_on(now));
+        let publishers = self.publishers.values();
+        let publishers = publishers.filter(|charge| charge.failures.goes_on(now));
+        self.shell
+            .serving
+            .note_failing(rollouts.count() + flags.count() + publishers.count());
     }
 
     fn count_quarantined(&self) {
@@ -367,14 +386,26 @@ impl Handler<FindFlag> for Keeper {
 
     fn handle(&mut self, FindFlag(environment, key): FindFlag, _ctx: &mut Self::Context) -> Self::Result {
         let name = (environment.clone(), key.clone());
-        if let Some(addr) = self.flags.get(&name) {
-            if addr.connected() {
-                return MessageResult(addr.clone());
+        let mut failures = Failures::default();
+        if let Some(charge) = self.flags.remove(&name) {
+            if charge.addr.connected() {
+                let addr = charge.addr.clone();
+                self.flags.insert(name, charge);
+                return MessageResult(addr);
             }
             self.shell.measures.restarts.with_label_values(&["flag"]).inc();
+            failures = charge.failures;
+            // It is built anew at once: it holds nothing, and what made it fail is not repeated.
+            let _back_off = failures.note(self.shell.clock.now());
         }
         let addr = FlagActor::new(self.shell.clone(), environment, key).start();
-        self.flags.insert(name, addr.clone());
+        self.flags.insert(
+            name,
+            FlagCharge {
+                addr: addr.clone(),
+                failures,
+            },
+        );
         MessageResult(addr)
     }
 }

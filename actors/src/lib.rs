@@ -26,8 +26,8 @@ mod neighbours;
 mod poller;
 mod publisher;
 mod rollout;
+mod serving;
 mod shell;
-mod strain;
 mod waiting;
 
 #[cfg(test)]

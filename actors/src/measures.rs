@@ -73,6 +73,8 @@ pub(crate) struct Others {
     pub(crate) alerts: IntCounter,
     /// Changes that were refused because the disk is full.
     pub(crate) full: IntCounter,
+    /// 1 for each reason for which the control plane only serves.
+    pub(crate) serves_only: IntGaugeVec,
     /// How late the thread of the actors is, measured four times a second.
     pub(crate) lag: Histogram,
     /// How long commits take, from the proposal to its answer.
@@ -141,6 +143,11 @@ impl Others {
             full: new.counter(
                 "tidegate_disk_full_refusals_total",
                 "Changes that were refused because the disk is full",
+            )?,
+            serves_only: new.int_gauges(
+                "tidegate_serves_only",
+                "1 for each reason for which nothing is taken that opens or edits anything: actors, late, storage",
+                &["cause"],
             )?,
             lag: new.histogram(
                 "tidegate_arbiter_lag_seconds",

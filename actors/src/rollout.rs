@@ -40,7 +40,7 @@ pub(crate) use drill::Breach;
 /// How late a wake-up may be before the sweep repairs it (faults.md F35).
 const WAKE_OVERDUE: Span = Span::seconds(60);
 
-/// How soon a step is tried again for which there was no room on the disk, or that opens while the actors do not keep up.
+/// How soon a step is tried again for which there was no room on the disk, or that opens while the control plane only serves.
 const NOT_NOW: Span = Span::seconds(5);
 
 /// A person wants something of the rollout.
@@ -164,15 +164,6 @@ impl RolloutActor {
             return ready(self, Ok(()));
         }
         let opens = step.changes.iter().any(|(_, change)| freeze::is_held(change));
-        if opens && self.shell.strain.is_on() {
-            tracing::warn!(rollout = %self.entity, because = %step.because, "not opened: the actors do not keep up");
-            self.wake_at(Some(NOT_NOW.after(now)), now, ctx);
-            let done = match author(&input) {
-                Author::Tidegate => Ok(()),
-                _ => Err(ControlError::Busy { retry_after: 5 }),
-            };
-            return ready(self, done);
-        }
         let basis = match self.ledger.basis(&self.observed, &Cause::of(&input)) {
             Ok(basis) => basis,
             Err(error) => {
@@ -262,11 +253,11 @@ impl RolloutActor {
             self.ledger.stored(&self.observed, record.sequence);
             self.fold(&record)
         });
-        if let Err(ControlError::Full) = folded {
+        if let Err(error @ (ControlError::Full | ControlError::ServesOnly { .. })) = folded {
             // Nothing happened, and nothing is wrong with the rollout: it goes on looking, and tries again.
-            tracing::error!(rollout = %self.entity, because = %step.because, "not stored: the disk is full");
+            tracing::warn!(rollout = %self.entity, because = %step.because, %error, "not stored");
             self.wake_at(Some(NOT_NOW.after(now)), now, ctx);
-            return Err(ControlError::Full);
+            return Err(error);
         }
         if let Err(error) = folded {
             // Nothing happened, or more than this actor knows of: a fresh one starts from the store.

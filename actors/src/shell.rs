@@ -14,7 +14,7 @@ use crate::notices::{Cursors, Targets};
 use crate::poller::Poller;
 use crate::publisher::{Nudge, Publisher};
 use crate::repeats::RepeatDesk;
-use crate::strain::Strain;
+use crate::serving::Serving;
 use actix::Addr;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -60,8 +60,8 @@ pub(crate) struct Shell {
     pub(crate) repeats: RepeatDesk,
     /// Who may read a history at the moment.
     pub(crate) readers: Semaphore,
-    /// Whether the thread of the actors does not keep up.
-    pub(crate) strain: Strain,
+    /// Whether it only serves, and why.
+    pub(crate) serving: Serving,
     /// Why nothing can be stored any more; set once.
     pub(crate) storage_failure: OnceLock<String>,
 }
@@ -137,8 +137,10 @@ impl Shell {
         self.keeper.get().ok_or(ControlError::Busy { retry_after: 1 })
     }
 
-    /// Stores what is proposed, then tells whom it concerns.
+    /// Stores what is proposed, then tells whom it concerns. While the control plane only serves, what opens or edits
+    /// anything goes no further than this.
     pub(crate) async fn commit(&self, proposal: Proposal) -> Result<Record, ControlError> {
+        self.serving.check_proposal(&proposal)?;
         let began = tokio::time::Instant::now();
         let commit = tokio::time::timeout(COMMIT_DEADLINE, self.store.commit(proposal)).await;
         self.measures
@@ -149,6 +151,7 @@ impl Shell {
             Ok(Ok(record)) => record,
             Ok(Err(error)) => return Err(self.failed_commit(error)),
             Err(_elapsed) => {
+                self.serving.note_stuck();
                 let cause = format!("no answer within {COMMIT_DEADLINE:?}");
                 let error = tidegate_store::StoreError::Io {
                     operation: "commit".to_owned(),

@@ -33,6 +33,7 @@ mod races;
 mod replaying;
 mod reporting;
 mod resuming;
+mod serving;
 mod shadows;
 mod staging;
 mod tests;

@@ -6,13 +6,17 @@ use actix_web::HttpResponse;
 use actix_web::web::Json;
 use prometheus::TextEncoder;
 use serde::Serialize;
+use tidegate_decide::serving::Cause;
 
 /// How the control plane is doing.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Readiness {
-    /// Always `ready`; otherwise the answer is a problem.
+    /// `ready`, or `serves_only` while only what shuts is taken; otherwise the answer is a problem.
     status: &'static str,
+    /// Why it only serves; left out while it does more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reasons: Vec<String>,
     /// How many flags and rollouts are kept apart because their actors failed too often. The metrics
     /// and the log name them.
     quarantined: usize,
@@ -33,7 +37,7 @@ pub(super) async fn live(_: Anybody) -> &'static str {
 #[utoipa::path(
     get, path = "/readyz", operation_id = "ready", tag = "health",
     responses(
-        (status = 200, description = "It can.", body = Readiness),
+        (status = 200, description = "It can, or at least it serves and takes what shuts.", body = Readiness),
         (status = 503, description = "It cannot; the detail says why."),
     ),
 )]
@@ -41,8 +45,13 @@ pub(super) async fn ready(anybody: Anybody) -> Result<Json<Readiness>, Problem> 
     let health = anybody.health().await;
     match health.not_ready {
         Some(why) => Err(Problem::new(Kind::NotReady, why)),
+        // Still 200: nodes pull from here, and whoever wants to roll back must find the way.
         None => Ok(Json(Readiness {
-            status: "ready",
+            status: match health.serves_only.is_empty() {
+                true => "ready",
+                false => "serves_only",
+            },
+            reasons: health.serves_only.iter().map(Cause::to_string).collect(),
             quarantined: health.quarantined.len(),
             waiting_flags: health.waiting_flags,
         })),

@@ -10,6 +10,7 @@ use std::fmt;
 use tidegate_actors::control::ControlError;
 use tidegate_actors::keys::KeyBookError;
 use tidegate_decide::refusal::Refusal;
+use tidegate_decide::serving::{self, Cause};
 use tidegate_model::invalid::Violation;
 use tidegate_model::key::Revision;
 use tidegate_model::policy::diagnostic::Diagnostic;
@@ -85,6 +86,8 @@ kinds! {
     Incident: INTERNAL_SERVER_ERROR, "incident", "Something went wrong in Tidegate";
     /// The store takes nothing.
     StorageUnavailable: SERVICE_UNAVAILABLE, "storage-unavailable", "Nothing can be stored at present";
+    /// The control plane takes nothing but what shuts.
+    ServesOnly: SERVICE_UNAVAILABLE, "serves-only", "The control plane only serves";
     /// The control plane cannot do its work.
     NotReady: SERVICE_UNAVAILABLE, "not-ready", "The control plane is not ready";
     /// There is no room for anything but what shuts rollouts.
@@ -186,6 +189,21 @@ impl Problem {
         problem
     }
 
+    /// Nothing is taken but what shuts, for these reasons.
+    fn serves_only(causes: &[Cause]) -> Self {
+        let causes: Vec<String> = causes.iter().map(Cause::to_string).collect();
+        let detail = format!(
+            "nothing was changed; the control plane only serves, because {}; nodes go on, and rollbacks, retreats, pauses, \
+             aborts, freezes, alerts and revoked tokens are taken; repeat the request when /readyz says ready, which is \
+             {} after the cause is over",
+            causes.join(", and "),
+            serving::RECOVERY,
+        );
+        let mut problem = Self::new(Kind::ServesOnly, detail);
+        problem.0.retry_after_seconds = Some(serving::RECOVERY.duration().as_secs());
+        problem
+    }
+
     /// The same request is being done at this moment.
     pub(crate) fn under_way() -> Self {
         let detail = "a request with the same Idempotency-Key is being done; repeat it in 1 s for its answer";
@@ -277,6 +295,7 @@ impl From<ControlError> for Problem {
                               control plane's disk, then repeat the request";
                 Self::new(Kind::DiskFull, detail)
             }
+            ControlError::ServesOnly { causes } => Self::serves_only(&causes),
             ControlError::Store(source) => {
                 let detail =
                     "nothing was changed; an operator finds the reason in the log; repeat the request later";

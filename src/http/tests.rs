@@ -13,4 +13,5 @@ mod nouns;
 mod repeats;
 mod rollouts;
 mod server;
+mod serving;
 mod world;

@@ -3,6 +3,7 @@
 use crate::keys::KeyBookError;
 use crate::shell::describe;
 use tidegate_decide::refusal::Refusal;
+use tidegate_decide::serving::Cause;
 use tidegate_model::change::EntityRef;
 use tidegate_model::key::Revision;
 use tidegate_model::policy::diagnostic::Diagnostic;
@@ -36,6 +37,12 @@ pub enum ControlError {
     /// There is no room for anything but what shuts rollouts.
     #[error("the disk is full: only what shuts rollouts is stored until there is room again")]
     Full,
+    /// The control plane only serves at present.
+    #[error("the control plane only serves: {}", listed(.causes))]
+    ServesOnly {
+        /// Why; at least one.
+        causes: Vec<Cause>,
+    },
     /// Nothing can be stored at present.
     #[error("nothing can be stored at present")]
     Store(#[source] StoreError),
@@ -54,6 +61,11 @@ pub enum ControlError {
         /// After how long, in seconds.
         retry_after: u64,
     },
+}
+
+fn listed(causes: &[Cause]) -> String {
+    let causes: Vec<String> = causes.iter().map(Cause::to_string).collect();
+    causes.join("; ")
 }
 
 /// Whether a thing is at the revision that the caller has seen.

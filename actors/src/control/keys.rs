@@ -37,6 +37,7 @@ impl ControlPlane {
     ) -> Result<Arc<KeyList>, ControlError> {
         let shell = self.shell.clone();
         to_the_end(async move {
+            shell.serving.check()?;
             let (keys, now) = (Arc::clone(&shell.keys), shell.clock.now());
             let turned = tokio::task::spawn_blocking(move || turn(&keys, now)).await;
             turned

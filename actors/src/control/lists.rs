@@ -33,6 +33,7 @@ impl ControlPlane {
         let (shell, environment, key) = (self.shell.clone(), environment.clone(), key.clone());
         to_the_end(async move {
             let home = shell.environment(&environment)?;
+            shell.serving.check()?;
             let count = units.len() as u64;
             let written = tokio::task::spawn_blocking(move || Bytes::from(units.to_bytes())).await;
             let bytes = written.map_err(|panic| incident(&format!("writing a list failed: {panic}")))?;

@@ -33,6 +33,8 @@ impl ControlPlane {
         let environment = environment.clone();
         to_the_end(async move {
             let shell = &control.shell;
+            // Before the publisher is told, who cannot be told otherwise afterwards.
+            shell.serving.check()?;
             let publisher = shell.environment(&environment)?.publisher();
             let publisher = publisher.ok_or(ControlError::Busy { retry_after: 1 })?;
             let mut writes = Vec::new();

@@ -8,7 +8,7 @@ use tidegate_model::access::{Author, Token};
 use tidegate_model::change::{Change, EntityRef, EntityState, Kind};
 use tidegate_model::key::{Revision, TokenName};
 use tidegate_model::snapshot::Digest;
-use tidegate_store::{CommitError, Expect, Proposal, StoreError, Write};
+use tidegate_store::{Expect, Proposal, StoreError, Write};
 
 impl ControlPlane {
     /// All tokens, sorted by name, revoked and expired ones too.
@@ -51,27 +51,17 @@ impl ControlPlane {
                 expect,
                 changes: vec![change],
             };
-            let at = control.shell.clock.now();
-            match control
-                .shell
-                .store
-                .commit(Proposal {
-                    at,
-                    by,
-                    because: None,
-                    basis: None,
-                    writes: vec![write],
-                })
-                .await
-            {
-                Ok(_record) => {}
-                Err(CommitError::Conflict { .. }) => return Err(taken()),
-                Err(CommitError::Full) => return Err(ControlError::Full),
-                Err(CommitError::Store(error)) => return Err(ControlError::Store(error)),
-                Err(error @ (CommitError::Unfit { .. } | CommitError::Malformed { .. })) => {
-                    return Err(crate::shell::incident(&error.to_string()));
-                }
-            }
+            let proposal = Proposal {
+                at: control.shell.clock.now(),
+                by,
+                because: None,
+                basis: None,
+                writes: vec![write],
+            };
+            match control.shell.commit(proposal).await {
+                Err(ControlError::Stale { .. }) => return Err(taken()),
+                stored => stored?,
+            };
             control.remember(token.clone());
             Ok(token)
         })

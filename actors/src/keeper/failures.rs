@@ -18,6 +18,9 @@ const FAILURES_MAX: usize = 5;
 /// See [`FAILURES_MAX`].
 const FAILURES_WITHIN: Span = Span::seconds(600);
 
+/// So many failures within [`FAILURES_WITHIN`] are no accident any more.
+const FAILING_AFTER: usize = 3;
+
 /// Failures of one actor that still count.
 #[derive(Debug, Default)]
 pub(super) struct Failures(VecDeque<Timestamp>);
@@ -32,6 +35,12 @@ impl Failures {
             return None;
         }
         BACK_OFF.get(self.0.len() - 1).or(BACK_OFF.last()).copied()
+    }
+
+    /// Whether it fails again and again.
+    pub(super) fn goes_on(&self, now: Timestamp) -> bool {
+        let horizon = FAILURES_WITHIN.before(now);
+        self.0.iter().filter(|at| **at > horizon).count() >= FAILING_AFTER
     }
 }
 
@@ -55,11 +64,15 @@ mod tests {
         ];
         assert_eq!(waits.iter().flatten().copied().collect::<Vec<_>>(), expected);
         assert_eq!(waits.last(), Some(&None));
+        let third = Span::seconds(2).after(now);
+        assert!(failures.goes_on(third), "it failed six times");
         let much_later = Span::seconds(3600).after(now);
+        assert!(!failures.goes_on(much_later));
         assert_eq!(
             failures.note(much_later),
             Some(Span::ZERO),
             "old failures are forgiven"
         );
+        assert!(!failures.goes_on(much_later), "once is an accident");
     }
 }

@@ -18,6 +18,7 @@ pub mod notice;
 pub mod quarantine;
 pub mod refusal;
 pub mod rollout;
+pub mod serving;
 pub mod shadow;
 pub mod staged;
 pub mod start;

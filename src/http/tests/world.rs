@@ -18,7 +18,7 @@ use tidegate_actors::notices::{Cursors, Targets};
 use tidegate_model::Timestamp;
 use tidegate_model::access::{Author, Role, Token};
 use tidegate_model::key::{EnvironmentKey, TokenName};
-use tidegate_store::MemoryStore;
+use tidegate_store::{MemoryStore, Store};
 
 /// The environment that most tests ask about.
 pub(super) const PRODUCTION: &str = "production";
@@ -52,9 +52,14 @@ pub(super) struct Ask<'a> {
 impl World {
     /// A new world, with a token for all environments of each role, named after it.
     pub(super) async fn new() -> Self {
+        Self::on(Arc::new(MemoryStore::new())).await
+    }
+
+    /// The same on this store, which is empty.
+    pub(super) async fn on(store: Arc<dyn Store>) -> Self {
         let environments = [PRODUCTION, STAGING].map(|key| EnvironmentKey::new(key).unwrap());
         let parts = Parts {
-            store: Arc::new(MemoryStore::new()),
+            store,
             clock: Arc::new(TokioClock::starting_at("2030-06-01T12:00:00Z".parse().unwrap())),
             source: None,
             environments: environments.into(),

@@ -24,6 +24,7 @@ mod nights;
 mod no_return;
 mod policy_text;
 mod quorum;
+mod serving;
 mod shipped;
 mod simulation;
 mod staging;

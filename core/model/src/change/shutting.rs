@@ -9,7 +9,7 @@ impl Change {
     /// to know, waits for room on the disk (faults.md F54).
     pub fn shuts(&self) -> bool {
         match self {
-            Self::AlertFired(_) => true,
+            Self::AlertFired(_) | Self::Frozen(_) | Self::TokenRevoked => true,
             Self::Rollout(change) => match change {
                 RolloutChange::RollingBack { .. }
                 | RolloutChange::Retreated { .. }
