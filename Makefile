@@ -33,6 +33,12 @@ FLIPS ?= 10000
 prove: ## Cut the power, fail every call, turn bits: the campaigns of docs/proof/store.md, minutes; CUTS=, CALLS=, FLIPS=, TIDEGATE_SEED=
 	TIDEGATE_CUTS=$(CUTS) TIDEGATE_CALLS=$(CALLS) TIDEGATE_FLIPS=$(FLIPS) $(CARGO) test --locked -p tidegate-store --test proof -- --nocapture
 
+KILLS ?= 1000
+
+.PHONY: prove-kills
+prove-kills: ## Kill the server with -9 under 64 writers, again and again: most of an hour; KILLS=, TIDEGATE_SEED=
+	TIDEGATE_KILLS=$(KILLS) $(CARGO) test --locked --workspace --test e2e f27_kill_9 -- --nocapture
+
 .PHONY: bench
 bench: ## Measure evaluation, requests over HTTP, changes on their way; docs/benchmarks.md has numbers
 	$(CARGO) bench --locked -p tidegate-bench

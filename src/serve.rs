@@ -11,6 +11,7 @@ use crate::{flagd, signals, telemetry, tokens};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tidegate_actors::clock::SystemClock;
 use tidegate_actors::control::{ControlPlane, Parts};
 use tidegate_actors::keys::KeyBook;
@@ -29,6 +30,10 @@ use tokio::sync::watch;
 
 /// Worker threads of the HTTP server.
 const HTTP_WORKERS: usize = 2;
+
+/// How long the store may take to finish what waits and to sync. With what requests may take, the process ends within
+/// 10 s (faults.md F60).
+const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Runs the control plane until it is told to stop.
 ///
@@ -85,7 +90,11 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     tokio::join!(answering.stop(), handle.stop(outcome.is_ok()));
     // The server has ended, or was cut off; both are what was asked for.
     let _ended = serving.await;
-    let closed = store.close().await;
+    let closed = tokio::time::timeout(CLOSE_PATIENCE, store.close()).await;
+    let closed = closed.unwrap_or_else(|_elapsed| {
+        let why = format!("the disk does not answer within {CLOSE_PATIENCE:?}");
+        Err(StoreError::Stopped(why))
+    });
     outcome.and(closed.map_err(|error| Failure::process("the data folder was not closed", error)))
 }
 

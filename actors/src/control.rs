@@ -1,6 +1,6 @@
 //! The control plane's handle: cheap to clone, safe from every thread.
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::keeper::{Keeper, ListQuarantined, Resume};
 use crate::keys::KeyBook;
 use crate::measures::Measures;
@@ -61,7 +61,7 @@ pub struct Published {
 }
 
 /// How the control plane is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Health {
     /// Whether it can store and publish; why not, otherwise.
     pub not_ready: Option<String>,
@@ -71,6 +71,8 @@ pub struct Health {
     pub quarantined: Vec<String>,
     /// How many flags vanish only when somebody confirms it.
     pub waiting_flags: usize,
+    /// How far the wall clock has moved away since the start, in seconds.
+    pub clock_offset_seconds: f64,
 }
 
 /// What a control plane is made of.
@@ -130,6 +132,7 @@ impl ControlPlane {
             storage_failure: OnceLock::new(),
         });
         actix::spawn(serving::watch(shell.clone()));
+        actix::spawn(clock::watch(shell.clone()));
         shell.repeats.load(shell.store.as_ref()).await?;
         for environment in shell.environments.values() {
             environment.switch.load(shell.store.as_ref()).await?;
@@ -296,6 +299,7 @@ impl ControlPlane {
                 .values()
                 .map(|one| one.waiting().len())
                 .sum(),
+            clock_offset_seconds: self.shell.clock.offset().as_seconds_f64(),
         }
     }
 

@@ -1,7 +1,8 @@
 //! What the control plane measures of itself, for Prometheus.
 
 use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
 };
 use tidegate_model::fleet::Tally;
 use tidegate_model::key::EnvironmentKey;
@@ -71,10 +72,12 @@ pub(crate) struct FlagdGauges {
 pub(crate) struct Others {
     /// Alerts by rollouts.
     pub(crate) alerts: IntCounter,
-    /// Changes that were refused because the disk is full.
-    pub(crate) full: IntCounter,
+    /// Changes that were refused for what has nothing to do with them, by cause.
+    pub(crate) refused: IntCounterVec,
     /// 1 for each reason for which the control plane only serves.
     pub(crate) serves_only: IntGaugeVec,
+    /// How far the wall clock has moved away since the start.
+    pub(crate) clock_offset: Gauge,
     /// How late the thread of the actors is, measured four times a second.
     pub(crate) lag: Histogram,
     /// How long commits take, from the proposal to its answer.
@@ -140,14 +143,19 @@ impl Others {
     fn new(new: &Make<'_>) -> prometheus::Result<Self> {
         Ok(Self {
             alerts: new.counter("tidegate_alerts_total", "Alerts by rollouts")?,
-            full: new.counter(
-                "tidegate_disk_full_refusals_total",
-                "Changes that were refused because the disk is full",
+            refused: new.counters(
+                "tidegate_refused_changes_total",
+                "Changes refused for what has nothing to do with them: flood, full, serves_only, storage",
+                &["cause"],
             )?,
             serves_only: new.int_gauges(
                 "tidegate_serves_only",
                 "1 for each reason for which nothing is taken that opens or edits anything: actors, late, storage",
                 &["cause"],
+            )?,
+            clock_offset: new.number(
+                "tidegate_clock_offset_seconds",
+                "How far the wall clock has moved away since the start: it was set, or the machine slept",
             )?,
             lag: new.histogram(
                 "tidegate_arbiter_lag_seconds",
@@ -281,6 +289,11 @@ impl Measures {
         &self.registry
     }
 
+    /// Counts a change that was refused for what has nothing to do with it.
+    pub(crate) fn count_refused(&self, cause: &str) {
+        self.others.refused.with_label_values(&[cause]).inc();
+    }
+
     pub(crate) fn count_events(&self, environment: &EnvironmentKey, tally: &Tally) {
         let (environment, flag, variation) = (
             environment.as_str(),
@@ -344,6 +357,10 @@ impl Make<'_> {
 
     fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
         self.keep(IntGauge::new(name, help))
+    }
+
+    fn number(&self, name: &str, help: &str) -> prometheus::Result<Gauge> {
+        self.keep(Gauge::new(name, help))
     }
 
     fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {

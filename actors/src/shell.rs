@@ -140,7 +140,10 @@ impl Shell {
     /// Stores what is proposed, then tells whom it concerns. While the control plane only serves, what opens or edits
     /// anything goes no further than this.
     pub(crate) async fn commit(&self, proposal: Proposal) -> Result<Record, ControlError> {
-        self.serving.check_proposal(&proposal)?;
+        if let Err(error) = self.serving.check_proposal(&proposal) {
+            self.measures.count_refused("serves_only");
+            return Err(error);
+        }
         let began = tokio::time::Instant::now();
         let commit = tokio::time::timeout(COMMIT_DEADLINE, self.store.commit(proposal)).await;
         self.measures
@@ -152,6 +155,7 @@ impl Shell {
             Ok(Err(error)) => return Err(self.failed_commit(error)),
             Err(_elapsed) => {
                 self.serving.note_stuck();
+                self.measures.count_refused("storage");
                 let cause = format!("no answer within {COMMIT_DEADLINE:?}");
                 let error = tidegate_store::StoreError::Io {
                     operation: "commit".to_owned(),
@@ -193,10 +197,11 @@ impl Shell {
             }
             CommitError::Malformed { .. } => incident(&error.to_string()),
             CommitError::Full => {
-                self.measures.others.full.inc();
+                self.measures.count_refused("full");
                 ControlError::Full
             }
             CommitError::Store(error) => {
+                self.measures.count_refused("storage");
                 // After a failed write nothing is acknowledged any more; the process ends so that a
                 // clean start can read what is really on disk (F55).
                 let first = self.storage_failure.set(error.to_string()).is_ok();

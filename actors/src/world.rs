@@ -29,6 +29,7 @@ mod edits;
 mod freezes;
 mod gated;
 mod neighbours;
+mod poison;
 mod races;
 mod replaying;
 mod reporting;

@@ -6,6 +6,7 @@ use super::screen::{self, Screen, Tone, cell, toned};
 use super::target::Target;
 use clap::Args;
 use indicatif::{DecimalBytes, HumanDuration};
+use serde::Deserialize;
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +22,8 @@ const SYNC_SLOW: Duration = Duration::from_millis(20);
 const ROOM_LEAST: f64 = 0.05;
 /// With less room than this share somebody should look.
 const ROOM_LITTLE: f64 = 0.15;
+/// A wall clock that moved by more seconds than this since the server started was set.
+const CLOCK_MOVED: f64 = 1.0;
 /// A view that is so much larger than what it shows can be made smaller, in bytes.
 const VIEW_LARGE: u64 = 1 << 30;
 
@@ -89,6 +92,7 @@ pub(crate) async fn run(args: DoctorArgs) -> Result<(), Failure> {
     findings.extend(about_store(about(folder)));
     findings.push(clock(newest, chrono::Utc::now()));
     findings.push(journal(verified));
+    findings.extend(plane(&args.target).await);
     findings.push(nodes(&args.target).await);
     let screen = Screen::of(&args.target);
     let wrong = findings
@@ -238,7 +242,11 @@ fn clock(newest: Option<Timestamp>, now: Timestamp) -> Finding {
     match (now - newest).to_std() {
         Ok(since) => Finding::good(
             "clock",
-            format!("the newest record is {} old", HumanDuration(since)),
+            format!(
+                "it shows {}; the newest record is {} old",
+                screen::moment(now),
+                HumanDuration(since)
+            ),
         ),
         Err(_ahead) => Finding::of(
             "clock",
@@ -271,6 +279,61 @@ fn journal(report: Result<VerifyReport, StoreError>) -> Finding {
             "keep a copy of the folder, then put the last backup back: tidegate restore --from BACKUP --data NEW-FOLDER",
         ),
     }
+}
+
+/// What the control plane says of itself, if it answers; who does not answer is told with the nodes.
+async fn plane(target: &Target) -> Vec<Finding> {
+    let ready = async { Client::new(target)?.get("/readyz").await?.read::<Ready>() };
+    match ready.await {
+        Ok(ready) => told_of_plane(&ready),
+        Err(Failure::Problem(problem)) => vec![Finding::of(
+            "server",
+            Tone::Bad,
+            problem.to_string(),
+            "see its log; nodes go on with what they have",
+        )],
+        Err(_not_there) => Vec::new(),
+    }
+}
+
+/// What `/readyz` answers, as far as it matters here.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Ready {
+    #[serde(default)]
+    reasons: Vec<String>,
+    quarantined: usize,
+    #[serde(default)]
+    clock_offset_seconds: f64,
+}
+
+fn told_of_plane(ready: &Ready) -> Vec<Finding> {
+    let server = match (ready.reasons.as_slice(), ready.quarantined) {
+        ([], 0) => Finding::good("server", "it takes changes".to_owned()),
+        ([], apart) => Finding::of(
+            "server",
+            Tone::Wait,
+            format!("{apart} rollouts failed too often and are kept apart"),
+            "see its log; roll them back, or restart the server to give them another chance",
+        ),
+        (reasons, _) => Finding::of(
+            "server",
+            Tone::Bad,
+            format!("it takes nothing but what shuts: {}", reasons.join("; ")),
+            "docs/errors/serves-only.md says what to do",
+        ),
+    };
+    let offset = ready.clock_offset_seconds;
+    if offset.abs() <= CLOCK_MOVED {
+        return vec![server];
+    }
+    let moved = Finding::of(
+        "jump",
+        Tone::Wait,
+        format!("the clock moved by {offset:.0} s since the server started"),
+        "nothing went by it: see that the clock is right now, then restart the server",
+    );
+    vec![server, moved]
 }
 
 async fn nodes(target: &Target) -> Finding {
@@ -335,6 +398,23 @@ mod tests {
         let times = |milliseconds: u64| Ok(vec![Duration::from_millis(milliseconds); 3]);
         assert_eq!(syncs(times(1)).tone, Tone::Good);
         assert_eq!(syncs(times(50)).tone, Tone::Wait);
+    }
+
+    #[test]
+    fn what_the_server_says_of_itself_is_told() {
+        let told = |text: &str| {
+            let findings = told_of_plane(&serde_json::from_str(text).unwrap());
+            let each = findings.into_iter().map(|found| (found.what, found.tone));
+            each.collect::<Vec<_>>()
+        };
+        assert_eq!(told(r#"{"quarantined":0}"#), [("server", Tone::Good)]);
+        assert_eq!(
+            told(r#"{"quarantined":2,"clockOffsetSeconds":-3600.2}"#),
+            [("server", Tone::Wait), ("jump", Tone::Wait)]
+        );
+        let serves =
+            r#"{"status":"serves_only","reasons":["late"],"quarantined":0,"clockOffsetSeconds":0.4}"#;
+        assert_eq!(told(serves), [("server", Tone::Bad)]);
     }
 
     #[test]

@@ -51,6 +51,11 @@ impl ApiState {
         &self.lanes
     }
 
+    /// Counts a change that was refused, because too much was asked at once.
+    pub(crate) fn count_flood(&self) {
+        self.control.count_flood();
+    }
+
     /// What is handed on to nodes.
     pub(crate) fn publications(&self) -> &Publications {
         &self.publications

@@ -64,6 +64,7 @@ pub(crate) async fn admit(
     };
     let route = request.match_pattern().unwrap_or_default();
     let Ok(_permit) = state.lanes().of(&route).try_acquire() else {
+        state.count_flood();
         let detail =
             format!("too many changes at once; nothing was changed; repeat the request in {AGAIN} s");
         let refused = HttpResponse::from_error(Problem::busy(detail, AGAIN));

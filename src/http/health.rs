@@ -22,6 +22,8 @@ pub(crate) struct Readiness {
     quarantined: usize,
     /// How many flags vanish only when somebody confirms it.
     waiting_flags: usize,
+    /// How far the wall clock has moved away since the start, in seconds: it was set, or the machine slept.
+    clock_offset_seconds: f64,
 }
 
 /// Whether the process runs.
@@ -54,6 +56,7 @@ pub(super) async fn ready(anybody: Anybody) -> Result<Json<Readiness>, Problem> 
             reasons: health.serves_only.iter().map(Cause::to_string).collect(),
             quarantined: health.quarantined.len(),
             waiting_flags: health.waiting_flags,
+            clock_offset_seconds: health.clock_offset_seconds,
         })),
     }
 }

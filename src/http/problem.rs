@@ -297,8 +297,8 @@ impl From<ControlError> for Problem {
             }
             ControlError::ServesOnly { causes } => Self::serves_only(&causes),
             ControlError::Store(source) => {
-                let detail =
-                    "nothing was changed; an operator finds the reason in the log; repeat the request later";
+                let detail = "it may be stored or not; an operator finds the reason in the log; when /readyz says ready, \
+                              read it, and repeat the request if it is not so";
                 let mut problem = Self::new(Kind::StorageUnavailable, detail);
                 problem.0.cause = Some(chain(&source));
                 problem

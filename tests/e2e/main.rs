@@ -13,6 +13,7 @@ mod alertmanager;
 mod backtests;
 mod bad_starts;
 mod clients;
+mod clocks;
 mod commands;
 mod demo;
 mod drills;

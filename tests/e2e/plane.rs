@@ -13,6 +13,7 @@ pub(crate) struct Plane {
     pub(crate) folder: TempDir,
     port: u16,
     arguments: Vec<String>,
+    variables: Vec<(String, String)>,
     client: reqwest::Client,
     token: String,
 }
@@ -38,15 +39,21 @@ impl Plane {
 
     /// The same with these arguments.
     pub(crate) async fn start_with(arguments: &[&str]) -> Self {
+        Self::start_under(arguments, Vec::new()).await
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) async fn start_under(arguments: &[&str], variables: Vec<(String, String)>) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         let port = free_port();
         let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let process = Self::launch(folder.path(), port, &arguments);
+        let process = Self::launch(folder.path(), port, &arguments, &variables);
         let mut plane = Self {
             process,
             folder,
             port,
             arguments,
+            variables,
             client: client(),
             token: String::new(),
         };
@@ -60,7 +67,7 @@ impl Plane {
     /// Starts it again on the same folder and port.
     pub(crate) async fn restart(&mut self) {
         self.process.kill();
-        self.process = Self::launch(self.folder.path(), self.port, &self.arguments);
+        self.process = Self::launch(self.folder.path(), self.port, &self.arguments, &self.variables);
         // The connections to the process before are of no use any more.
         self.client = client();
         self.wait_until_ready().await;
@@ -76,12 +83,12 @@ impl Plane {
         self.folder.path().join("data")
     }
 
-    fn launch(folder: &Path, port: u16, arguments: &[String]) -> Running {
+    fn launch(folder: &Path, port: u16, arguments: &[String], variables: &[(String, String)]) -> Running {
         let mut command = tidegate();
         command
             .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
             .arg(folder.join("data"));
-        command.args(arguments);
+        command.args(arguments).envs(variables.iter().cloned());
         Running::start(&mut command, &folder.join("serve.log"))
     }
 
@@ -190,23 +197,22 @@ impl Plane {
             .collect()
     }
 
-    /// How many looks at rules have had this verdict since the process started.
-    pub(crate) async fn looks(&self, verdict: &str) -> u64 {
+    /// The value of one of its metrics, written with its labels; `None` while there is no such metric.
+    pub(crate) async fn metric(&self, name: &str) -> Option<f64> {
         let url = format!("http://127.0.0.1:{}/metrics", self.port);
-        let text = self
-            .client
-            .get(url)
-            .send()
-            .await
-            .expect("metrics answer")
-            .text()
-            .await
-            .expect("as text");
-        let line = format!("tidegate_rule_looks_total{{verdict=\"{verdict}\"}} ");
+        let answer = self.client.get(url).send().await.expect("metrics answer");
+        let text = answer.text().await.expect("as text");
         let value = text
             .lines()
-            .find_map(|found| found.strip_prefix(&line).map(str::to_owned));
-        value.map_or(0, |value| value.parse().expect("a counter"))
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map(|value| value.parse().expect("a number"))
+    }
+
+    /// How many looks at rules have had this verdict since the process started.
+    pub(crate) async fn looks(&self, verdict: &str) -> u64 {
+        let name = format!("tidegate_rule_looks_total{{verdict=\"{verdict}\"}}");
+        let looks = self.metric(&name).await.unwrap_or(0.0);
+        format!("{looks}").parse().expect("a counter")
     }
 
     /// Waits until this many more looks had this verdict.

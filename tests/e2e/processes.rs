@@ -48,15 +48,22 @@ impl Running {
         assert!(sent.expect("kill runs").success());
     }
 
-    /// Asks it to stop as an init system would, and waits.
-    pub(crate) fn terminate(&mut self) -> ExitStatus {
+    /// Asks it to stop as an init system would.
+    pub(crate) fn ask_to_stop(&self) {
         let pid = self.child.id().to_string();
-        let sent = Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .expect("kill runs");
-        assert!(sent.success());
+        let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().expect("it ends")
+    }
+
+    /// Asks it to stop, and waits.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        self.ask_to_stop();
+        self.wait()
     }
 }
 

@@ -52,10 +52,15 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) async fn set() -> Self {
+        Self::set_under(Vec::new()).await
+    }
+
+    /// The same with these variables in the environment of the control plane.
+    pub(crate) async fn set_under(variables: Vec<(String, String)>) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         let exporter = Exporter::start();
         let prometheus = Prometheus::start(folder.path(), &exporter.target()).await;
-        let plane = Plane::start(Some(prometheus.url())).await;
+        let plane = Plane::start_under(&["--prometheus", &prometheus.url()], variables).await;
         Self {
             exporter,
             prometheus,

@@ -14,6 +14,11 @@ impl ControlPlane {
         FirstTime::of(&self.shell, token, key).await
     }
 
+    /// Counts a change that was refused at the door, because too much was asked at once.
+    pub fn count_flood(&self) {
+        self.shell.measures.count_refused("flood");
+    }
+
     /// Counts a request that came again, by what it was told.
     pub fn count_repeat(&self, outcome: &str) {
         let counter = &self.shell.measures.others.repeats;

@@ -13,6 +13,11 @@ async fn f59_a_flood_of_edits_is_refused_and_what_shuts_things_gets_in() {
     let refused = world.ask("PUT", path).json(flag).send().await;
     refused.is_problem(429, "too-busy", "too many changes at once");
     assert_eq!(refused.headers.get("retry-after").unwrap(), "1");
+    let metrics = world.ask_without_token("GET", "/metrics").send().await.text;
+    assert!(
+        metrics.contains(r#"tidegate_refused_changes_total{cause="flood"} 1"#),
+        "{metrics}"
+    );
     let read = world.ask("GET", "/api/v1/production/flags").send().await;
     assert_eq!(read.status, 200);
     let frozen = world

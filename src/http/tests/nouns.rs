@@ -344,7 +344,7 @@ async fn probes_metrics_and_documentation_are_open_and_tell_nothing_private() {
     assert_eq!(open("/livez").await.status, 200);
     assert_eq!(
         open("/readyz").await.json,
-        json!({"status": "ready", "quarantined": 0, "waitingFlags": 0})
+        json!({"status": "ready", "quarantined": 0, "waitingFlags": 0, "clockOffsetSeconds": 0.0})
     );
     assert_eq!(open("/openapi.json").await.json["openapi"], "3.1.0");
     assert_eq!(open("/docs").await.header("location"), "/docs/");

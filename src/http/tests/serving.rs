@@ -1,75 +1,8 @@
 //! The control plane that only serves, over HTTP.
 
+use super::moody_store::{Mood, MoodyStore};
 use super::world::World;
-use bytes::Bytes;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tidegate_model::Timestamp;
-use tidegate_model::change::{EntityRef, Kind, Record};
-use tidegate_model::key::EnvironmentKey;
-use tidegate_model::snapshot::Digest;
-use tidegate_store::{Changed, CommitError, KeptAnswer, MemoryStore, Proposal, Store, StoreError, Stored};
-
-/// A store that does not answer commits while it is told not to.
-struct Silent {
-    inner: MemoryStore,
-    silent: AtomicBool,
-}
-
-#[async_trait::async_trait]
-impl Store for Silent {
-    async fn commit(&self, proposal: Proposal) -> Result<Record, CommitError> {
-        if self.silent.load(Ordering::SeqCst) {
-            return std::future::pending().await;
-        }
-        self.inner.commit(proposal).await
-    }
-
-    async fn load(&self, entity: &EntityRef) -> Result<Option<Stored>, StoreError> {
-        self.inner.load(entity).await
-    }
-
-    async fn list(&self, kind: Kind, within: Option<&EnvironmentKey>) -> Result<Vec<Stored>, StoreError> {
-        self.inner.list(kind, within).await
-    }
-
-    async fn changed(&self, of: &EnvironmentKey, kinds: &[Kind], after: u64) -> Result<Changed, StoreError> {
-        self.inner.changed(of, kinds, after).await
-    }
-
-    async fn records(&self, after: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
-        self.inner.records(after, limit).await
-    }
-
-    async fn put_list(&self, bytes: Bytes) -> Result<Digest, StoreError> {
-        self.inner.put_list(bytes).await
-    }
-
-    async fn load_list(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
-        self.inner.load_list(digest).await
-    }
-
-    async fn keep_answer(&self, name: &Digest, kept: KeptAnswer) -> Result<(), StoreError> {
-        self.inner.keep_answer(name, kept).await
-    }
-
-    async fn load_answer(&self, name: &Digest) -> Result<Option<KeptAnswer>, StoreError> {
-        self.inner.load_answer(name).await
-    }
-
-    async fn sweep_answers(&self, until: Timestamp, at_most: usize) -> Result<usize, StoreError> {
-        self.inner.sweep_answers(until, at_most).await
-    }
-
-    fn head(&self) -> u64 {
-        self.inner.head()
-    }
-
-    fn epoch(&self) -> u64 {
-        self.inner.epoch()
-    }
-}
 
 async fn status(world: &World) -> serde_json::Value {
     let ready = world.ask_without_token("GET", "/readyz").send().await;
@@ -92,14 +25,11 @@ async fn until(world: &World, wanted: &str) -> serde_json::Value {
 #[actix_web::test]
 async fn f54_a_store_that_does_not_answer_leaves_a_plane_that_only_serves_until_it_does() {
     tokio::time::pause();
-    let store = Arc::new(Silent {
-        inner: MemoryStore::new(),
-        silent: AtomicBool::new(false),
-    });
+    let store = MoodyStore::new();
     let world = World::on(store.clone()).await;
     world.flag("a").await;
     assert_eq!(status(&world).await["status"], "ready");
-    store.silent.store(true, Ordering::SeqCst);
+    store.be(Mood::Silent);
     let flag = r#"{"type":"boolean","description":"b"}"#;
     let path = "/api/v1/production/flags/b";
     let hung = world.ask("PUT", path).json(flag).send().await;
@@ -130,7 +60,7 @@ async fn f54_a_store_that_does_not_answer_leaves_a_plane_that_only_serves_until_
     // Nodes get what they got before, and what shuts is taken as soon as the store takes it.
     let snapshot = "/api/v1/production/snapshots/current";
     assert_eq!(world.ask("GET", snapshot).by("node").send().await.status, 200);
-    store.silent.store(false, Ordering::SeqCst);
+    store.be(Mood::Well);
     let freeze = world
         .ask("POST", "/api/v1/production/freeze")
         .json(r#"{"reason":"disk"}"#);
