@@ -82,12 +82,17 @@ safety:
 
 /// Lets users come until this many more looks were healthy.
 async fn healthy_looks(plane: &Plane, more: u64) {
-    let before = plane.looks("healthy").await;
-    until("users come, and looks are healthy", || async {
+    looks(plane, "healthy", more).await;
+}
+
+/// Lets users come until this many more looks had this verdict.
+async fn looks(plane: &Plane, verdict: &str, more: u64) {
+    let before = plane.looks(verdict).await;
+    until("users come, and looks have their verdict", || async {
         for user in 0..8 {
             plane.embedded().variation(&format!("user-{user}")).await;
         }
-        (plane.looks("healthy").await >= before + more).then_some(())
+        (plane.looks(verdict).await >= before + more).then_some(())
     })
     .await;
 }
@@ -115,8 +120,9 @@ async fn f37_f38_a_clock_that_is_set_while_a_rollout_runs_moves_no_stage() {
         ("-1h", -3700.0, -3500.0),
         ("+1d", 86_300.0, 86_500.0),
         ("+0 x1000", 7200.0, f64::INFINITY),
-        ("+0", -100.0, 100.0),
-        ("+1d", 86_300.0, 86_500.0),
+        // Who has set a pace keeps it until told another one.
+        ("+0 x1", -100.0, 100.0),
+        ("+1d x1", 86_300.0, 86_500.0),
     ] {
         clock.set(to);
         wait_for_offset(&plane, least, most).await;
@@ -147,11 +153,15 @@ async fn f37_f38_a_clock_that_is_set_while_a_rollout_runs_moves_no_stage() {
     healthy_looks(&plane, 4).await;
     assert_eq!(share(&plane.rollout(&id).await), 80.0);
 
-    // One that begins before everything that was written goes on, and shuts what it is told to shut.
+    // One that begins before everything that was written has no window that lies in the stage: it holds until its clock
+    // has caught up, says so, and shuts what it is told to shut.
     clock.set("-1h");
     plane.restart().await;
-    healthy_looks(&plane, 4).await;
-    assert_eq!(share(&plane.rollout(&id).await), 80.0);
+    looks(&plane, "unknown", 8).await;
+    let held = plane.rollout(&id).await;
+    assert_eq!(share(&held), 80.0);
+    let why = held["looks"]["failures"].to_string();
+    assert!(why.contains("window_overlaps_stage"), "{held:#}");
     assert_eq!(plane.changes(&id, "advanced").await.len(), 1);
     let (status, body) = plane
         .command(&id, json!({"kind": "rollback", "reason": "enough"}))
