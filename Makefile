@@ -36,7 +36,7 @@ prove: ## Cut the power, fail every call, turn bits: the campaigns of docs/proof
 KILLS ?= 1000
 
 .PHONY: prove-kills
-prove-kills: ## Kill the server with -9 under 64 writers, again and again: most of an hour; KILLS=, TIDEGATE_SEED=
+prove-kills: ## Kill the server with -9 under 64 writers, again and again: half an hour; KILLS=, TIDEGATE_SEED=
 	TIDEGATE_KILLS=$(KILLS) $(CARGO) test --locked --workspace --test e2e f27_kill_9 -- --nocapture
 
 .PHONY: bench

@@ -1,8 +1,15 @@
 //! Escalation: when the control plane only serves, what it takes then, and how that ends.
 
-use super::tests::step_that_panics;
 use super::*;
+use tidegate_decide::refusal::Refusal;
+use tidegate_decide::rollout::{Input, Observed};
 use tidegate_decide::serving::{Cause, FAILING_MANY};
+use tidegate_decide::step::Step;
+use tidegate_model::rollout::Rollout;
+
+fn broken(rollout: &Rollout, _: &Observed, _: &Input, _: Timestamp) -> Result<Step, Refusal> {
+    panic!("no step for {}", rollout.start.id);
+}
 
 impl World {
     fn serves_only(&self) -> Vec<Cause> {
@@ -37,7 +44,7 @@ fn is_refused<T: std::fmt::Debug>(answer: &Result<T, ControlError>, because: Cau
 #[actix_rt::test]
 async fn f57_when_many_actors_fail_nothing_is_taken_but_what_shuts_until_they_are_gone() {
     tokio::time::pause();
-    let world = World::on(Arc::new(MemoryStore::new()), step_that_panics).await;
+    let world = World::on(Arc::new(MemoryStore::new()), broken).await;
     world.prepare().await;
     let mut started = Vec::new();
     for number in 0..FAILING_MANY {
@@ -106,6 +113,7 @@ async fn f58_while_the_actors_were_late_no_stage_opens_and_a_rollback_goes_throu
     );
     world.advance(minutes(1)).await;
     assert_eq!(world.serves_only(), []);
+    world.advance(minutes(3)).await;
     assert_eq!(
         world.published_percent(),
         Some(50.0),

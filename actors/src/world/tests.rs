@@ -221,12 +221,7 @@ async fn f22_the_second_of_two_edits_is_told_what_won() {
 /// How often the step function below was asked.
 static ASKED: AtomicUsize = AtomicUsize::new(0);
 
-pub(super) fn step_that_panics(
-    rollout: &Rollout,
-    _: &Observed,
-    _: &Input,
-    _: Timestamp,
-) -> Result<Step, Refusal> {
+fn step_that_panics(rollout: &Rollout, _: &Observed, _: &Input, _: Timestamp) -> Result<Step, Refusal> {
     ASKED.fetch_add(1, Ordering::SeqCst);
     panic!("no step for {}", rollout.start.id);
 }
