@@ -32,6 +32,7 @@ mod prometheus;
 mod rollouts;
 mod rule_kinds;
 mod staging;
+mod standstill;
 mod targets;
 mod trail;
 mod transfer;

@@ -197,11 +197,10 @@ impl Plane {
             .collect()
     }
 
-    /// The value of one of its metrics, written with its labels; `None` while there is no such metric.
+    /// The value of one of its metrics, written with its labels; `None` while there is no such metric, or no answer.
     pub(crate) async fn metric(&self, name: &str) -> Option<f64> {
         let url = format!("http://127.0.0.1:{}/metrics", self.port);
-        let answer = self.client.get(url).send().await.expect("metrics answer");
-        let text = answer.text().await.expect("as text");
+        let text = self.client.get(url).send().await.ok()?.text().await.ok()?;
         let value = text
             .lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -210,9 +209,12 @@ impl Plane {
 
     /// How many looks at rules have had this verdict since the process started.
     pub(crate) async fn looks(&self, verdict: &str) -> u64 {
-        let name = format!("tidegate_rule_looks_total{{verdict=\"{verdict}\"}}");
-        let looks = self.metric(&name).await.unwrap_or(0.0);
-        format!("{looks}").parse().expect("a counter")
+        let url = format!("http://127.0.0.1:{}/metrics", self.port);
+        let answer = self.client.get(url).send().await.expect("metrics answer");
+        let text = answer.text().await.expect("as text");
+        let line = format!("tidegate_rule_looks_total{{verdict=\"{verdict}\"}} ");
+        let value = text.lines().find_map(|found| found.strip_prefix(&line));
+        value.map_or(0, |value| value.parse().expect("a counter"))
     }
 
     /// Waits until this many more looks had this verdict.

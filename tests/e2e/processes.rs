@@ -43,15 +43,18 @@ impl Running {
 
     /// The same, while others still talk to it.
     pub(crate) fn kill_now(&self) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-KILL", &pid]).status();
-        assert!(sent.expect("kill runs").success());
+        self.signal("-KILL");
     }
 
     /// Asks it to stop as an init system would.
     pub(crate) fn ask_to_stop(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        let sent = Command::new("kill").args([signal, &pid]).status();
         assert!(sent.expect("kill runs").success());
     }
 

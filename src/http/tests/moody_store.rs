@@ -39,8 +39,7 @@ impl MoodyStore {
     }
 
     fn mood(&self) -> Mood {
-        let mood = *self.mood.lock().unwrap();
-        mood
+        *self.mood.lock().unwrap()
     }
 }
 
