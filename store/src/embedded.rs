@@ -5,6 +5,7 @@
 //! only then answers. Reads are answered from memory; the view is written behind everybody's back.
 
 mod commit;
+mod found;
 mod live;
 mod open;
 
@@ -20,7 +21,7 @@ use commit::Job;
 use live::Live;
 pub use live::StoreStats;
 pub use open::{OpenReport, Settings, ViewReport};
-pub(crate) use open::{fold, open_taken};
+pub(crate) use open::open_taken;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidegate_model::Timestamp;
@@ -126,15 +127,18 @@ impl Store for EmbeddedStore {
 
     async fn records(&self, after: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
         let first = after.saturating_add(1);
-        let (last, mark) = {
+        let (last, mark, oldest) = {
             let truth = self.live.read();
             let limit = u64::try_from(limit).unwrap_or(u64::MAX);
             let last = truth.table.head().min(after.saturating_add(limit));
-            (last, truth.index.before(first))
+            (last, truth.index.before(first), truth.index.first())
         };
-        let Some(mark) = mark.filter(|_| first <= last) else {
+        if first > last {
             return Ok(Vec::new());
-        };
+        }
+        let mark = mark.ok_or(StoreError::Archived {
+            oldest: oldest.unwrap_or(first),
+        })?;
         let journal = self.journal.clone();
         let operation = format!("reading records {first} to {last}");
         on_disk(&operation, move || Reader::open(journal, mark)?.take(first, last)).await

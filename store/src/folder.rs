@@ -149,6 +149,18 @@ pub(crate) fn check_format(root: &Path) -> Result<bool, StoreError> {
     Ok(true)
 }
 
+/// There must be a store at `root`, and one that this version can read.
+pub(crate) fn require_format(root: &Path) -> Result<(), StoreError> {
+    match check_format(root)? {
+        true => Ok(()),
+        false => Err(StoreError::damaged(
+            &root.join("FORMAT"),
+            0,
+            "the file is missing",
+        )),
+    }
+}
+
 /// Says which life of the store at `root` this is.
 pub(crate) fn write_epoch(root: &Path, epoch: u64) -> Result<(), StoreError> {
     write_number(root, "epoch", epoch)

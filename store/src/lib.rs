@@ -11,6 +11,7 @@ mod table;
 mod memory;
 
 mod answers;
+mod checkpoint;
 mod folder;
 mod journal;
 mod lists;
@@ -19,21 +20,24 @@ mod view;
 mod embedded;
 
 mod about;
+mod archive;
 mod compact;
 mod copy;
 mod probe;
 mod room;
 mod verify;
+mod walk;
 
 #[cfg(feature = "contract")]
 pub mod contract;
 
 pub use about::{About, about};
 pub use api::{Changed, CommitError, Expect, KeptAnswer, Proposal, Store, StoreError, Stored, Write};
+pub use archive::{Archived, archive};
 pub use compact::{Compacted, compact};
 pub use copy::{CopyReport, Life, copy};
 pub use embedded::{EmbeddedStore, OpenReport, Settings, StoreStats, ViewReport};
 pub use journal::{Chain, Torn};
 pub use memory::MemoryStore;
 pub use probe::{Space, sync_times};
-pub use verify::{VerifyReport, read_journal, verify, verify_since};
+pub use verify::{Expected, VerifyReport, read_journal, verify, verify_against};

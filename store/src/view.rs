@@ -14,7 +14,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 use value::APPLIED;
-pub(crate) use value::Applied;
+pub(crate) use value::{Applied, decode as decode_slot, encode as encode_slot};
 pub(crate) use write::{Progress, Snapshot, ViewWriter};
 
 /// How long opening and reading may take before the view counts as odd.

@@ -2,14 +2,14 @@
 
 use super::EmbeddedStore;
 use super::commit::Committer;
+use super::found::{self, Found};
 use super::live::{Live, Truth};
 use crate::answers::AnswerFolder;
 use crate::api::StoreError;
 use crate::folder::Folder;
-use crate::journal::{self, Appender, Chain, Place, Scan, Torn};
+use crate::journal::{self, Appender, Torn};
 use crate::lists::{self, ListFolder};
 use crate::room::Room;
-use crate::table::Table;
 use crate::view::{self, View, ViewWriter};
 use std::fs;
 use std::io;
@@ -17,8 +17,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
-use tidegate_model::Timestamp;
-use tidegate_model::change::Record;
 use tokio::sync::mpsc;
 
 /// What can be chosen when a store is opened.
@@ -89,15 +87,6 @@ pub enum ViewReport {
     },
 }
 
-/// The journal read to its end, and the view that goes with it.
-#[derive(Debug)]
-struct Found {
-    scan: Scan,
-    table: Table,
-    /// Why it has to be made again, if it has to.
-    view: Result<View, String>,
-}
-
 pub(super) fn open(root: &Path, settings: Settings) -> Result<(EmbeddedStore, OpenReport), StoreError> {
     open_taken(Folder::take(root)?, settings)
 }
@@ -111,7 +100,7 @@ pub(crate) fn open_taken(
         mut scan,
         table,
         view,
-    } = read(&folder, view::open(&folder.view()))?;
+    } = found::read(&folder, view::open(&folder.view()))?;
     if let Some(torn) = &scan.torn {
         let (file, offset, bytes) = (torn.file.display(), torn.offset, torn.bytes);
         tracing::warn!(%file, offset, bytes, "cut off a write that was never acknowledged");
@@ -164,61 +153,6 @@ pub(crate) fn open_taken(
         view.sled,
     )?;
     Ok((store, report))
-}
-
-/// Reads the journal, starting from what the view knows. A view that does not agree with the
-/// journal is given up, unless it has seen records that the journal does not have.
-fn read(folder: &Folder, view: Result<View, String>) -> Result<Found, StoreError> {
-    let mut table = view.as_ref().map(|view| view.table.clone()).unwrap_or_default();
-    let applied = view.as_ref().map(|view| view.applied).unwrap_or_default();
-    let mut chain_at_applied = Chain::default();
-    let mut misfit = None;
-    let scan = journal::scan(&folder.journal(), |place, text| {
-        if place.sequence <= applied.sequence {
-            chain_at_applied = place.chain;
-            return Ok(());
-        }
-        match fold(&mut table, place, text) {
-            // The view may be what does not fit: the journal alone decides, below.
-            Err(error) if applied.sequence > 0 => misfit = misfit.take().or(Some(error.to_string())),
-            folded => drop(folded?),
-        }
-        Ok(())
-    })?;
-    check_whole(folder, &scan, applied.sequence)?;
-    if chain_at_applied != applied.chain {
-        misfit = Some("it is the view of another journal".to_owned());
-    }
-    match misfit {
-        Some(why) => read(folder, Err(why)),
-        None => Ok(Found { scan, table, view }),
-    }
-}
-
-/// Folds one record into the table. When it was written.
-pub(crate) fn fold(table: &mut Table, place: &Place<'_>, text: &[u8]) -> Result<Timestamp, StoreError> {
-    let record: Record = serde_json::from_slice(text)
-        .map_err(|error| place.damaged(format!("record {} cannot be read: {error}", place.sequence)))?;
-    table.replay(&record).map_err(|what| place.damaged(what))?;
-    Ok(record.at)
-}
-
-/// Whether nothing is missing that was there once.
-fn check_whole(folder: &Folder, scan: &Scan, applied: u64) -> Result<(), StoreError> {
-    let last = journal::path(&folder.journal(), scan.segment.max(1));
-    if folder.created && scan.head > 0 {
-        let what = "the file is missing, though there is a journal";
-        return Err(StoreError::damaged(&folder.root.join("FORMAT"), 0, what));
-    }
-    if !folder.created && scan.segment == 0 {
-        return Err(StoreError::damaged(&last, 0, "the journal is missing"));
-    }
-    if scan.head < applied {
-        let head = scan.head;
-        let what = format!("the journal ends at record {head}, but record {applied} was acknowledged");
-        return Err(StoreError::damaged(&last, scan.end, what));
-    }
-    Ok(())
 }
 
 /// Puts the odd view aside and begins an empty one.

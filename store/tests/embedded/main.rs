@@ -6,6 +6,7 @@
     reason = "what stands beside the tests is a test too"
 )]
 
+mod archive;
 mod copies;
 mod crash;
 mod damage;

@@ -148,7 +148,7 @@ fn f53_the_view_of_another_journal_is_given_up() {
         fs::create_dir(view).unwrap();
         copy_into(&other.path().join("view"), view);
     });
-    assert_rebuilt(report, "the view of another journal");
+    assert_rebuilt(report, "the state of another journal");
 }
 
 /// sled's own files, harmed in many places: it may err, panic, hang, or not notice.
