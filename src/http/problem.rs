@@ -14,6 +14,7 @@ use tidegate_model::invalid::Violation;
 use tidegate_model::key::Revision;
 use tidegate_model::policy::diagnostic::Diagnostic;
 use tidegate_model::request::RequestKey;
+use tidegate_store::StoreError;
 use utoipa::openapi::{RefOr, schema::Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -65,6 +66,8 @@ kinds! {
     Conflict: CONFLICT, "conflict", "The state stands in the way";
     /// The same request is being done.
     UnderWay: CONFLICT, "under-way", "The same request is under way";
+    /// What was asked for was moved to an archive.
+    Archived: GONE, "archived", "It is in the archive";
     /// It was changed since the caller read it.
     StaleRevision: PRECONDITION_FAILED, "stale-revision", "It was changed meanwhile";
     /// The body is larger than any route reads.
@@ -103,6 +106,7 @@ struct Contents {
     diagnostics: Vec<Diagnostic>,
     revision: Option<Revision>,
     incident: Option<String>,
+    oldest: Option<u64>,
     retry_after_seconds: Option<u64>,
     allow: Vec<Method>,
     cause: Option<String>,
@@ -132,6 +136,9 @@ struct ProblemText<'a> {
     /// What to look for in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     incident: Option<&'a str>,
+    /// The oldest record that can be read here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest: Option<u64>,
 }
 
 impl Problem {
@@ -154,6 +161,7 @@ impl Problem {
             diagnostics: Vec::new(),
             revision: None,
             incident: None,
+            oldest: None,
             retry_after_seconds: None,
             allow: Vec::new(),
             cause: None,
@@ -183,6 +191,17 @@ impl Problem {
         let detail = format!("nothing was changed; the log has more under incident {incident}");
         let mut problem = Self::new(Kind::Incident, detail);
         problem.0.incident = Some(incident);
+        problem
+    }
+
+    /// What was asked for is before the record `oldest`, with which the journal begins.
+    pub(crate) fn archived(oldest: u64) -> Self {
+        let detail = format!(
+            "records before {oldest} were moved to an archive; ask for records after {}, or read the archive on the              control plane's machine, for example with: tidegate replay --archive FOLDER",
+            oldest - 1
+        );
+        let mut problem = Self::new(Kind::Archived, detail);
+        problem.0.oldest = Some(oldest);
         problem
     }
 
@@ -277,6 +296,7 @@ impl From<ControlError> for Problem {
                               control plane's disk, then repeat the request";
                 Self::new(Kind::DiskFull, detail)
             }
+            ControlError::Store(StoreError::Archived { oldest }) => Self::archived(oldest),
             ControlError::Store(source) => {
                 let detail =
                     "nothing was changed; an operator finds the reason in the log; repeat the request later";
@@ -346,6 +366,7 @@ impl ResponseError for Problem {
             diagnostics: &contents.diagnostics,
             revision: contents.revision,
             incident: contents.incident.as_deref(),
+            oldest: contents.oldest,
         };
         // Plain text and numbers can always be written as JSON.
         response.body(serde_json::to_vec(&text).unwrap_or_default())
@@ -358,7 +379,6 @@ mod tests {
     use actix_web::body::to_bytes;
     use serde_json::{Value, json};
     use tidegate_model::policy::diagnostic::Severity;
-    use tidegate_store::StoreError;
 
     async fn check(problem: Problem, status: u16, expected: Value) -> HttpResponse<()> {
         let response = problem.error_response();
@@ -424,6 +444,9 @@ mod tests {
 
         let incident = ControlError::Incident { id: "i1".to_owned() };
         check(incident.into(), 500, json!({"incident": "i1"})).await;
+
+        let archived = ControlError::Store(StoreError::Archived { oldest: 501 });
+        check(archived.into(), 410, json!({"oldest": 501})).await;
 
         let busy = check(ControlError::Busy { retry_after: 2 }.into(), 429, json!({})).await;
         assert_eq!(busy.headers().get("retry-after").unwrap(), "2");

@@ -119,29 +119,37 @@ fn old_segments(root: &Path, before: Timestamp) -> Result<Vec<Old>, StoreError> 
     let (files, _) = crate::walk::files(root, None)?;
     let mut unread = files.into_iter();
     let mut done = false;
-    let walked = walk(root, None, |Step { place, at, before: state }| {
-        let (path, is_old) = current.get_or_insert_with(|| (place.file.to_owned(), true));
-        if path != place.file {
-            // The segment before is whole, and the state is that of its end.
-            if !*is_old {
-                done = true;
-                return Err(StoreError::Stopped("the rest is new".to_owned()));
-            }
-            let end = state.map(|(table, chain)| Checkpoint {
-                chain,
-                table: table.clone(),
-            });
-            if let Some(file) = unread.next() {
-                if let Some(place) = old.len().checked_sub(2).and_then(|place| old.get_mut(place)) {
-                    place.end = None;
+    let walked = walk(
+        root,
+        None,
+        |Step {
+             place,
+             at,
+             before: state,
+         }| {
+            let (path, is_old) = current.get_or_insert_with(|| (place.file.to_owned(), true));
+            if path != place.file {
+                // The segment before is whole, and the state is that of its end.
+                if !*is_old {
+                    done = true;
+                    return Err(StoreError::Stopped("the rest is new".to_owned()));
                 }
-                old.push(Old { file, end });
+                let end = state.map(|(table, chain)| Checkpoint {
+                    chain,
+                    table: table.clone(),
+                });
+                if let Some(file) = unread.next() {
+                    if let Some(place) = old.len().checked_sub(2).and_then(|place| old.get_mut(place)) {
+                        place.end = None;
+                    }
+                    old.push(Old { file, end });
+                }
+                (*path, *is_old) = (place.file.to_owned(), true);
             }
-            (*path, *is_old) = (place.file.to_owned(), true);
-        }
-        *is_old &= at < before;
-        Ok(())
-    });
+            *is_old &= at < before;
+            Ok(())
+        },
+    );
     match walked {
         Err(_) if done => Ok(old),
         walked => walked.map(|_| old),
@@ -165,11 +173,7 @@ fn keep(root: &Path, checkpoint: &Checkpoint) -> Result<(), StoreError> {
 }
 
 /// Copies segments to an archive and reads the copies back. How many bytes they have.
-fn copy_all(
-    files: &[SegmentFile],
-    to: &Path,
-    mut progress: impl FnMut(u64, u64),
-) -> Result<u64, StoreError> {
+fn copy_all(files: &[SegmentFile], to: &Path, mut progress: impl FnMut(u64, u64)) -> Result<u64, StoreError> {
     let journal = folder::journal(to);
     fs::create_dir_all(&journal).map_err(StoreError::io("making", &journal))?;
     if !folder::check_format(to)? {

@@ -3,6 +3,7 @@
 use crate::api::StoreError;
 use crate::checkpoint;
 use crate::folder::{self, sync};
+use crate::heads;
 use crate::journal::{self, Chain, Scan, SegmentFile};
 use crate::lists::{self, ListFolder};
 use crate::walk::{Walked, walk};
@@ -80,6 +81,8 @@ pub fn copy(
     }
     drop(held);
     copy_lists(from, &fresh, &named)?;
+    // Heads that were signed meanwhile are of records that the copy does not have.
+    heads::put(&fresh, &heads::up_to(from, scan.head)?)?;
     for name in beside {
         copy_beside(&from.join(name), &fresh.join(name))?;
     }

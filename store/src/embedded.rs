@@ -19,9 +19,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use commit::Job;
 use live::Live;
-pub use live::StoreStats;
-pub use open::{OpenReport, Settings, ViewReport};
+pub use live::{StoreStats, Tip};
 pub(crate) use open::open_taken;
+pub use open::{OpenReport, Settings, ViewReport};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidegate_model::Timestamp;
@@ -79,6 +79,16 @@ impl EmbeddedStore {
     /// Room on the disk of the folder, in bytes; `None` when the system does not say.
     pub fn free_bytes(&self) -> Option<u64> {
         Space::of(&self.journal).ok().map(|space| space.free)
+    }
+
+    /// The end of the journal, for whoever vouches for it.
+    pub fn tip(&self) -> Tip {
+        self.live.tip()
+    }
+
+    /// As [`tip`](Self::tip), with what each record was since this was last called: of the newest 4,096 at most.
+    pub fn take_tip(&self) -> Tip {
+        self.live.take_tip()
     }
 
     /// Numbers for operators.

@@ -13,6 +13,7 @@ mod memory;
 mod answers;
 mod checkpoint;
 mod folder;
+mod heads;
 mod journal;
 mod lists;
 mod view;
@@ -36,7 +37,8 @@ pub use api::{Changed, CommitError, Expect, KeptAnswer, Proposal, Store, StoreEr
 pub use archive::{Archived, archive};
 pub use compact::{Compacted, compact};
 pub use copy::{CopyReport, Life, copy};
-pub use embedded::{EmbeddedStore, OpenReport, Settings, StoreStats, ViewReport};
+pub use embedded::{EmbeddedStore, OpenReport, Settings, StoreStats, Tip, ViewReport};
+pub use heads::{HeadFile, read_heads};
 pub use journal::{Chain, Torn};
 pub use memory::MemoryStore;
 pub use probe::{Space, sync_times};

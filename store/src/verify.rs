@@ -2,7 +2,8 @@
 
 use crate::api::StoreError;
 use crate::folder;
-use crate::journal::{self, Chain, Torn};
+use crate::heads::Vouched;
+use crate::journal::{self, Chain, Scan, Torn};
 use crate::lists::{self, ListFolder};
 use crate::walk::{Walked, files, read_record, walk};
 use std::collections::BTreeSet;
@@ -10,6 +11,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use tidegate_model::Timestamp;
 use tidegate_model::change::Record;
+use tidegate_model::head::SignedHead;
 use tidegate_model::snapshot::Digest;
 use tidegate_model::units::UnitSet;
 
@@ -50,6 +52,9 @@ pub struct Expected<'a> {
     pub archive: Option<&'a Path>,
     /// What once stood for its journal, as a [`VerifyReport`] named it: the journal has to begin with all of that.
     pub chain: Option<&'a str>,
+    /// Heads that were signed, each of which the journal has to contain. Their signatures are for
+    /// [`SignedHead::check`] to judge.
+    pub heads: &'a [SignedHead],
 }
 
 /// Reads the whole journal in `folder`: checksums, chain, sequence, revisions, and that each change
@@ -66,28 +71,30 @@ pub fn verify(folder: impl AsRef<Path>) -> Result<VerifyReport, StoreError> {
 /// As [`verify`], and compares it with what is expected.
 ///
 /// # Errors
-/// As [`verify`]; [`StoreError::Damaged`] also when it differs, or the archive is not as it should be.
-pub fn verify_against(
-    folder: impl AsRef<Path>,
-    expected: Expected<'_>,
-) -> Result<VerifyReport, StoreError> {
+/// As [`verify`]; [`StoreError::Damaged`] also when it differs, or the archive is not as it should be;
+/// [`StoreError::Archived`] when heads were signed of records that are in an archive that was not named.
+pub fn verify_against(folder: impl AsRef<Path>, expected: Expected<'_>) -> Result<VerifyReport, StoreError> {
     let root = folder.as_ref();
     folder::require_format(root)?;
     let epoch = folder::read_epoch(root)?;
     let held = journal::hold(&folder::journal(root))?;
     let is_expected = |chain: Chain| expected.chain == Some(chain.to_string().as_str());
     let (mut stands, mut newest) = (expected.chain.is_none(), None);
+    let mut vouched = Vouched::by(expected.heads);
     let Walked {
         scan,
         table,
         checkpoints,
         archived,
     } = walk(root, expected.archive, |step| {
-        stands = stands || is_expected(step.place.chain);
+        let place = step.place;
+        stands = stands || is_expected(place.chain);
         newest = Some(step.at);
-        Ok(())
+        let same = vouched.check(place.sequence, place.chain);
+        same.map_err(|what| place.damaged(what))
     })?;
     drop(held);
+    check_heads(root, vouched, &scan)?;
     if !stands && !is_expected(scan.before) {
         return Err(stands_for_nothing(root, expected.chain, scan.first));
     }
@@ -108,6 +115,17 @@ pub fn verify_against(
         chain: scan.chain,
         torn: scan.torn,
     })
+}
+
+/// What heads say of records that are not there.
+fn check_heads(root: &Path, mut vouched: Vouched, scan: &Scan) -> Result<(), StoreError> {
+    if vouched.is_before(scan.first) {
+        return Err(StoreError::Archived { oldest: scan.first });
+    }
+    let last = journal::path(&folder::journal(root), scan.segment.max(1));
+    let before = vouched.check(scan.first - 1, scan.before);
+    let same = before.and_then(|()| vouched.check_end(scan.head));
+    same.map_err(|what| StoreError::damaged(&last, scan.end, what))
 }
 
 fn stands_for_nothing(root: &Path, chain: Option<&str>, first: u64) -> StoreError {

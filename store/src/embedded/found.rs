@@ -42,7 +42,9 @@ pub(super) fn read(folder: &Folder, view: Result<View, String>) -> Result<Found,
         Ok(view) if view.applied.sequence == 0 => Ok(view),
         Ok(view) if view.applied.sequence + 1 < first => {
             let known = view.applied.sequence;
-            Err(format!("it ends at record {known}, the journal begins at {first}"))
+            Err(format!(
+                "it ends at record {known}, the journal begins at {first}"
+            ))
         }
         Ok(view) => {
             let base = Checkpoint {

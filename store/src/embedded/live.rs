@@ -4,11 +4,13 @@ use crate::api::StoreError;
 use crate::journal::{Chain, Index, Written};
 use crate::table::{Slots, Table};
 use crate::view::{Applied, Progress, Snapshot};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
+use tidegate_model::Timestamp;
 use tidegate_model::change::EntityRef;
+use tidegate_model::head::Head;
 use tokio::sync::watch;
 
 /// Numbers for operators, since the store was opened unless said otherwise.
@@ -36,6 +38,30 @@ pub struct StoreStats {
     pub full: bool,
 }
 
+/// The end of a journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tip {
+    /// Sequence of the newest record; 0 when there is none.
+    pub sequence: u64,
+    /// The chain up to and with it.
+    pub chain: Chain,
+    /// The chain after each of the last records, up to and with the newest.
+    pub steps: Vec<Chain>,
+}
+
+impl Tip {
+    /// As a head that somebody may sign.
+    pub fn head(&self, epoch: u64, at: Timestamp) -> Head {
+        Head {
+            epoch,
+            sequence: self.sequence,
+            chain: self.chain.digest(),
+            at,
+            steps: self.steps.iter().map(Chain::step).collect(),
+        }
+    }
+}
+
 /// The truth, and counters beside it.
 #[derive(Debug)]
 pub(crate) struct Live {
@@ -57,6 +83,9 @@ pub(crate) struct Live {
 /// Why nothing is acknowledged any more, when nothing is wrong.
 pub(crate) const CLOSED: &str = "it was closed";
 
+/// Of so many records it is remembered what each was, until a head is signed.
+const STEPS_MAX: usize = 4096;
+
 /// Everything that becomes visible together.
 #[derive(Debug)]
 pub(crate) struct Truth {
@@ -64,6 +93,8 @@ pub(crate) struct Truth {
     pub(crate) table: Table,
     /// The chain up to the table's head.
     pub(crate) chain: Chain,
+    /// The chain after each of the last records, as far as nobody has signed them, and at most [`STEPS_MAX`].
+    pub(crate) steps: VecDeque<Chain>,
     /// Where records are in the journal.
     pub(crate) index: Index,
     /// What the view does not know yet.
@@ -104,6 +135,9 @@ impl Live {
         truth.unsaved.extend(slots.keys().cloned());
         truth.table.adopt(slots, written.first + records - 1);
         truth.chain = written.chain;
+        truth.steps.extend(&written.chains);
+        let surplus = truth.steps.len().saturating_sub(STEPS_MAX);
+        truth.steps.drain(..surplus);
         if written.began_segment {
             truth.index.begin_segment(written.segment, written.first);
         }
@@ -117,6 +151,26 @@ impl Live {
         let nanos = u64::try_from(written.sync.as_nanos()).unwrap_or(u64::MAX);
         self.sync_nanos.fetch_add(nanos, Ordering::Relaxed);
         self.journal_bytes.fetch_add(written.bytes, Ordering::Relaxed);
+    }
+
+    /// The end of the journal.
+    pub(crate) fn tip(&self) -> Tip {
+        let truth = self.read();
+        Tip {
+            sequence: truth.table.head(),
+            chain: truth.chain,
+            steps: Vec::new(),
+        }
+    }
+
+    /// The end of the journal, with the steps to it since this was last asked.
+    pub(crate) fn take_tip(&self) -> Tip {
+        let mut truth = self.write();
+        Tip {
+            sequence: truth.table.head(),
+            chain: truth.chain,
+            steps: truth.steps.drain(..).collect(),
+        }
     }
 
     /// What the view does not know yet. It counts as known from now on.

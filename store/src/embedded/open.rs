@@ -11,6 +11,7 @@ use crate::journal::{self, Appender, Torn};
 use crate::lists::{self, ListFolder};
 use crate::room::Room;
 use crate::view::{self, View, ViewWriter};
+use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -140,6 +141,7 @@ pub(crate) fn open_taken(
         unsaved: table.newer_than(&view.table),
         table,
         chain: scan.chain,
+        steps: VecDeque::new(),
         index: scan.index,
     };
     let rebuilt = matches!(report.view, ViewReport::Rebuilt { .. }).into();

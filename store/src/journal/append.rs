@@ -35,6 +35,8 @@ struct Staged {
     bytes: Vec<u8>,
     /// Where each begins, in bytes.
     starts: Vec<u64>,
+    /// The chain after each.
+    chains: Vec<Chain>,
     chain: Chain,
 }
 
@@ -49,6 +51,8 @@ pub(crate) struct Written {
     pub(crate) first: u64,
     /// Where each record begins in the segment, in bytes.
     pub(crate) offsets: Vec<u64>,
+    /// The chain after each record.
+    pub(crate) chains: Vec<Chain>,
     /// Bytes that the journal grew by.
     pub(crate) bytes: u64,
     /// The chain after it.
@@ -127,6 +131,7 @@ impl Appender {
         }
         self.staged.starts.push(self.staged.bytes.len() as u64);
         self.staged.chain = self.staged.chain.follow(text);
+        self.staged.chains.push(self.staged.chain);
         let frame = Frame {
             group: self.head + 1,
             chain: self.staged.chain,
@@ -172,6 +177,7 @@ impl Appender {
             began_segment: std::mem::take(&mut self.fresh),
             first: self.head + 1,
             offsets: starts.iter().map(|start| self.end + start).collect(),
+            chains: std::mem::take(&mut self.staged.chains),
             bytes: bytes + headers,
             chain: self.staged.chain,
             sync,

@@ -74,12 +74,18 @@ fn archiving_moves_what_is_old_and_changes_nothing_else() {
     let here = verify(folder.path()).unwrap();
     assert_eq!((here.first, here.records, here.segments), (9, 10, 2));
     let both = verify_against(folder.path(), expecting(&archive)).unwrap();
-    assert_eq!((both.first, both.records, both.segments, both.archived), (1, 10, 10, 8));
+    assert_eq!(
+        (both.first, both.records, both.segments, both.archived),
+        (1, 10, 10, 8)
+    );
     let original = verify(whole.path()).unwrap();
     assert_eq!((both.chain, here.chain), (original.chain, original.chain));
     assert_eq!((here.entities, both.entities), (2, 2));
 
-    assert_eq!(sequences(folder.path(), Some(&archive)).unwrap(), (1..=10).collect::<Vec<_>>());
+    assert_eq!(
+        sequences(folder.path(), Some(&archive)).unwrap(),
+        (1..=10).collect::<Vec<_>>()
+    );
     assert!(matches!(
         sequences(folder.path(), None),
         Err(StoreError::Archived { oldest: 9 })
@@ -103,7 +109,10 @@ fn archiving_beside_a_store_that_works() {
             commit(&store, 10).await;
             let done = all(folder.path(), to.path()).unwrap();
             let oldest = round * 10 - 1;
-            assert_eq!((done.segments, done.oldest), (if round == 1 { 8 } else { 10 }, oldest));
+            assert_eq!(
+                (done.segments, done.oldest),
+                (if round == 1 { 8 } else { 10 }, oldest)
+            );
             assert_eq!(done.checkpoints, [oldest - 1, oldest]);
             for after in [0, oldest - 2] {
                 let gone = store.records(after, 5).await;
@@ -128,7 +137,10 @@ fn archiving_beside_a_store_that_works() {
     let (store, _) = EmbeddedStore::open(folder.path()).unwrap();
     runtime().block_on(async {
         let gone = store.records(3, 1).await;
-        assert!(matches!(gone, Err(StoreError::Archived { oldest: 39 })), "{gone:?}");
+        assert!(
+            matches!(gone, Err(StoreError::Archived { oldest: 39 })),
+            "{gone:?}"
+        );
         commit(&store, 1).await;
         assert_eq!(store.records(38, 9).await.unwrap().len(), 3);
         store.close().await.unwrap();
@@ -173,7 +185,11 @@ fn f51_archiving_that_was_cut_off_goes_on() {
             let again = all(folder.path(), to.path()).unwrap();
             assert_eq!((again.segments, again.oldest), (8 - removed, 9), "{what}");
             assert_eq!(again.checkpoints, [8, 9], "{what}");
-            assert_eq!(sequences(folder.path(), Some(to.path())).unwrap().len(), 10, "{what}");
+            assert_eq!(
+                sequences(folder.path(), Some(to.path())).unwrap().len(),
+                10,
+                "{what}"
+            );
             assert_eq!(without_view(folder.path()).unwrap(), state, "{what}");
             let left = fs::read_dir(folder.path().join("checkpoint")).unwrap();
             assert_eq!(left.count(), 2, "{what}: nothing half done is left");
@@ -233,10 +249,18 @@ fn a_checkpoint_of_another_journal_is_found() {
     let foreign = ground::copy(folder.path());
     fs::remove_dir_all(foreign.path().join("checkpoint")).unwrap();
     fs::create_dir(foreign.path().join("checkpoint")).unwrap();
-    fs::copy(other.path().join("checkpoint/10"), foreign.path().join("checkpoint/10")).unwrap();
+    fs::copy(
+        other.path().join("checkpoint/10"),
+        foreign.path().join("checkpoint/10"),
+    )
+    .unwrap();
     assert!(without_view(foreign.path()).is_err());
     fs::remove_file(&file).unwrap();
-    fs::copy(other.path().join("checkpoint/10"), folder.path().join("checkpoint/10")).unwrap();
+    fs::copy(
+        other.path().join("checkpoint/10"),
+        folder.path().join("checkpoint/10"),
+    )
+    .unwrap();
     assert_damaged(verify(folder.path()), &folder.path().join("checkpoint/10"), 0);
     assert!(without_view(folder.path()).is_ok(), "the older one is good");
 
@@ -281,7 +305,10 @@ fn nothing_is_removed_when_the_archive_is_the_folder_or_another_process_archives
     let other = File::open(folder.path().join("checkpoint")).unwrap();
     other.lock().unwrap();
     let to = tempfile::tempdir().unwrap();
-    assert!(matches!(all(folder.path(), to.path()), Err(StoreError::InUse { .. })));
+    assert!(matches!(
+        all(folder.path(), to.path()),
+        Err(StoreError::InUse { .. })
+    ));
     drop(other);
     assert_eq!(all(folder.path(), to.path()).unwrap().segments, 8);
 }

@@ -12,6 +12,7 @@ mod crash;
 mod damage;
 mod folder;
 mod ground;
+mod heads;
 mod lists;
 mod replay;
 mod room;

@@ -11,7 +11,9 @@ use tidegate_model::Timestamp;
 use tidegate_model::change::{Change, EntityRef, Record};
 use tidegate_store::contract::sample::{flag, flag_ref, listed_segment, propose, save};
 use tidegate_store::contract::{folded, listed};
-use tidegate_store::{EmbeddedStore, Expected, Settings, Store as _, StoreError, archive, read_journal, verify_against};
+use tidegate_store::{
+    EmbeddedStore, Expected, Settings, Store as _, StoreError, archive, read_journal, verify_against,
+};
 
 /// Set for the process that commits: its folder.
 const FOLDER: &str = "TIDEGATE_PROOF_FOLDER";
@@ -162,7 +164,11 @@ pub(crate) fn check(folder: &Path, said: &Said, what: &str) {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
-        assert_eq!(listed(&store).await, folded(records), "{what}: the state is another");
+        assert_eq!(
+            listed(&store).await,
+            folded(records),
+            "{what}: the state is another"
+        );
         for stored in listed(&store).await.into_values() {
             if let tidegate_model::change::EntityState::Segment(segment) = &stored.state {
                 for definition in segment.definitions() {
