@@ -12,7 +12,8 @@ mod open;
 use crate::answers::AnswerFolder;
 use crate::api::{Changed, CommitError, KeptAnswer, Proposal, Store, StoreError, Stored};
 use crate::draft::Draft;
-use crate::journal::Reader;
+use crate::compact::bytes;
+use crate::journal::{Reader, beginning, list};
 use crate::lists::ListFolder;
 use crate::probe::Space;
 use async_trait::async_trait;
@@ -39,6 +40,7 @@ pub struct EmbeddedStore {
     jobs: mpsc::Sender<Job>,
     live: Arc<Live>,
     journal: PathBuf,
+    view: PathBuf,
     lists: Arc<ListFolder>,
     answers: Arc<AnswerFolder>,
     epoch: u64,
@@ -91,9 +93,16 @@ impl EmbeddedStore {
         self.live.take_tip()
     }
 
-    /// Numbers for operators.
+    /// Numbers for operators. Asks the disk how large the folder's parts are: others may have archived some of it.
     pub fn stats(&self) -> StoreStats {
-        self.live.stats()
+        let files = list(&self.journal).unwrap_or_default();
+        let oldest = beginning(&files).map_or(0, |(first, _)| first);
+        StoreStats {
+            journal_bytes: bytes(&self.journal).unwrap_or_default(),
+            view_bytes: bytes(&self.view).unwrap_or_default(),
+            oldest,
+            ..self.live.stats()
+        }
     }
 }
 

@@ -51,6 +51,11 @@ impl Folder {
         view(&self.root)
     }
 
+    /// Where a view is put that is to be removed. Whatever is there is of no use.
+    pub(crate) fn outgrown(&self) -> PathBuf {
+        self.root.join("view-outgrown")
+    }
+
     /// The first name of this kind that is free: where an odd view is put.
     pub(crate) fn quarantine(&self) -> PathBuf {
         let numbered = |n: u32| self.root.join(format!("{QUARANTINE}{n}"));

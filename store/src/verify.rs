@@ -5,6 +5,7 @@ use crate::folder;
 use crate::heads::Vouched;
 use crate::journal::{self, Chain, Scan, Torn};
 use crate::lists::{self, ListFolder};
+use crate::view::state_bytes;
 use crate::walk::{Walked, files, read_record, walk};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -34,6 +35,8 @@ pub struct VerifyReport {
     pub checkpoints: Vec<u64>,
     /// How many things exist.
     pub entities: u64,
+    /// Bytes of their states as a view holds them, those of deleted things too.
+    pub state_bytes: u64,
     /// How many lists of units the segments name; all of them are there and as they should be.
     pub lists: u64,
     /// When the newest record was written, by the clock of that machine; `None` when there is none.
@@ -110,6 +113,7 @@ pub fn verify_against(folder: impl AsRef<Path>, expected: Expected<'_>) -> Resul
         bytes: scan.bytes,
         checkpoints,
         entities: existing.count() as u64,
+        state_bytes: state_bytes(&table),
         lists: named.len() as u64,
         newest,
         chain: scan.chain,

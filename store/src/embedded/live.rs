@@ -24,8 +24,15 @@ pub struct StoreStats {
     pub last_group: u64,
     /// Seconds spent in `fdatasync`.
     pub sync_seconds: f64,
-    /// Bytes of all segments of the journal.
+    /// Bytes of the segments of the journal that are in the folder.
     pub journal_bytes: u64,
+    /// Sequence of the oldest record that is in the folder; 0 when that cannot be read.
+    pub oldest: u64,
+    /// Bytes of the view.
+    pub view_bytes: u64,
+    /// A view that is larger than this is made again at the next start, in bytes; by what it said when the store was
+    /// opened.
+    pub view_bytes_max: u64,
     /// Sequence of the newest record.
     pub head: u64,
     /// Sequence of the last record that is in the view. Not moving while `head` moves: sled failed.
@@ -71,10 +78,10 @@ pub(crate) struct Live {
     groups: AtomicU64,
     last_group: AtomicU64,
     sync_nanos: AtomicU64,
-    journal_bytes: AtomicU64,
     applied: AtomicU64,
     checkpointed: AtomicU64,
     rebuilt: u64,
+    view_bytes_max: u64,
     full: AtomicBool,
     /// Whether the thread that writes has ended and given the folder back.
     ended: watch::Sender<bool>,
@@ -102,7 +109,7 @@ pub(crate) struct Truth {
 }
 
 impl Live {
-    pub(crate) fn new(truth: Truth, journal_bytes: u64, applied: u64, rebuilt: u64) -> Self {
+    pub(crate) fn new(truth: Truth, applied: u64, rebuilt: u64, view_bytes_max: u64) -> Self {
         Self {
             truth: RwLock::new(truth),
             stop_reason: OnceLock::new(),
@@ -110,10 +117,10 @@ impl Live {
             groups: AtomicU64::new(0),
             last_group: AtomicU64::new(0),
             sync_nanos: AtomicU64::new(0),
-            journal_bytes: AtomicU64::new(journal_bytes),
             applied: AtomicU64::new(applied),
             checkpointed: AtomicU64::new(applied),
             rebuilt,
+            view_bytes_max,
             full: AtomicBool::new(false),
             ended: watch::Sender::new(false),
         }
@@ -150,7 +157,6 @@ impl Live {
         self.last_group.store(records, Ordering::Relaxed);
         let nanos = u64::try_from(written.sync.as_nanos()).unwrap_or(u64::MAX);
         self.sync_nanos.fetch_add(nanos, Ordering::Relaxed);
-        self.journal_bytes.fetch_add(written.bytes, Ordering::Relaxed);
     }
 
     /// The end of the journal.
@@ -241,18 +247,20 @@ impl Live {
         StoreError::Stopped(reason.map_or_else(|| "its thread ended".to_owned(), String::clone))
     }
 
+    /// What is known without asking the disk.
     pub(crate) fn stats(&self) -> StoreStats {
         StoreStats {
             commits: self.commits.load(Ordering::Relaxed),
             groups: self.groups.load(Ordering::Relaxed),
             last_group: self.last_group.load(Ordering::Relaxed),
             sync_seconds: Duration::from_nanos(self.sync_nanos.load(Ordering::Relaxed)).as_secs_f64(),
-            journal_bytes: self.journal_bytes.load(Ordering::Relaxed),
             head: self.read().table.head(),
             applied: self.applied.load(Ordering::Relaxed),
             checkpointed: self.checkpointed.load(Ordering::Relaxed),
             rebuilt: self.rebuilt,
+            view_bytes_max: self.view_bytes_max,
             full: self.full.load(Ordering::Relaxed),
+            ..StoreStats::default()
         }
     }
 }

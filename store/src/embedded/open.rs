@@ -6,11 +6,12 @@ use super::found::{self, Found};
 use super::live::{Live, Truth};
 use crate::answers::AnswerFolder;
 use crate::api::StoreError;
+use crate::compact::bytes;
 use crate::folder::Folder;
 use crate::journal::{self, Appender, Torn};
 use crate::lists::{self, ListFolder};
 use crate::room::Room;
-use crate::view::{self, View, ViewWriter};
+use crate::view::{self, View, ViewWriter, state_bytes};
 use std::collections::VecDeque;
 use std::fs;
 use std::io;
@@ -34,6 +35,9 @@ pub struct Settings {
     pub list_grace: Duration,
     /// How large the file is that keeps room for what shuts things on a full disk, in bytes.
     pub ballast_bytes: u64,
+    /// A view that is larger than this when the store is opened is made again, in bytes; `None` for
+    /// [`view_bytes_max`](crate::view_bytes_max) of what it says.
+    pub view_bytes_max: Option<u64>,
     /// With less room than this nothing else is stored, in bytes; `None` for a twentieth of the file system, up to 1 GiB.
     pub room_bytes_least: Option<u64>,
 }
@@ -46,6 +50,7 @@ impl Default for Settings {
             checkpoint_records: 10_000,
             list_grace: Duration::from_secs(24 * 3600),
             ballast_bytes: 16 << 20,
+            view_bytes_max: None,
             room_bytes_least: None,
         }
     }
@@ -73,6 +78,13 @@ pub enum ViewReport {
     Loaded {
         /// How many records it was behind.
         behind: u64,
+    },
+    /// It was as it should be, but for its size, and was made again.
+    Renewed {
+        /// How large it was, in bytes.
+        bytes: u64,
+        /// How large it may be, in bytes.
+        most: u64,
     },
     /// There is none, and no room to make one: the next start tries again.
     Away {
@@ -112,11 +124,9 @@ pub(crate) fn open_taken(
         folder.seal()?;
     }
     let room = Room::of(&folder.root, settings.ballast_bytes, settings.room_bytes_least);
+    remove_outgrown(&folder)?;
     let (view, view_report) = match view {
-        Ok(view) => {
-            let behind = scan.head - view.applied.sequence;
-            (view, ViewReport::Loaded { behind })
-        }
+        Ok(view) => renew_or_keep(&folder, view, settings.view_bytes_max, scan.head)?,
         Err(why) if !room.fits_view() => {
             tracing::warn!(%why, "there is no room for the view; the journal is all that is used");
             (View::default(), ViewReport::Away { why })
@@ -145,7 +155,9 @@ pub(crate) fn open_taken(
         index: scan.index,
     };
     let rebuilt = matches!(report.view, ViewReport::Rebuilt { .. }).into();
-    let live = Arc::new(Live::new(truth, scan.bytes, view.applied.sequence, rebuilt));
+    let most = settings.view_bytes_max;
+    let most = most.unwrap_or_else(|| view::view_bytes_max(state_bytes(&truth.table)));
+    let live = Arc::new(Live::new(truth, view.applied.sequence, rebuilt, most));
     let store = start(
         folder,
         (lists, answers),
@@ -162,11 +174,45 @@ fn rebuild(folder: &Folder, why: String) -> Result<(View, ViewReport), StoreErro
     let (path, quarantine) = (folder.view(), folder.quarantine());
     fs::rename(&path, &quarantine).map_err(StoreError::io("moving aside", &path))?;
     tracing::warn!(%why, quarantine = %quarantine.display(), "the view is made again from the journal");
-    let view = view::open(&path).map_err(|cause| StoreError::Io {
+    Ok((new_view(&path)?, ViewReport::Rebuilt { why, quarantine }))
+}
+
+/// Keeps a view that is good, unless it is too large.
+fn renew_or_keep(
+    folder: &Folder,
+    view: View,
+    most: Option<u64>,
+    head: u64,
+) -> Result<(View, ViewReport), StoreError> {
+    let most = most.unwrap_or_else(|| view::view_bytes_max(view.state_bytes));
+    let bytes = bytes(&folder.view())?;
+    if bytes <= most {
+        let behind = head - view.applied.sequence;
+        return Ok((view, ViewReport::Loaded { behind }));
+    }
+    tracing::info!(bytes, most, "the view is larger than it may be, and is made again");
+    let path = folder.view();
+    view::close(view, &path)?;
+    fs::rename(&path, folder.outgrown()).map_err(StoreError::io("moving aside", &path))?;
+    let view = new_view(&path)?;
+    remove_outgrown(folder)?;
+    Ok((view, ViewReport::Renewed { bytes, most }))
+}
+
+/// Removes a view that was too large, if there is one.
+fn remove_outgrown(folder: &Folder) -> Result<(), StoreError> {
+    let path = folder.outgrown();
+    match fs::remove_dir_all(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("removing", &path)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn new_view(path: &Path) -> Result<View, StoreError> {
+    view::open(path).map_err(|cause| StoreError::Io {
         operation: format!("making {}", path.display()),
         cause,
-    })?;
-    Ok((view, ViewReport::Rebuilt { why, quarantine }))
+    })
 }
 
 fn start(
@@ -196,6 +242,7 @@ fn start(
         jobs,
         live: Arc::clone(&live),
         journal: folder.journal(),
+        view: folder.view(),
         lists: Arc::new(lists),
         answers: Arc::new(answers),
         epoch: folder.epoch,
@@ -207,6 +254,7 @@ fn start(
         live,
         view,
         folder,
+        crowded: false,
     };
     let thread = thread::Builder::new().name("committer".to_owned());
     thread.spawn(move || committer.run()).map_err(starting)?;

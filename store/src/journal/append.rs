@@ -53,8 +53,6 @@ pub(crate) struct Written {
     pub(crate) offsets: Vec<u64>,
     /// The chain after each record.
     pub(crate) chains: Vec<Chain>,
-    /// Bytes that the journal grew by.
-    pub(crate) bytes: u64,
     /// The chain after it.
     pub(crate) chain: Chain,
     /// How long the sync took.
@@ -156,7 +154,6 @@ impl Appender {
         if full {
             self.begin_segment()?;
         }
-        let headers = if self.fresh { HEADER_BYTES } else { 0 };
         let path = segment::path(&self.journal, self.segment);
         if let Err(error) = self.file.write_all(&self.staged.bytes) {
             if room::is_full(&error) {
@@ -178,7 +175,6 @@ impl Appender {
             first: self.head + 1,
             offsets: starts.iter().map(|start| self.end + start).collect(),
             chains: std::mem::take(&mut self.staged.chains),
-            bytes: bytes + headers,
             chain: self.staged.chain,
             sync,
         };
