@@ -195,7 +195,11 @@ fn tell_of_store(folder: &Path, report: &OpenReport) {
             tracing::warn!(view = ?report.view, "the view was made again from the journal");
         }
         ViewReport::Renewed { bytes, most } => {
-            tracing::info!(bytes, most, "the view was larger than it may be, and was made again");
+            tracing::info!(
+                bytes,
+                most,
+                "the view was larger than it may be, and was made again"
+            );
         }
         ViewReport::Away { why } => tracing::warn!(why, "there is no view, and no room to make one"),
     }

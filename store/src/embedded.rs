@@ -11,8 +11,8 @@ mod open;
 
 use crate::answers::AnswerFolder;
 use crate::api::{Changed, CommitError, KeptAnswer, Proposal, Store, StoreError, Stored};
-use crate::draft::Draft;
 use crate::compact::bytes;
+use crate::draft::Draft;
 use crate::journal::{Reader, beginning, list};
 use crate::lists::ListFolder;
 use crate::probe::Space;

@@ -42,5 +42,5 @@ pub use heads::{HeadFile, read_heads};
 pub use journal::{Chain, Torn};
 pub use memory::MemoryStore;
 pub use probe::{Space, sync_times};
-pub use view::view_bytes_max;
 pub use verify::{Expected, VerifyReport, read_journal, verify, verify_against};
+pub use view::view_bytes_max;

@@ -190,7 +190,11 @@ fn renew_or_keep(
         let behind = head - view.applied.sequence;
         return Ok((view, ViewReport::Loaded { behind }));
     }
-    tracing::info!(bytes, most, "the view is larger than it may be, and is made again");
+    tracing::info!(
+        bytes,
+        most,
+        "the view is larger than it may be, and is made again"
+    );
     let path = folder.view();
     view::close(view, &path)?;
     fs::rename(&path, folder.outgrown()).map_err(StoreError::io("moving aside", &path))?;
@@ -203,7 +207,9 @@ fn renew_or_keep(
 fn remove_outgrown(folder: &Folder) -> Result<(), StoreError> {
     let path = folder.outgrown();
     match fs::remove_dir_all(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("removing", &path)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::io("removing", &path)(error))
+        }
         _ => Ok(()),
     }
 }
