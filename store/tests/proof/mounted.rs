@@ -3,7 +3,7 @@
 
 use crate::{Dice, count, workload};
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -84,10 +84,12 @@ fn cut(world: &Path, shutdown: &Path, wanted: usize, what: &str) -> usize {
         }
         acknowledged += usize::from(output[before..].contains("acknowledged "));
     }
-    run(Command::new(shutdown).arg(&mounted.0));
-    // What it said until then is in the pipe; what it says of later records is not true of any.
+    // What was said before the cut counts: what has been read already, and what waits in the pipe.
+    output.push_str(std::str::from_utf8(said.buffer()).unwrap());
+    let waiting = Stdio::from(said.into_inner());
+    let before = run(Command::new(shutdown).arg(&mounted.0).stdin(waiting));
+    output.push_str(&String::from_utf8(before).unwrap());
     working.kill().unwrap();
-    said.read_to_string(&mut output).unwrap();
     working.wait().unwrap();
     drop(mounted);
 
@@ -123,7 +125,9 @@ impl Drop for Mounted {
     }
 }
 
-fn run(command: &mut Command) {
+/// Runs a command that must succeed; what it wrote.
+fn run(command: &mut Command) -> Vec<u8> {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {output:?}");
+    output.stdout
 }
