@@ -28,10 +28,11 @@ check: ## Format, lints, tidy: what must hold before anything is committed
 CUTS ?= 500
 CALLS ?= 1000
 FLIPS ?= 10000
+IMAGES ?= 100
 
 .PHONY: prove
-prove: ## Cut the power, fail every call, turn bits: the campaigns of docs/proof/store.md, minutes; CUTS=, CALLS=, FLIPS=, TIDEGATE_SEED=
-	TIDEGATE_CUTS=$(CUTS) TIDEGATE_CALLS=$(CALLS) TIDEGATE_FLIPS=$(FLIPS) $(CARGO) test --locked -p tidegate-store --test proof -- --nocapture
+prove: ## Cut the power, fail every call, turn bits: the campaigns of docs/proof/store.md, minutes; CUTS=, CALLS=, FLIPS=, IMAGES=, TIDEGATE_SEED=
+	TIDEGATE_CUTS=$(CUTS) TIDEGATE_CALLS=$(CALLS) TIDEGATE_FLIPS=$(FLIPS) TIDEGATE_IMAGES=$(IMAGES) $(CARGO) test --locked -p tidegate-store --test proof -- --nocapture
 
 KILLS ?= 1000
 
@@ -47,6 +48,12 @@ bench: ## Measure evaluation, requests over HTTP, changes on their way; docs/ben
 	$(TARGET)/release/propagation
 	$(TARGET)/release/propagation --nodes 20 --streams 5000 --changes 20
 	$(TARGET)/release/time_to_safe
+
+.PHONY: bench-store
+bench-store: ## Measure commits beside a bare fdatasync, replay and start; docs/store.md has numbers
+	$(CARGO) build --release --locked -p tidegate-store --examples
+	$(TARGET)/release/examples/commit_rate
+	$(TARGET)/release/examples/start_rate
 
 .PHONY: bench-rollouts
 bench-rollouts: ## Measure a control plane with 10,000 live rollouts, beside a real Prometheus: minutes

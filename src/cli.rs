@@ -4,6 +4,7 @@
 //! `serve`, `node` and `demo` are processes: only their arguments are here.
 
 mod alerts;
+mod archive;
 mod audit;
 pub(crate) mod client;
 mod completions;
@@ -29,6 +30,7 @@ mod segment;
 pub(crate) mod serve;
 pub(crate) mod target;
 mod token;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use failure::{Exit, Failure};
@@ -99,8 +101,10 @@ Exit code 0 if every drill was as quick as that, 7 if not")]
     Backup(data::BackupArgs),
     /// Put a backup back
     Restore(data::RestoreArgs),
-    /// Check every byte of a data folder or a backup
-    Verify(data::VerifyArgs),
+    /// Move old segments of the journal to another place, while a server works or not
+    Archive(archive::ArchiveArgs),
+    /// Check every byte of a data folder or a backup, and whether the past is what was signed
+    Verify(verify::VerifyArgs),
     /// Make a data folder smaller
     Compact(data::CompactArgs),
     /// See on one page how a control plane and the machine under it are
@@ -150,7 +154,8 @@ impl Command {
             Self::Replay(args) => replay::run(&args),
             Self::Backup(args) => data::backup(&args),
             Self::Restore(args) => data::restore(&args),
-            Self::Verify(args) => data::check(&args),
+            Self::Archive(args) => archive::run(&args),
+            Self::Verify(args) => verify::run(&args),
             Self::Compact(args) => data::shrink(&args),
             Self::Doctor(args) => wait_for(doctor::run(args)),
             Self::Token(args) => wait_for(token::run(args)),
@@ -176,6 +181,7 @@ impl Command {
             Self::Replay(args) => args.json,
             Self::Backup(args) => args.folder.json,
             Self::Restore(args) => args.folder.json,
+            Self::Archive(args) => args.folder.json,
             Self::Verify(args) => args.folder.json,
             Self::Compact(args) => args.folder.json,
             Self::Doctor(args) => args.target.json,

@@ -16,6 +16,7 @@ mod flags;
 mod freezes;
 mod health;
 mod histories;
+mod journal;
 mod keys;
 mod listed;
 mod lists;

@@ -2,6 +2,7 @@
 
 mod cli;
 
+mod heads;
 mod http;
 mod telemetry;
 mod tokens;

@@ -109,6 +109,14 @@ fn relay_for(tokens: &Path, node: &Node, upstream: &Arc<dyn Upstream>) -> Result
 
 /// The keys that were named; else those that upstream tells first.
 fn trust(named: &[String]) -> Result<Trust, Failure> {
+    match named {
+        [] => Ok(Trust::FirstContact),
+        named => keys(named).map(Trust::Named),
+    }
+}
+
+/// The public keys that were named, each by itself or in a file with one key a line. At least one.
+pub(crate) fn keys(named: &[String]) -> Result<Vec<PublicKey>, Failure> {
     let mut keys: Vec<PublicKey> = Vec::new();
     for one in named {
         if let Ok(key) = one.parse() {
@@ -125,17 +133,14 @@ fn trust(named: &[String]) -> Result<Trust, Failure> {
             keys.push(line.parse().map_err(|error: String| refuse(file, error))?);
         }
     }
-    Ok(match keys.is_empty() {
-        true if named.is_empty() => Trust::FirstContact,
-        true => {
-            return Err(Failure::input(
-                "--trusted-key",
-                "the files have no key, so no snapshot could be believed",
-                "see: tidegate key list",
-            ));
-        }
-        false => Trust::Named(keys),
-    })
+    match keys.is_empty() {
+        true => Err(Failure::input(
+            "--trusted-key",
+            "the files have no key, so nobody could be believed",
+            "see: tidegate key list",
+        )),
+        false => Ok(keys),
+    }
 }
 
 fn refuse(file: &Path, error: impl std::fmt::Display) -> Failure {

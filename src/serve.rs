@@ -4,6 +4,7 @@
 use crate::cli::failure::Failure;
 use crate::cli::serve::ServeArgs;
 use crate::embedded::{Inside, OwnTokens};
+use crate::heads::HeadSigner;
 use crate::http::{self, ApiState};
 use crate::policy_folder::PolicyFolder;
 use crate::store_metrics::StoreCollector;
@@ -25,7 +26,7 @@ use tidegate_model::policy::read;
 use tidegate_node::Node;
 use tidegate_node::flagd::Flagd;
 use tidegate_replica::{Replica, ReplicaSettings, Trust};
-use tidegate_store::{EmbeddedStore, OpenReport, Store, StoreError, ViewReport};
+use tidegate_store::{EmbeddedStore, HeadFile, OpenReport, Store, StoreError, ViewReport};
 use tokio::sync::watch;
 
 /// Worker threads of the HTTP server.
@@ -65,7 +66,12 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     }
     let (stop, stopped) = watch::channel(false);
     let nodes = start_nodes(&args, &control, &stopped)?;
+    let heads = HeadSigner::new(store.clone(), control.clone());
+    let head_file = HeadFile::open(&args.data)
+        .map_err(|error| Failure::process("cannot keep signed heads of the journal", error))?;
+    let signing = actix_rt::spawn(heads.clone().run(head_file, stopped.clone()));
     let state = ApiState::new(control.clone()).map_err(|error| Failure::process("cannot measure", error))?;
+    let state = state.with_heads(heads);
     let flagd = Flagd::new(nodes.clone()).map_err(|error| Failure::process("cannot measure", error))?;
     let of_store = StoreCollector::new(store.clone())
         .and_then(|collector| control.registry().register(Box::new(collector)));
@@ -90,6 +96,8 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     tokio::join!(answering.stop(), handle.stop(outcome.is_ok()));
     // The server has ended, or was cut off; both are what was asked for.
     let _ended = serving.await;
+    // The last head; without it the next start's first says the same with fewer steps.
+    let _signed = signing.await;
     let closed = tokio::time::timeout(CLOSE_PATIENCE, store.close()).await;
     let closed = closed.unwrap_or_else(|_elapsed| {
         let why = format!("the disk does not answer within {CLOSE_PATIENCE:?}");
@@ -195,6 +203,13 @@ fn tell_of_store(folder: &Path, report: &OpenReport) {
         ViewReport::Rebuilt { .. } => {
             tracing::warn!(view = ?report.view, "the view was made again from the journal");
         }
+        ViewReport::Renewed { bytes, most } => {
+            tracing::info!(
+                bytes,
+                most,
+                "the view was larger than it may be, and was made again"
+            );
+        }
         ViewReport::Away { why } => tracing::warn!(why, "there is no view, and no room to make one"),
     }
 }
@@ -210,6 +225,11 @@ pub(crate) fn refuse_store(folder: &Path, error: StoreError) -> Failure {
             folder: folder.to_owned(),
             detail: error.to_string(),
         },
+        StoreError::Archived { oldest } => Failure::input(
+            folder.display(),
+            format!("records before {oldest} were moved to an archive"),
+            "name it with --archive FOLDER",
+        ),
         other => Failure::process(format!("cannot use the data folder {}", folder.display()), other),
     }
 }

@@ -21,6 +21,9 @@ struct Shown {
     last_write: IntGauge,
     journal_bytes: IntGauge,
     head: IntGauge,
+    oldest: IntGauge,
+    view_bytes: IntGauge,
+    view_bytes_max: IntGauge,
     view_behind: IntGauge,
     checkpoint_behind: IntGauge,
     rebuilt: IntGauge,
@@ -45,8 +48,20 @@ impl StoreCollector {
                 "Seconds spent in fdatasync of the journal",
             )?,
             last_write: IntGauge::new("tidegate_store_last_write_records", "Records in the last write")?,
-            journal_bytes: IntGauge::new("tidegate_store_journal_bytes", "Bytes of the journal")?,
+            journal_bytes: IntGauge::new(
+                "tidegate_store_journal_bytes",
+                "Bytes of the journal, without what was archived",
+            )?,
             head: IntGauge::new("tidegate_store_head", "Sequence of the newest record")?,
+            oldest: IntGauge::new(
+                "tidegate_store_oldest",
+                "Sequence of the oldest record that was not archived",
+            )?,
+            view_bytes: IntGauge::new("tidegate_store_view_bytes", "Bytes of the view")?,
+            view_bytes_max: IntGauge::new(
+                "tidegate_store_view_bytes_max",
+                "A view that is larger than so many bytes is made again at the next start",
+            )?,
             view_behind: IntGauge::new(
                 "tidegate_store_view_behind_records",
                 "Records that the view does not have yet; a start folds them again",
@@ -75,7 +90,7 @@ impl StoreCollector {
 }
 
 impl Shown {
-    fn all(&self) -> [&dyn Collector; 11] {
+    fn all(&self) -> [&dyn Collector; 14] {
         [
             &self.commits,
             &self.writes,
@@ -83,6 +98,9 @@ impl Shown {
             &self.last_write,
             &self.journal_bytes,
             &self.head,
+            &self.oldest,
+            &self.view_bytes,
+            &self.view_bytes_max,
             &self.view_behind,
             &self.checkpoint_behind,
             &self.rebuilt,
@@ -102,6 +120,9 @@ impl Shown {
             (&self.last_write, stats.last_group),
             (&self.journal_bytes, stats.journal_bytes),
             (&self.head, stats.head),
+            (&self.oldest, stats.oldest),
+            (&self.view_bytes, stats.view_bytes),
+            (&self.view_bytes_max, stats.view_bytes_max),
             (&self.view_behind, stats.head.saturating_sub(stats.applied)),
             (
                 &self.checkpoint_behind,

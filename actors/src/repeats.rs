@@ -109,6 +109,17 @@ fn done(record: &Record) -> Option<(Digest, Done)> {
     Some((name_of(name, &request.key), done))
 }
 
+/// Records, without those that were moved to an archive: those are older than anything that is asked about here.
+async fn kept(store: &dyn Store, after: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
+    match store.records(after, limit).await {
+        Err(StoreError::Archived { oldest }) => {
+            let gone = usize::try_from(oldest - 1 - after).unwrap_or(usize::MAX);
+            store.records(oldest - 1, limit.saturating_sub(gone)).await
+        }
+        records => records,
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -117,7 +128,7 @@ impl RepeatDesk {
     /// Finds out what was done without an answer that is kept.
     pub(crate) async fn load(&self, store: &dyn Store) -> Result<(), StoreError> {
         let head = store.head();
-        let Some(newest) = store.records(head.saturating_sub(1), 1).await?.pop() else {
+        let Some(newest) = kept(store, head.saturating_sub(1), 1).await?.pop() else {
             return Ok(());
         };
         let settled = UNSETTLED_MAX.before(newest.at);
@@ -126,7 +137,7 @@ impl RepeatDesk {
         while before > 0 {
             let after = before.saturating_sub(page);
             let limit = usize::try_from(before - after).unwrap_or(PAGE_RECORDS);
-            let records = store.records(after, limit).await?;
+            let records = kept(store, after, limit).await?;
             for record in &records {
                 if let Some((name, done)) = done(record)
                     && store.load_answer(&name).await?.is_none()

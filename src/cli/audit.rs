@@ -24,9 +24,9 @@ const PAGE_RECORDS: usize = 1000;
 pub(crate) struct AuditArgs {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// Only what comes after this sequence number
-    #[arg(long, default_value_t = 0)]
-    after: u64,
+    /// Only what comes after this sequence number [default: the oldest that is not in an archive]
+    #[arg(long)]
+    after: Option<u64>,
     /// The newest of them, at most this many
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -64,10 +64,17 @@ pub(crate) async fn run(args: AuditArgs) -> Result<(), Failure> {
     let screen = Screen::of(&args.target);
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
     let mut newest: VecDeque<Value> = VecDeque::new();
-    let mut after = args.after;
+    let mut after = args.after.unwrap_or(0);
     loop {
         let path = client.within(&format!("audit?after={after}&limit={PAGE_RECORDS}"));
-        let page: Page = client.get(&path).await?.read()?;
+        let answer = client.get(&path).await;
+        let page: Page = match answer {
+            Err(Failure::Problem(problem)) if args.after.is_none() && problem.oldest > Some(after + 1) => {
+                after = problem.oldest.map_or(after, |oldest| oldest - 1);
+                continue;
+            }
+            answer => answer?.read()?,
+        };
         newest.extend(page.items);
         newest.drain(..newest.len().saturating_sub(limit));
         match page.next {

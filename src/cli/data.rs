@@ -1,4 +1,4 @@
-//! Commands that work on a data folder itself, with or without a server on it: `backup`, `restore`, `verify`, `compact`.
+//! Commands that work on a data folder itself, with or without a server on it: `backup`, `restore`, `compact`.
 
 use super::failure::Failure;
 use super::screen;
@@ -8,7 +8,7 @@ use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
-use tidegate_store::{Compacted, CopyReport, Life, VerifyReport, compact, copy, verify, verify_since};
+use tidegate_store::{Compacted, CopyReport, Life, compact, copy};
 
 /// What stands in a data folder beside the store and belongs to the control plane: the keys that sign its snapshots, the
 /// first token, and how far notices were told.
@@ -26,7 +26,8 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    fn check(&self) -> Result<&Path, Failure> {
+    /// Where it is, if it is there.
+    pub(super) fn check(&self) -> Result<&Path, Failure> {
         match self.data.is_dir() {
             true => Ok(&self.data),
             false => Err(Failure::input(
@@ -37,7 +38,8 @@ impl Folder {
         }
     }
 
-    fn answer(&self, document: &serde_json::Value, text: &str) -> Result<(), Failure> {
+    /// Answers a person or a machine.
+    pub(super) fn answer(&self, document: &serde_json::Value, text: &str) -> Result<(), Failure> {
         match self.json {
             true => screen::print(&format!("{document:#}\n")),
             false => screen::print(text),
@@ -108,11 +110,7 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<(), Failure> {
 
 /// Copies a store, with a bar on standard error if that is a terminal.
 fn copied(from: &Path, to: &Path, life: Life) -> Result<CopyReport, Failure> {
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}") {
-        bar.set_style(style);
-    }
-    bar.set_message("checking the journal");
+    let bar = bar("checking the journal");
     let copied = copy(from, to, life, &BESIDE, |done, all| {
         bar.set_message("copying");
         bar.set_length(all);
@@ -120,6 +118,16 @@ fn copied(from: &Path, to: &Path, life: Life) -> Result<CopyReport, Failure> {
     });
     bar.finish_and_clear();
     copied.map_err(|error| refuse_store(from, error))
+}
+
+/// A bar on standard error if that is a terminal, which counts bytes.
+pub(super) fn bar(message: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}") {
+        bar.set_style(style);
+    }
+    bar.set_message(message);
+    bar
 }
 
 fn what(copied: &CopyReport) -> String {
@@ -134,62 +142,6 @@ fn document(copied: &CopyReport) -> serde_json::Value {
         "epoch": copied.epoch, "records": copied.head, "segments": copied.segments, "bytes": copied.bytes,
         "lists": copied.lists, "chain": copied.chain.to_string(),
     })
-}
-
-/// Which data folder is checked.
-#[derive(Debug, Clone, Args)]
-#[command(after_help = "Examples:
-  tidegate verify
-  tidegate verify --data /backup/tidegate-monday --json
-  tidegate verify --chain 51c07b2f
-
-With --chain it must still begin with the journal that this stood for. Changes nothing, and may run beside a server.
-Exit code 65 names the first bad record.")]
-pub(crate) struct VerifyArgs {
-    /// What 'verify' once said stood for the journal up to some record: it must still stand for its beginning
-    #[arg(long, value_name = "SHA-256")]
-    chain: Option<String>,
-    #[command(flatten)]
-    pub(crate) folder: Folder,
-}
-
-/// Checks every byte.
-pub(crate) fn check(args: &VerifyArgs) -> Result<(), Failure> {
-    let folder = args.folder.check()?;
-    let report = match &args.chain {
-        Some(chain) => verify_since(folder, chain),
-        None => verify(folder),
-    };
-    let report = report.map_err(|error| refuse_store(folder, error))?;
-    let VerifyReport {
-        records,
-        segments,
-        bytes,
-        entities,
-        lists,
-        ..
-    } = &report;
-    let mut text = format!(
-        "{records} records in {segments} segments ({}), {entities} things, {lists} lists: every byte is as it was written\n\
-         chain {}, life {}\n",
-        DecimalBytes(*bytes),
-        report.chain,
-        report.epoch
-    );
-    if let Some(torn) = &report.torn {
-        text.push_str(&format!(
-            "{} bytes at the end of {} are not whole: a server is writing there, or was cut off; the next start cuts them off\n",
-            torn.bytes,
-            torn.file.display()
-        ));
-    }
-    let torn = report.torn.as_ref();
-    let document = json!({
-        "epoch": report.epoch, "records": records, "segments": segments, "bytes": bytes, "things": entities,
-        "lists": lists, "chain": report.chain.to_string(),
-        "torn": torn.map(|torn| json!({ "file": torn.file, "offset": torn.offset, "bytes": torn.bytes })),
-    });
-    args.folder.answer(&document, &text)
 }
 
 /// Which data folder is made smaller.

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tidegate_model::Timestamp;
 use tidegate_model::fleet::NodeView;
-use tidegate_store::{About, Space, StoreError, VerifyReport, about, sync_times, verify};
+use tidegate_store::{About, Space, StoreError, VerifyReport, about, sync_times, verify, view_bytes_max};
 
 /// How often the disk is asked to keep something.
 const SYNCS: usize = 32;
@@ -24,8 +24,6 @@ const ROOM_LEAST: f64 = 0.05;
 const ROOM_LITTLE: f64 = 0.15;
 /// A wall clock that moved by more seconds than this since the server started was set.
 const CLOCK_MOVED: f64 = 1.0;
-/// A view that is so much larger than what it shows can be made smaller, in bytes.
-const VIEW_LARGE: u64 = 1 << 30;
 
 /// What is looked at.
 #[derive(Debug, Args)]
@@ -89,7 +87,8 @@ pub(crate) async fn run(args: DoctorArgs) -> Result<(), Failure> {
     let mut findings = vec![room(Space::of(folder)), syncs(sync_times(folder, SYNCS))];
     let verified = verify(folder);
     let newest = verified.as_ref().ok().and_then(|report| report.newest);
-    findings.extend(about_store(about(folder)));
+    let state_bytes = verified.as_ref().map_or(0, |report| report.state_bytes);
+    findings.extend(about_store(about(folder), view_bytes_max(state_bytes)));
     findings.push(clock(newest, chrono::Utc::now()));
     findings.push(journal(verified));
     findings.extend(plane(&args.target).await);
@@ -186,7 +185,7 @@ fn syncs(times: Result<Vec<Duration>, StoreError>) -> Finding {
     Finding::good("sync", says)
 }
 
-fn about_store(about: Result<About, StoreError>) -> Vec<Finding> {
+fn about_store(about: Result<About, StoreError>, view_most: u64) -> Vec<Finding> {
     let about = match about {
         Ok(about) => about,
         Err(error) => {
@@ -198,16 +197,7 @@ fn about_store(about: Result<About, StoreError>) -> Vec<Finding> {
         || "no server has it".to_owned(),
         |holder| format!("a server has it: process {holder}"),
     );
-    let view = format!("{}", DecimalBytes(about.view_bytes));
-    let view = match about.view_bytes > VIEW_LARGE {
-        true => Finding::of(
-            "view",
-            Tone::Wait,
-            view,
-            "stop the server for a moment and run: tidegate compact",
-        ),
-        false => Finding::good("view", view),
-    };
+    let view = view(about.view_bytes, view_most);
     let quarantines = match about.quarantines.as_slice() {
         [] => Finding::good("quarantine", "no view was ever put aside".to_owned()),
         some => Finding::of(
@@ -232,6 +222,20 @@ fn about_store(about: Result<About, StoreError>) -> Vec<Finding> {
         quarantines,
         ballast,
     ]
+}
+
+/// sled never makes its file smaller; a start does.
+fn view(bytes: u64, most: u64) -> Finding {
+    let says = format!("{} of at most {}", DecimalBytes(bytes), DecimalBytes(most));
+    match bytes > most {
+        true => Finding::of(
+            "view",
+            Tone::Wait,
+            says,
+            "the next start makes it again; to do it now, stop the server and run: tidegate compact",
+        ),
+        false => Finding::good("view", says),
+    }
 }
 
 /// The clock must not stand before what was written by it.
@@ -266,10 +270,15 @@ fn journal(report: Result<VerifyReport, StoreError>) -> Finding {
         Ok(report) => Finding::good(
             "journal",
             format!(
-                "{} records in {} segments ({}), every byte as it was written",
+                "records {} to {} in {} segments ({}), every byte as it was written; {}",
+                report.first,
                 report.records,
                 report.segments,
-                DecimalBytes(report.bytes)
+                DecimalBytes(report.bytes),
+                match report.checkpoints.as_slice() {
+                    [] => "nothing is archived".to_owned(),
+                    [.., newest] => format!("checkpoints up to record {newest}"),
+                }
             ),
         ),
         Err(error) => Finding::of(
@@ -391,6 +400,12 @@ mod tests {
         assert_eq!(clock(Some(later), now).tone, Tone::Bad);
         assert_eq!(clock(Some(now), later).tone, Tone::Good);
         assert_eq!(clock(None, now).tone, Tone::Good);
+    }
+
+    #[test]
+    fn a_view_that_is_too_large_is_told() {
+        assert_eq!((view(9, 10).tone, view(11, 10).tone), (Tone::Good, Tone::Wait));
+        assert!(view(11, 10).fix.contains("tidegate compact"));
     }
 
     #[test]

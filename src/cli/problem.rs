@@ -32,6 +32,9 @@ pub(crate) struct Problem {
     /// What to look for in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) incident: Option<String>,
+    /// The oldest record that can be read, when what was asked for is in an archive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) oldest: Option<u64>,
 }
 
 impl Problem {

@@ -15,6 +15,7 @@ use tidegate_trail::replay::{Replay, Tally};
 #[command(after_help = "Examples:
   tidegate replay
   tidegate replay --data /backup/tidegate --json
+  tidegate replay --archive /archive/tidegate
 
 Needs no control plane, changes nothing, and may run beside one. Exit code 7 names the first record that comes
 out differently.")]
@@ -22,6 +23,9 @@ pub(crate) struct ReplayArgs {
     /// The data folder of a control plane, or a copy of it
     #[arg(long, env = "TIDEGATE_DATA", default_value = "data", value_name = "FOLDER")]
     data: PathBuf,
+    /// The archive that 'tidegate archive' moved the first segments to
+    #[arg(long, value_name = "FOLDER")]
+    archive: Option<PathBuf>,
     /// Answer in JSON, for machines
     #[arg(long)]
     pub(crate) json: bool,
@@ -37,9 +41,11 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<(), Failure> {
         ));
     }
     let mut replay = Replay::default();
-    let read = read_journal(&args.data, |record| match replay.take(&record) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(disagreement) => ControlFlow::Break(disagreement),
+    let read = read_journal(&args.data, args.archive.as_deref(), |record| {
+        match replay.take(&record) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(disagreement) => ControlFlow::Break(disagreement),
+        }
     });
     let read = read.map_err(|error| refuse_store(&args.data, error))?;
     let tally = replay.tally();

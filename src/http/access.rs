@@ -4,6 +4,7 @@
 //! [`AllowedEverywhere`], which exist only after the caller's token was checked. A route that asks
 //! for no permission cannot reach it, and the compiler says so.
 
+use crate::heads::HeadSigner;
 use crate::http::admission::Lanes;
 use crate::http::problem::{Kind, Problem};
 use crate::http::repeats::{Asked, asked};
@@ -17,6 +18,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use tidegate_actors::control::{ControlPlane, Health};
 use tidegate_model::access::{Author, Permission, Role, Token};
+use tidegate_model::head::SignedHead;
 use tidegate_model::key::{EnvironmentKey, TokenName};
 use tidegate_model::snapshot::Digest;
 use tidegate_replica::publication::Publication;
@@ -28,6 +30,7 @@ pub(crate) struct ApiState {
     metrics: HttpMetrics,
     publications: Publications,
     lanes: Arc<Lanes>,
+    heads: Option<HeadSigner>,
 }
 
 impl ApiState {
@@ -43,7 +46,17 @@ impl ApiState {
             metrics,
             publications,
             lanes: Arc::default(),
+            heads: None,
         })
+    }
+
+    /// The same, which vouches for its journal.
+    #[must_use]
+    pub(crate) fn with_heads(self, heads: HeadSigner) -> Self {
+        Self {
+            heads: Some(heads),
+            ..self
+        }
     }
 
     /// Who may come in.
@@ -156,6 +169,7 @@ pub(crate) struct Anybody {
 
 struct Caller {
     control: ControlPlane,
+    heads: Option<HeadSigner>,
     publications: Publications,
     token: Token,
     asked: Option<Asked>,
@@ -236,6 +250,14 @@ impl<P> AllowedEverywhere<P> {
     pub(crate) fn author(&self) -> Author {
         self.caller.author()
     }
+
+    /// What the journal is now, vouched for.
+    pub(crate) fn head(&self) -> Result<SignedHead, Problem> {
+        let heads = self.caller.heads.as_ref();
+        let detail = "this control plane keeps no journal that could be vouched for";
+        let heads = heads.ok_or_else(|| Problem::new(Kind::NotFound, detail))?;
+        Ok(heads.now()?)
+    }
 }
 
 impl Anybody {
@@ -269,6 +291,7 @@ impl Caller {
         })?;
         Ok(Self {
             control,
+            heads: state.heads.clone(),
             publications,
             token,
             asked: asked(request),

@@ -15,6 +15,7 @@ use tidegate_model::invalid::Violation;
 use tidegate_model::key::Revision;
 use tidegate_model::policy::diagnostic::Diagnostic;
 use tidegate_model::request::RequestKey;
+use tidegate_store::StoreError;
 use utoipa::openapi::{RefOr, schema::Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -66,6 +67,8 @@ kinds! {
     Conflict: CONFLICT, "conflict", "The state stands in the way";
     /// The same request is being done.
     UnderWay: CONFLICT, "under-way", "The same request is under way";
+    /// What was asked for was moved to an archive.
+    Archived: GONE, "archived", "It is in the archive";
     /// It was changed since the caller read it.
     StaleRevision: PRECONDITION_FAILED, "stale-revision", "It was changed meanwhile";
     /// The body is larger than any route reads.
@@ -106,6 +109,7 @@ struct Contents {
     diagnostics: Vec<Diagnostic>,
     revision: Option<Revision>,
     incident: Option<String>,
+    oldest: Option<u64>,
     retry_after_seconds: Option<u64>,
     allow: Vec<Method>,
     cause: Option<String>,
@@ -135,6 +139,9 @@ struct ProblemText<'a> {
     /// What to look for in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     incident: Option<&'a str>,
+    /// The oldest record that can be read here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest: Option<u64>,
 }
 
 impl Problem {
@@ -157,6 +164,7 @@ impl Problem {
             diagnostics: Vec::new(),
             revision: None,
             incident: None,
+            oldest: None,
             retry_after_seconds: None,
             allow: Vec::new(),
             cause: None,
@@ -201,6 +209,17 @@ impl Problem {
         );
         let mut problem = Self::new(Kind::ServesOnly, detail);
         problem.0.retry_after_seconds = Some(serving::RECOVERY.duration().as_secs());
+        problem
+    }
+
+    /// What was asked for is before the record `oldest`, with which the journal begins.
+    pub(crate) fn archived(oldest: u64) -> Self {
+        let detail = format!(
+            "records before {oldest} were moved to an archive; ask for records after {}, or read the archive on the control plane's machine, for example with: tidegate replay --archive FOLDER",
+            oldest - 1
+        );
+        let mut problem = Self::new(Kind::Archived, detail);
+        problem.0.oldest = Some(oldest);
         problem
     }
 
@@ -296,6 +315,7 @@ impl From<ControlError> for Problem {
                 Self::new(Kind::DiskFull, detail)
             }
             ControlError::ServesOnly { causes } => Self::serves_only(&causes),
+            ControlError::Store(StoreError::Archived { oldest }) => Self::archived(oldest),
             ControlError::Store(source) => {
                 let detail = "it may be stored or not; an operator finds the reason in the log; when /readyz says ready, \
                               read it, and repeat the request if it is not so";
@@ -365,6 +385,7 @@ impl ResponseError for Problem {
             diagnostics: &contents.diagnostics,
             revision: contents.revision,
             incident: contents.incident.as_deref(),
+            oldest: contents.oldest,
         };
         // Plain text and numbers can always be written as JSON.
         response.body(serde_json::to_vec(&text).unwrap_or_default())
@@ -377,7 +398,6 @@ mod tests {
     use actix_web::body::to_bytes;
     use serde_json::{Value, json};
     use tidegate_model::policy::diagnostic::Severity;
-    use tidegate_store::StoreError;
 
     async fn check(problem: Problem, status: u16, expected: Value) -> HttpResponse<()> {
         let response = problem.error_response();
@@ -443,6 +463,9 @@ mod tests {
 
         let incident = ControlError::Incident { id: "i1".to_owned() };
         check(incident.into(), 500, json!({"incident": "i1"})).await;
+
+        let archived = ControlError::Store(StoreError::Archived { oldest: 501 });
+        check(archived.into(), 410, json!({"oldest": 501})).await;
 
         let busy = check(ControlError::Busy { retry_after: 2 }.into(), 429, json!({})).await;
         assert_eq!(busy.headers().get("retry-after").unwrap(), "2");

@@ -9,8 +9,8 @@ use crate::http::observe::observe;
 use crate::http::problem::{Kind, Problem};
 use crate::http::repeats::{Told, repeatable};
 use crate::http::{
-    access_tokens, alerts, audit, docs, drills, environments, flags, freezes, health, histories, keys, lists,
-    policies, rollouts, segments, snapshots,
+    access_tokens, alerts, audit, docs, drills, environments, flags, freezes, health, histories, journal,
+    keys, lists, policies, rollouts, segments, snapshots,
 };
 use actix_web::dev::ResourceDef;
 use actix_web::guard::fn_guard;
@@ -118,6 +118,7 @@ routes! {
     POST   "/api/v1/{environment}/keys/{id}/retire" => keys::retire;
 
     GET    "/api/v1/{environment}/audit" => audit::page;
+    GET    "/api/v1/journal/head" => journal::head;
 
     GET    "/api/v1/tokens" => access_tokens::list;
     POST   "/api/v1/tokens" => access_tokens::create;

@@ -27,13 +27,7 @@ pub struct About {
 /// When there is no store, or one that this version cannot read.
 pub fn about(folder: impl AsRef<Path>) -> Result<About, StoreError> {
     let root = folder.as_ref();
-    if !folder::check_format(root)? {
-        return Err(StoreError::damaged(
-            &root.join("FORMAT"),
-            0,
-            "the file is missing",
-        ));
-    }
+    folder::require_format(root)?;
     Ok(About {
         epoch: folder::read_epoch(root)?,
         holder: folder::holder(root)?,

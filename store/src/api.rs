@@ -37,7 +37,8 @@ pub trait Store: Send + Sync + 'static {
         after: u64,
     ) -> Result<Changed, StoreError>;
 
-    /// Records with a sequence above `after`, oldest first, at most `limit`.
+    /// Records with a sequence above `after`, oldest first, at most `limit`. [`StoreError::Archived`] when the first of
+    /// them is not here any more.
     async fn records(&self, after: u64, limit: usize) -> Result<Vec<Record>, StoreError>;
 
     /// Keeps the bytes of a list of units, by their digest. When this returns, they survive a power cut,
@@ -207,6 +208,12 @@ pub enum StoreError {
         found: u32,
         /// The newest known.
         known: u32,
+    },
+    /// Records that were asked for are not in the folder any more: they were moved to an archive.
+    #[error("records before {oldest} were moved to an archive")]
+    Archived {
+        /// The oldest record that is there.
+        oldest: u64,
     },
     /// The store stopped after an earlier failure.
     #[error("the store has stopped: {0}")]

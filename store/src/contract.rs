@@ -17,7 +17,7 @@ use sample::{flag, flag_ref, propose, save, segment, segment_ref, token, token_r
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidegate_model::Timestamp;
-use tidegate_model::change::{Change, EntityRef, EntityState, Kind};
+use tidegate_model::change::{Change, EntityRef, EntityState, Kind, Record};
 use tidegate_model::key::Revision;
 use tidegate_model::snapshot::Digest;
 
@@ -51,10 +51,15 @@ macro_rules! store_contract {
     )*};
 }
 
-/// Everything that exists, folded from the records alone.
+/// Everything that exists, folded from the store's records alone.
 pub async fn replayed(store: &dyn Store) -> BTreeMap<EntityRef, Stored> {
+    folded(store.records(0, usize::MAX).await.unwrap())
+}
+
+/// Everything that exists after these records, which begin with the first.
+pub fn folded(records: Vec<Record>) -> BTreeMap<EntityRef, Stored> {
     let mut all = BTreeMap::new();
-    for record in store.records(0, usize::MAX).await.unwrap() {
+    for record in records {
         for entry in record.entries {
             let entity = entry.entity;
             let before = all.remove(&entity).map(|stored: Stored| stored.state);

@@ -1,11 +1,12 @@
 //! Copies of a store: made beside a running server, and put back as another life of it.
 
 use crate::api::StoreError;
-use crate::embedded::fold;
+use crate::checkpoint;
 use crate::folder::{self, sync};
-use crate::journal::{self, Chain};
+use crate::heads;
+use crate::journal::{self, Chain, Scan, SegmentFile};
 use crate::lists::{self, ListFolder};
-use crate::table::Table;
+use crate::walk::{Walked, walk};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -58,39 +59,30 @@ pub fn copy(
     beside: &[&str],
     mut progress: impl FnMut(u64, u64),
 ) -> Result<CopyReport, StoreError> {
-    if !folder::check_format(from)? {
-        return Err(StoreError::damaged(
-            &from.join("FORMAT"),
-            0,
-            "the file is missing",
-        ));
-    }
+    folder::require_format(from)?;
     let epoch = folder::read_epoch(from)?;
     let fresh = begin(to)?;
-    let mut table = Table::default();
-    let scan = journal::scan(&folder::journal(from), |place, text| {
-        fold(&mut table, place, text).map(drop)
-    })?;
-    if scan.segment == 0 {
-        let first = journal::path(&folder::journal(from), 1);
-        return Err(StoreError::damaged(&first, 0, "the journal is missing"));
-    }
+    let held = journal::hold(&folder::journal(from))?;
+    let Walked {
+        scan,
+        table,
+        checkpoints,
+        ..
+    } = walk(from, None, |_| Ok(()))?;
     let named = lists::named(&table);
     let mut done = 0;
-    let journal = folder::journal(&fresh);
-    fs::create_dir_all(&journal).map_err(StoreError::io("making", &journal))?;
-    for number in 1..=scan.segment {
-        let source = journal::path(&folder::journal(from), number);
-        // A server may be writing behind the end of the last one.
-        let until = (number == scan.segment).then_some(scan.end);
-        let mut told = |bytes| {
-            done += bytes;
-            progress(done, scan.bytes);
-        };
-        copy_file(&source, &journal::path(&journal, number), until, &mut told)?;
+    let mut told = |bytes| {
+        done += bytes;
+        progress(done, scan.bytes);
+    };
+    copy_journal(from, &fresh, &scan, &mut told)?;
+    for sequence in checkpoints {
+        checkpoint::write(&fresh, &checkpoint::read(from, sequence)?)?;
     }
-    sync(&journal)?;
+    drop(held);
     copy_lists(from, &fresh, &named)?;
+    // Heads that were signed meanwhile are of records that the copy does not have.
+    heads::put(&fresh, &heads::up_to(from, scan.head)?)?;
     for name in beside {
         copy_beside(&from.join(name), &fresh.join(name))?;
     }
@@ -104,7 +96,7 @@ pub fn copy(
     Ok(CopyReport {
         epoch,
         head: scan.head,
-        segments: scan.segment,
+        segments: scan.segments,
         bytes: scan.bytes,
         lists: named.len() as u64,
         chain: scan.chain,
@@ -143,6 +135,18 @@ fn finish(fresh: &Path, to: &Path) -> Result<(), StoreError> {
         Some(parent) => sync(parent),
         None => sync(Path::new(".")),
     }
+}
+
+fn copy_journal(from: &Path, to: &Path, scan: &Scan, told: &mut impl FnMut(u64)) -> Result<(), StoreError> {
+    let journal = folder::journal(to);
+    fs::create_dir_all(&journal).map_err(StoreError::io("making", &journal))?;
+    let whole = |file: &SegmentFile| file.number <= scan.segment;
+    for file in journal::list(&folder::journal(from))?.into_iter().filter(whole) {
+        // A server may be writing behind the end of the last one.
+        let until = (file.number == scan.segment).then_some(scan.end);
+        copy_file(&file.path, &journal::path(&journal, file.number), until, told)?;
+    }
+    sync(&journal)
 }
 
 fn copy_lists(from: &Path, to: &Path, named: &std::collections::BTreeSet<Digest>) -> Result<(), StoreError> {

@@ -5,22 +5,24 @@
 //! only then answers. Reads are answered from memory; the view is written behind everybody's back.
 
 mod commit;
+mod found;
 mod live;
 mod open;
 
 use crate::answers::AnswerFolder;
 use crate::api::{Changed, CommitError, KeptAnswer, Proposal, Store, StoreError, Stored};
+use crate::compact::bytes;
 use crate::draft::Draft;
-use crate::journal::Reader;
+use crate::journal::{Reader, beginning, list};
 use crate::lists::ListFolder;
 use crate::probe::Space;
 use async_trait::async_trait;
 use bytes::Bytes;
 use commit::Job;
 use live::Live;
-pub use live::StoreStats;
+pub use live::{StoreStats, Tip};
+pub(crate) use open::open_taken;
 pub use open::{OpenReport, Settings, ViewReport};
-pub(crate) use open::{fold, open_taken};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidegate_model::Timestamp;
@@ -38,6 +40,7 @@ pub struct EmbeddedStore {
     jobs: mpsc::Sender<Job>,
     live: Arc<Live>,
     journal: PathBuf,
+    view: PathBuf,
     lists: Arc<ListFolder>,
     answers: Arc<AnswerFolder>,
     epoch: u64,
@@ -80,9 +83,26 @@ impl EmbeddedStore {
         Space::of(&self.journal).ok().map(|space| space.free)
     }
 
-    /// Numbers for operators.
+    /// The end of the journal, for whoever vouches for it.
+    pub fn tip(&self) -> Tip {
+        self.live.tip()
+    }
+
+    /// As [`tip`](Self::tip), with what each record was since this was last called: of the newest 4,096 at most.
+    pub fn take_tip(&self) -> Tip {
+        self.live.take_tip()
+    }
+
+    /// Numbers for operators. Asks the disk how large the folder's parts are: others may have archived some of it.
     pub fn stats(&self) -> StoreStats {
-        self.live.stats()
+        let files = list(&self.journal).unwrap_or_default();
+        let oldest = beginning(&files).map_or(0, |(first, _)| first);
+        StoreStats {
+            journal_bytes: bytes(&self.journal).unwrap_or_default(),
+            view_bytes: bytes(&self.view).unwrap_or_default(),
+            oldest,
+            ..self.live.stats()
+        }
     }
 }
 
@@ -126,15 +146,18 @@ impl Store for EmbeddedStore {
 
     async fn records(&self, after: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
         let first = after.saturating_add(1);
-        let (last, mark) = {
+        let (last, mark, oldest) = {
             let truth = self.live.read();
             let limit = u64::try_from(limit).unwrap_or(u64::MAX);
             let last = truth.table.head().min(after.saturating_add(limit));
-            (last, truth.index.before(first))
+            (last, truth.index.before(first), truth.index.first())
         };
-        let Some(mark) = mark.filter(|_| first <= last) else {
+        if first > last {
             return Ok(Vec::new());
-        };
+        }
+        let mark = mark.ok_or(StoreError::Archived {
+            oldest: oldest.unwrap_or(first),
+        })?;
         let journal = self.journal.clone();
         let operation = format!("reading records {first} to {last}");
         on_disk(&operation, move || Reader::open(journal, mark)?.take(first, last)).await

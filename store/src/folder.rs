@@ -51,6 +51,11 @@ impl Folder {
         view(&self.root)
     }
 
+    /// Where a view is put that is to be removed. Whatever is there is of no use.
+    pub(crate) fn outgrown(&self) -> PathBuf {
+        self.root.join("view-outgrown")
+    }
+
     /// The first name of this kind that is free: where an odd view is put.
     pub(crate) fn quarantine(&self) -> PathBuf {
         let numbered = |n: u32| self.root.join(format!("{QUARANTINE}{n}"));
@@ -147,6 +152,18 @@ pub(crate) fn check_format(root: &Path) -> Result<bool, StoreError> {
         return Err(StoreError::damaged(&path, 0, "there is no format 0"));
     }
     Ok(true)
+}
+
+/// There must be a store at `root`, and one that this version can read.
+pub(crate) fn require_format(root: &Path) -> Result<(), StoreError> {
+    match check_format(root)? {
+        true => Ok(()),
+        false => Err(StoreError::damaged(
+            &root.join("FORMAT"),
+            0,
+            "the file is missing",
+        )),
+    }
 }
 
 /// Says which life of the store at `root` this is.

@@ -11,7 +11,9 @@ mod table;
 mod memory;
 
 mod answers;
+mod checkpoint;
 mod folder;
+mod heads;
 mod journal;
 mod lists;
 mod view;
@@ -19,21 +21,26 @@ mod view;
 mod embedded;
 
 mod about;
+mod archive;
 mod compact;
 mod copy;
 mod probe;
 mod room;
 mod verify;
+mod walk;
 
 #[cfg(feature = "contract")]
 pub mod contract;
 
 pub use about::{About, about};
 pub use api::{Changed, CommitError, Expect, KeptAnswer, Proposal, Store, StoreError, Stored, Write};
+pub use archive::{Archived, archive};
 pub use compact::{Compacted, compact};
 pub use copy::{CopyReport, Life, copy};
-pub use embedded::{EmbeddedStore, OpenReport, Settings, StoreStats, ViewReport};
+pub use embedded::{EmbeddedStore, OpenReport, Settings, StoreStats, Tip, ViewReport};
+pub use heads::{HeadFile, read_heads};
 pub use journal::{Chain, Torn};
 pub use memory::MemoryStore;
 pub use probe::{Space, sync_times};
-pub use verify::{VerifyReport, read_journal, verify, verify_since};
+pub use verify::{Expected, VerifyReport, read_journal, verify, verify_against};
+pub use view::view_bytes_max;

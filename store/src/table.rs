@@ -191,7 +191,7 @@ impl Table {
         self.head = head;
     }
 
-    /// Folds the next record of the journal; says in words why it cannot follow.
+    /// Folds the next record of the journal; says in words why it cannot follow. The table is of no use after that.
     pub(crate) fn replay(&mut self, record: &Record) -> Result<(), String> {
         let expected = self.head + 1;
         if record.sequence != expected {
@@ -203,8 +203,8 @@ impl Table {
         let mut slots = Slots::new();
         for entry in &record.entries {
             let entity = &entry.entity;
-            let before = slots.get(entity).or_else(|| self.slots.get(entity));
-            let before = before.cloned().unwrap_or_default();
+            let before = slots.remove(entity).or_else(|| self.take(entity));
+            let before = before.unwrap_or_default();
             if entry.revision != before.revision.next() {
                 return Err(format!(
                     "record {expected} makes revision {} of {entity} out of {}",
@@ -217,6 +217,13 @@ impl Table {
         }
         self.adopt(slots, expected);
         Ok(())
+    }
+
+    /// The slot of a thing, whose state is taken out: nobody else holds it then, and it need not be copied to be changed.
+    fn take(&mut self, entity: &EntityRef) -> Option<Slot> {
+        let slot = self.slots.get_mut(entity)?;
+        let state = slot.state.take();
+        Some(Slot { state, ..*slot })
     }
 
     fn put(&mut self, entity: EntityRef, slot: Slot) {

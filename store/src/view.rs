@@ -7,14 +7,16 @@
 mod value;
 mod write;
 
+use crate::api::StoreError;
 use crate::table::Table;
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 use value::APPLIED;
-pub(crate) use value::Applied;
+pub(crate) use value::{Applied, decode as decode_slot, encode as encode_slot};
 pub(crate) use write::{Progress, Snapshot, ViewWriter};
 
 /// How long opening and reading may take before the view counts as odd.
@@ -35,6 +37,15 @@ pub(crate) struct View {
     pub(crate) applied: Applied,
     /// What it says.
     pub(crate) table: Table,
+    /// Bytes of what it says, names included.
+    pub(crate) state_bytes: u64,
+}
+
+/// How large a view may be that says so many bytes, when nobody chooses: eight times as many and 64 MiB. sled never makes
+/// its file smaller.
+#[must_use]
+pub fn view_bytes_max(state_bytes: u64) -> u64 {
+    state_bytes.saturating_mul(8).saturating_add(64 << 20)
 }
 
 /// Opens the view and reads all of it, making an empty one if there is none.
@@ -62,12 +73,14 @@ fn read(folder: &Path) -> Result<View, String> {
     let sled = open_sled(folder).map_err(|error| error.to_string())?;
     let mut slots = Vec::new();
     let mut applied = None;
+    let mut state_bytes = 0;
     for pair in sled.iter() {
         let (key, value) = pair.map_err(|error| error.to_string())?;
         if key == APPLIED {
             applied = Some(Applied::decode(&value)?);
         } else {
             slots.push(value::decode(&key, &value)?);
+            state_bytes += (key.len() + value.len()) as u64;
         }
     }
     let applied = match applied {
@@ -84,7 +97,29 @@ fn read(folder: &Path) -> Result<View, String> {
         sled: Some(sled),
         applied,
         table,
+        state_bytes,
     })
+}
+
+/// Bytes of what a view of these slots says, names included; a slot that cannot be written counts for nothing.
+pub(crate) fn state_bytes(table: &Table) -> u64 {
+    let sizes = table.slots().iter().map(|(entity, slot)| {
+        let value = value::encode(entity, slot).map_or(0, |value| value.len());
+        (entity.to_string().len() + value) as u64
+    });
+    sizes.sum()
+}
+
+/// Closes a view and waits until sled has let go of its folder, so that nothing is written there any more.
+pub(crate) fn close(view: View, folder: &Path) -> Result<(), StoreError> {
+    drop(view);
+    let path = folder.join("db");
+    let file = File::open(&path).map_err(StoreError::io("opening", &path))?;
+    let begun = Instant::now();
+    while file.try_lock().is_err() && begun.elapsed().as_secs() < LOCK_SECONDS_MAX {
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
 }
 
 /// A sled that this process has just closed holds its lock until its own threads have noticed.

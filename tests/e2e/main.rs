@@ -10,6 +10,7 @@
 )]
 
 mod alertmanager;
+mod archives;
 mod backtests;
 mod bad_starts;
 mod clients;

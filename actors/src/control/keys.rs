@@ -6,6 +6,7 @@ use crate::publisher::SignAgain;
 use crate::shell::incident;
 use std::sync::Arc;
 use tidegate_model::Timestamp;
+use tidegate_model::head::{Head, SignedHead};
 use tidegate_model::snapshot::{KeyId, KeyList};
 
 impl ControlPlane {
@@ -29,6 +30,16 @@ impl ControlPlane {
     /// When there is no such key, it signs, or the change cannot be kept.
     pub async fn retire_key(&self, id: KeyId) -> Result<Arc<KeyList>, ControlError> {
         self.turn_keys(move |book, _now| book.retire(&id)).await
+    }
+
+    /// Vouches for what the journal is, with the key that signs snapshots.
+    ///
+    /// # Errors
+    /// When there is no key, which never happens.
+    pub fn sign_head(&self, head: Head) -> Result<SignedHead, ControlError> {
+        let key = self.shell.keys.signing();
+        let key = key.ok_or_else(|| incident("there is no key to sign a head with"))?;
+        Ok(head.signed(&key))
     }
 
     async fn turn_keys(

@@ -10,7 +10,7 @@ use tidegate_model::invalid::{Invalid, Violation};
 use tidegate_model::key::{EnvironmentKey, Revision, RolloutId};
 use tidegate_model::rollout::Rollout;
 use tidegate_model::span::Span;
-use tidegate_store::Store;
+use tidegate_store::{Store, StoreError};
 use tidegate_trail::chronicle::{Chronicle, Decided, Standing};
 use tidegate_trail::report::{Report, Reporter};
 
@@ -166,11 +166,12 @@ async fn before(store: &dyn Store, started: Timestamp) -> Result<u64, ControlErr
     let (mut earlier, mut later) = (0, store.head());
     while earlier + 1 < later {
         let middle = earlier + (later - earlier) / 2;
-        let record = store.records(middle - 1, 1).await.map_err(ControlError::Store)?;
-        if record.first().is_some_and(|record| record.at < earliest) {
-            earlier = middle;
-        } else {
-            later = middle;
+        match store.records(middle - 1, 1).await {
+            Ok(records) if records.first().is_some_and(|record| record.at < earliest) => earlier = middle,
+            Ok(_) => later = middle,
+            // What was moved to an archive is old. If the rollout began there, its first record is not found, and asked for.
+            Err(StoreError::Archived { oldest }) => earlier = middle.max(oldest - 1),
+            Err(error) => return Err(ControlError::Store(error)),
         }
     }
     Ok(earlier)

@@ -45,6 +45,10 @@ pub(super) async fn run(shell: Arc<Shell>, target: Target) {
             Ok(Some(further)) => at = further,
             // The senders live as long as the shell, which is held here.
             Ok(None) => drop(committed.changed().await),
+            Err(StoreError::Archived { oldest }) => {
+                tracing::error!(to = %name, oldest, "records were moved to an archive before they were told of; their notices are lost");
+                at = oldest - 1;
+            }
             Err(error) => {
                 tracing::error!(to = %name, %error, "the journal cannot be read; notices wait");
                 tokio::time::sleep(TROUBLE).await;

@@ -39,6 +39,7 @@ pub mod breaker;
 pub mod catalog;
 pub mod change;
 pub mod fleet;
+pub mod head;
 pub mod request;
 
 /// A point in time, always UTC.

@@ -151,11 +151,7 @@ pub struct Digest(String);
 impl Digest {
     /// The digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        let digit = |four_bits: u8| char::from_digit(u32::from(four_bits), 16).unwrap_or_default();
-        let digits = Sha256::digest(bytes)
-            .into_iter()
-            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
-        Self(digits.collect())
+        <[u8; 32]>::from(Sha256::digest(bytes)).into()
     }
 
     /// As text.
@@ -166,6 +162,17 @@ impl Digest {
     /// The first twelve digits, enough for people to tell two apart.
     pub fn short(&self) -> &str {
         self.0.get(..12).unwrap_or(&self.0)
+    }
+}
+
+impl From<[u8; 32]> for Digest {
+    /// The digest that these bytes are.
+    fn from(bytes: [u8; 32]) -> Self {
+        let digit = |four_bits: u8| char::from_digit(u32::from(four_bits), 16).unwrap_or_default();
+        let digits = bytes
+            .into_iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+        Self(digits.collect())
     }
 }
 

@@ -9,6 +9,8 @@ use crate::room::Room;
 use crate::table::{Planned, Slots};
 use crate::view::ViewWriter;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 use tidegate_model::change::Record;
 use tokio::sync::{mpsc, oneshot};
 
@@ -17,6 +19,10 @@ const GROUP_COMMITS_MAX: usize = 1024;
 
 /// A write is not extended beyond this, in bytes.
 const GROUP_BYTES_MAX: usize = 4 << 20;
+
+/// How long the thread looks out for more commits when several come at once. A sync takes much longer than this, and one
+/// that all share is worth more than one that begins at once.
+const LOOK_OUT: Duration = Duration::from_micros(60);
 
 /// What the thread is asked for.
 #[derive(Debug)]
@@ -49,6 +55,8 @@ pub(crate) struct Committer {
     pub(crate) view: ViewWriter,
     /// Held until the end.
     pub(crate) folder: Folder,
+    /// Whether several commits came at once the last time: somebody who is alone is not kept waiting for others.
+    pub(crate) crowded: bool,
 }
 
 /// Tells that the thread has ended, however it did.
@@ -121,9 +129,26 @@ impl Committer {
             if group.answers.len() >= GROUP_COMMITS_MAX || self.journal.staged_bytes() >= GROUP_BYTES_MAX {
                 break;
             }
-            next = self.jobs.try_recv().ok();
+            next = self.next(group.answers.len());
         }
+        self.crowded = group.answers.len() > 1;
         group
+    }
+
+    /// What waits; in a crowd, what comes in a moment.
+    fn next(&mut self, gathered: usize) -> Option<Job> {
+        let waiting = self.jobs.try_recv().ok();
+        if waiting.is_some() || !(self.crowded || gathered > 1) {
+            return waiting;
+        }
+        let until = Instant::now() + LOOK_OUT;
+        while Instant::now() < until {
+            thread::yield_now();
+            if let Ok(job) = self.jobs.try_recv() {
+                return Some(job);
+            }
+        }
+        None
     }
 
     fn stage(&mut self, slots: &mut Slots, draft: Draft) -> Result<Record, CommitError> {

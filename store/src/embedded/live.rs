@@ -4,11 +4,13 @@ use crate::api::StoreError;
 use crate::journal::{Chain, Index, Written};
 use crate::table::{Slots, Table};
 use crate::view::{Applied, Progress, Snapshot};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
+use tidegate_model::Timestamp;
 use tidegate_model::change::EntityRef;
+use tidegate_model::head::Head;
 use tokio::sync::watch;
 
 /// Numbers for operators, since the store was opened unless said otherwise.
@@ -22,8 +24,15 @@ pub struct StoreStats {
     pub last_group: u64,
     /// Seconds spent in `fdatasync`.
     pub sync_seconds: f64,
-    /// Bytes of all segments of the journal.
+    /// Bytes of the segments of the journal that are in the folder.
     pub journal_bytes: u64,
+    /// Sequence of the oldest record that is in the folder; 0 when that cannot be read.
+    pub oldest: u64,
+    /// Bytes of the view.
+    pub view_bytes: u64,
+    /// A view that is larger than this is made again at the next start, in bytes; by what it said when the store was
+    /// opened.
+    pub view_bytes_max: u64,
     /// Sequence of the newest record.
     pub head: u64,
     /// Sequence of the last record that is in the view. Not moving while `head` moves: sled failed.
@@ -36,6 +45,30 @@ pub struct StoreStats {
     pub full: bool,
 }
 
+/// The end of a journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tip {
+    /// Sequence of the newest record; 0 when there is none.
+    pub sequence: u64,
+    /// The chain up to and with it.
+    pub chain: Chain,
+    /// The chain after each of the last records, up to and with the newest.
+    pub steps: Vec<Chain>,
+}
+
+impl Tip {
+    /// As a head that somebody may sign.
+    pub fn head(&self, epoch: u64, at: Timestamp) -> Head {
+        Head {
+            epoch,
+            sequence: self.sequence,
+            chain: self.chain.digest(),
+            at,
+            steps: self.steps.iter().map(Chain::step).collect(),
+        }
+    }
+}
+
 /// The truth, and counters beside it.
 #[derive(Debug)]
 pub(crate) struct Live {
@@ -45,10 +78,10 @@ pub(crate) struct Live {
     groups: AtomicU64,
     last_group: AtomicU64,
     sync_nanos: AtomicU64,
-    journal_bytes: AtomicU64,
     applied: AtomicU64,
     checkpointed: AtomicU64,
     rebuilt: u64,
+    view_bytes_max: u64,
     full: AtomicBool,
     /// Whether the thread that writes has ended and given the folder back.
     ended: watch::Sender<bool>,
@@ -57,6 +90,9 @@ pub(crate) struct Live {
 /// Why nothing is acknowledged any more, when nothing is wrong.
 pub(crate) const CLOSED: &str = "it was closed";
 
+/// Of so many records it is remembered what each was, until a head is signed.
+const STEPS_MAX: usize = 4096;
+
 /// Everything that becomes visible together.
 #[derive(Debug)]
 pub(crate) struct Truth {
@@ -64,6 +100,8 @@ pub(crate) struct Truth {
     pub(crate) table: Table,
     /// The chain up to the table's head.
     pub(crate) chain: Chain,
+    /// The chain after each of the last records, as far as nobody has signed them, and at most [`STEPS_MAX`].
+    pub(crate) steps: VecDeque<Chain>,
     /// Where records are in the journal.
     pub(crate) index: Index,
     /// What the view does not know yet.
@@ -71,7 +109,7 @@ pub(crate) struct Truth {
 }
 
 impl Live {
-    pub(crate) fn new(truth: Truth, journal_bytes: u64, applied: u64, rebuilt: u64) -> Self {
+    pub(crate) fn new(truth: Truth, applied: u64, rebuilt: u64, view_bytes_max: u64) -> Self {
         Self {
             truth: RwLock::new(truth),
             stop_reason: OnceLock::new(),
@@ -79,10 +117,10 @@ impl Live {
             groups: AtomicU64::new(0),
             last_group: AtomicU64::new(0),
             sync_nanos: AtomicU64::new(0),
-            journal_bytes: AtomicU64::new(journal_bytes),
             applied: AtomicU64::new(applied),
             checkpointed: AtomicU64::new(applied),
             rebuilt,
+            view_bytes_max,
             full: AtomicBool::new(false),
             ended: watch::Sender::new(false),
         }
@@ -104,6 +142,9 @@ impl Live {
         truth.unsaved.extend(slots.keys().cloned());
         truth.table.adopt(slots, written.first + records - 1);
         truth.chain = written.chain;
+        truth.steps.extend(&written.chains);
+        let surplus = truth.steps.len().saturating_sub(STEPS_MAX);
+        truth.steps.drain(..surplus);
         if written.began_segment {
             truth.index.begin_segment(written.segment, written.first);
         }
@@ -116,7 +157,26 @@ impl Live {
         self.last_group.store(records, Ordering::Relaxed);
         let nanos = u64::try_from(written.sync.as_nanos()).unwrap_or(u64::MAX);
         self.sync_nanos.fetch_add(nanos, Ordering::Relaxed);
-        self.journal_bytes.fetch_add(written.bytes, Ordering::Relaxed);
+    }
+
+    /// The end of the journal.
+    pub(crate) fn tip(&self) -> Tip {
+        let truth = self.read();
+        Tip {
+            sequence: truth.table.head(),
+            chain: truth.chain,
+            steps: Vec::new(),
+        }
+    }
+
+    /// The end of the journal, with the steps to it since this was last asked.
+    pub(crate) fn take_tip(&self) -> Tip {
+        let mut truth = self.write();
+        Tip {
+            sequence: truth.table.head(),
+            chain: truth.chain,
+            steps: truth.steps.drain(..).collect(),
+        }
     }
 
     /// What the view does not know yet. It counts as known from now on.
@@ -187,18 +247,20 @@ impl Live {
         StoreError::Stopped(reason.map_or_else(|| "its thread ended".to_owned(), String::clone))
     }
 
+    /// What is known without asking the disk.
     pub(crate) fn stats(&self) -> StoreStats {
         StoreStats {
             commits: self.commits.load(Ordering::Relaxed),
             groups: self.groups.load(Ordering::Relaxed),
             last_group: self.last_group.load(Ordering::Relaxed),
             sync_seconds: Duration::from_nanos(self.sync_nanos.load(Ordering::Relaxed)).as_secs_f64(),
-            journal_bytes: self.journal_bytes.load(Ordering::Relaxed),
             head: self.read().table.head(),
             applied: self.applied.load(Ordering::Relaxed),
             checkpointed: self.checkpointed.load(Ordering::Relaxed),
             rebuilt: self.rebuilt,
+            view_bytes_max: self.view_bytes_max,
             full: self.full.load(Ordering::Relaxed),
+            ..StoreStats::default()
         }
     }
 }

@@ -2,23 +2,23 @@
 
 use super::EmbeddedStore;
 use super::commit::Committer;
+use super::found::{self, Found};
 use super::live::{Live, Truth};
 use crate::answers::AnswerFolder;
 use crate::api::StoreError;
+use crate::compact::bytes;
 use crate::folder::Folder;
-use crate::journal::{self, Appender, Chain, Place, Scan, Torn};
+use crate::journal::{self, Appender, Torn};
 use crate::lists::{self, ListFolder};
 use crate::room::Room;
-use crate::table::Table;
-use crate::view::{self, View, ViewWriter};
+use crate::view::{self, View, ViewWriter, state_bytes};
+use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
-use tidegate_model::Timestamp;
-use tidegate_model::change::Record;
 use tokio::sync::mpsc;
 
 /// What can be chosen when a store is opened.
@@ -35,6 +35,9 @@ pub struct Settings {
     pub list_grace: Duration,
     /// How large the file is that keeps room for what shuts things on a full disk, in bytes.
     pub ballast_bytes: u64,
+    /// A view that is larger than this when the store is opened is made again, in bytes; `None` for
+    /// [`view_bytes_max`](crate::view_bytes_max) of what it says.
+    pub view_bytes_max: Option<u64>,
     /// With less room than this nothing else is stored, in bytes; `None` for a twentieth of the file system, up to 1 GiB.
     pub room_bytes_least: Option<u64>,
 }
@@ -47,6 +50,7 @@ impl Default for Settings {
             checkpoint_records: 10_000,
             list_grace: Duration::from_secs(24 * 3600),
             ballast_bytes: 16 << 20,
+            view_bytes_max: None,
             room_bytes_least: None,
         }
     }
@@ -75,6 +79,13 @@ pub enum ViewReport {
         /// How many records it was behind.
         behind: u64,
     },
+    /// It was as it should be, but for its size, and was made again.
+    Renewed {
+        /// How large it was, in bytes.
+        bytes: u64,
+        /// How large it may be, in bytes.
+        most: u64,
+    },
     /// There is none, and no room to make one: the next start tries again.
     Away {
         /// Why there is none.
@@ -87,15 +98,6 @@ pub enum ViewReport {
         /// Where it was put.
         quarantine: PathBuf,
     },
-}
-
-/// The journal read to its end, and the view that goes with it.
-#[derive(Debug)]
-struct Found {
-    scan: Scan,
-    table: Table,
-    /// Why it has to be made again, if it has to.
-    view: Result<View, String>,
 }
 
 pub(super) fn open(root: &Path, settings: Settings) -> Result<(EmbeddedStore, OpenReport), StoreError> {
@@ -111,7 +113,7 @@ pub(crate) fn open_taken(
         mut scan,
         table,
         view,
-    } = read(&folder, view::open(&folder.view()))?;
+    } = found::read(&folder, view::open(&folder.view()))?;
     if let Some(torn) = &scan.torn {
         let (file, offset, bytes) = (torn.file.display(), torn.offset, torn.bytes);
         tracing::warn!(%file, offset, bytes, "cut off a write that was never acknowledged");
@@ -122,11 +124,9 @@ pub(crate) fn open_taken(
         folder.seal()?;
     }
     let room = Room::of(&folder.root, settings.ballast_bytes, settings.room_bytes_least);
+    remove_outgrown(&folder)?;
     let (view, view_report) = match view {
-        Ok(view) => {
-            let behind = scan.head - view.applied.sequence;
-            (view, ViewReport::Loaded { behind })
-        }
+        Ok(view) => renew_or_keep(&folder, view, settings.view_bytes_max, scan.head)?,
         Err(why) if !room.fits_view() => {
             tracing::warn!(%why, "there is no room for the view; the journal is all that is used");
             (View::default(), ViewReport::Away { why })
@@ -151,10 +151,13 @@ pub(crate) fn open_taken(
         unsaved: table.newer_than(&view.table),
         table,
         chain: scan.chain,
+        steps: VecDeque::new(),
         index: scan.index,
     };
     let rebuilt = matches!(report.view, ViewReport::Rebuilt { .. }).into();
-    let live = Arc::new(Live::new(truth, scan.bytes, view.applied.sequence, rebuilt));
+    let most = settings.view_bytes_max;
+    let most = most.unwrap_or_else(|| view::view_bytes_max(state_bytes(&truth.table)));
+    let live = Arc::new(Live::new(truth, view.applied.sequence, rebuilt, most));
     let store = start(
         folder,
         (lists, answers),
@@ -166,71 +169,56 @@ pub(crate) fn open_taken(
     Ok((store, report))
 }
 
-/// Reads the journal, starting from what the view knows. A view that does not agree with the
-/// journal is given up, unless it has seen records that the journal does not have.
-fn read(folder: &Folder, view: Result<View, String>) -> Result<Found, StoreError> {
-    let mut table = view.as_ref().map(|view| view.table.clone()).unwrap_or_default();
-    let applied = view.as_ref().map(|view| view.applied).unwrap_or_default();
-    let mut chain_at_applied = Chain::default();
-    let mut misfit = None;
-    let scan = journal::scan(&folder.journal(), |place, text| {
-        if place.sequence <= applied.sequence {
-            chain_at_applied = place.chain;
-            return Ok(());
-        }
-        match fold(&mut table, place, text) {
-            // The view may be what does not fit: the journal alone decides, below.
-            Err(error) if applied.sequence > 0 => misfit = misfit.take().or(Some(error.to_string())),
-            folded => drop(folded?),
-        }
-        Ok(())
-    })?;
-    check_whole(folder, &scan, applied.sequence)?;
-    if chain_at_applied != applied.chain {
-        misfit = Some("it is the view of another journal".to_owned());
-    }
-    match misfit {
-        Some(why) => read(folder, Err(why)),
-        None => Ok(Found { scan, table, view }),
-    }
-}
-
-/// Folds one record into the table. When it was written.
-pub(crate) fn fold(table: &mut Table, place: &Place<'_>, text: &[u8]) -> Result<Timestamp, StoreError> {
-    let record: Record = serde_json::from_slice(text)
-        .map_err(|error| place.damaged(format!("record {} cannot be read: {error}", place.sequence)))?;
-    table.replay(&record).map_err(|what| place.damaged(what))?;
-    Ok(record.at)
-}
-
-/// Whether nothing is missing that was there once.
-fn check_whole(folder: &Folder, scan: &Scan, applied: u64) -> Result<(), StoreError> {
-    let last = journal::path(&folder.journal(), scan.segment.max(1));
-    if folder.created && scan.head > 0 {
-        let what = "the file is missing, though there is a journal";
-        return Err(StoreError::damaged(&folder.root.join("FORMAT"), 0, what));
-    }
-    if !folder.created && scan.segment == 0 {
-        return Err(StoreError::damaged(&last, 0, "the journal is missing"));
-    }
-    if scan.head < applied {
-        let head = scan.head;
-        let what = format!("the journal ends at record {head}, but record {applied} was acknowledged");
-        return Err(StoreError::damaged(&last, scan.end, what));
-    }
-    Ok(())
-}
-
 /// Puts the odd view aside and begins an empty one.
 fn rebuild(folder: &Folder, why: String) -> Result<(View, ViewReport), StoreError> {
     let (path, quarantine) = (folder.view(), folder.quarantine());
     fs::rename(&path, &quarantine).map_err(StoreError::io("moving aside", &path))?;
     tracing::warn!(%why, quarantine = %quarantine.display(), "the view is made again from the journal");
-    let view = view::open(&path).map_err(|cause| StoreError::Io {
+    Ok((new_view(&path)?, ViewReport::Rebuilt { why, quarantine }))
+}
+
+/// Keeps a view that is good, unless it is too large.
+fn renew_or_keep(
+    folder: &Folder,
+    view: View,
+    most: Option<u64>,
+    head: u64,
+) -> Result<(View, ViewReport), StoreError> {
+    let most = most.unwrap_or_else(|| view::view_bytes_max(view.state_bytes));
+    let bytes = bytes(&folder.view())?;
+    if bytes <= most {
+        let behind = head - view.applied.sequence;
+        return Ok((view, ViewReport::Loaded { behind }));
+    }
+    tracing::info!(
+        bytes,
+        most,
+        "the view is larger than it may be, and is made again"
+    );
+    let path = folder.view();
+    view::close(view, &path)?;
+    fs::rename(&path, folder.outgrown()).map_err(StoreError::io("moving aside", &path))?;
+    let view = new_view(&path)?;
+    remove_outgrown(folder)?;
+    Ok((view, ViewReport::Renewed { bytes, most }))
+}
+
+/// Removes a view that was too large, if there is one.
+fn remove_outgrown(folder: &Folder) -> Result<(), StoreError> {
+    let path = folder.outgrown();
+    match fs::remove_dir_all(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::io("removing", &path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn new_view(path: &Path) -> Result<View, StoreError> {
+    view::open(path).map_err(|cause| StoreError::Io {
         operation: format!("making {}", path.display()),
         cause,
-    })?;
-    Ok((view, ViewReport::Rebuilt { why, quarantine }))
+    })
 }
 
 fn start(
@@ -260,6 +248,7 @@ fn start(
         jobs,
         live: Arc::clone(&live),
         journal: folder.journal(),
+        view: folder.view(),
         lists: Arc::new(lists),
         answers: Arc::new(answers),
         epoch: folder.epoch,
@@ -271,6 +260,7 @@ fn start(
         live,
         view,
         folder,
+        crowded: false,
     };
     let thread = thread::Builder::new().name("committer".to_owned());
     thread.spawn(move || committer.run()).map_err(starting)?;

@@ -35,6 +35,8 @@ struct Staged {
     bytes: Vec<u8>,
     /// Where each begins, in bytes.
     starts: Vec<u64>,
+    /// The chain after each.
+    chains: Vec<Chain>,
     chain: Chain,
 }
 
@@ -49,8 +51,8 @@ pub(crate) struct Written {
     pub(crate) first: u64,
     /// Where each record begins in the segment, in bytes.
     pub(crate) offsets: Vec<u64>,
-    /// Bytes that the journal grew by.
-    pub(crate) bytes: u64,
+    /// The chain after each record.
+    pub(crate) chains: Vec<Chain>,
     /// The chain after it.
     pub(crate) chain: Chain,
     /// How long the sync took.
@@ -127,6 +129,7 @@ impl Appender {
         }
         self.staged.starts.push(self.staged.bytes.len() as u64);
         self.staged.chain = self.staged.chain.follow(text);
+        self.staged.chains.push(self.staged.chain);
         let frame = Frame {
             group: self.head + 1,
             chain: self.staged.chain,
@@ -151,7 +154,6 @@ impl Appender {
         if full {
             self.begin_segment()?;
         }
-        let headers = if self.fresh { HEADER_BYTES } else { 0 };
         let path = segment::path(&self.journal, self.segment);
         if let Err(error) = self.file.write_all(&self.staged.bytes) {
             if room::is_full(&error) {
@@ -172,7 +174,7 @@ impl Appender {
             began_segment: std::mem::take(&mut self.fresh),
             first: self.head + 1,
             offsets: starts.iter().map(|start| self.end + start).collect(),
-            bytes: bytes + headers,
+            chains: std::mem::take(&mut self.staged.chains),
             chain: self.staged.chain,
             sync,
         };

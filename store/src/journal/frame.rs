@@ -10,6 +10,7 @@
 
 use sha2::{Digest as _, Sha256};
 use std::fmt;
+use tidegate_model::snapshot::Digest;
 
 /// Bytes in front of the text.
 pub(crate) const HEAD_BYTES: usize = 48;
@@ -23,6 +24,16 @@ pub(crate) const TEXT_BYTES_MAX: usize = 16 << 20;
 pub struct Chain(pub [u8; 32]);
 
 impl Chain {
+    /// The same as others write it.
+    pub(crate) fn digest(self) -> Digest {
+        Digest::from(self.0)
+    }
+
+    /// Its first eight bytes, in hexadecimal: enough to tell two apart that nobody has forged.
+    pub(crate) fn step(&self) -> String {
+        self.0.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The chain one record further.
     #[must_use]
     pub(crate) fn follow(self, text: &[u8]) -> Self {

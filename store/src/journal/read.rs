@@ -5,8 +5,8 @@ use super::segment;
 use crate::api::StoreError;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
-use std::path::PathBuf;
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
 use tidegate_model::change::Record;
 
 /// Every so many records their place is remembered; between two of them frames are skipped.
@@ -41,6 +41,11 @@ impl Index {
         }
     }
 
+    /// The sequence of the first record that was there when the journal was opened.
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.marks.keys().next().copied()
+    }
+
     /// The nearest known place at or before a record.
     pub(crate) fn before(&self, sequence: u64) -> Option<Mark> {
         self.marks.range(..=sequence).next_back().map(|(_, mark)| *mark)
@@ -69,7 +74,7 @@ impl Reader {
     /// From this place on.
     pub(crate) fn open(journal: PathBuf, mark: Mark) -> Result<Self, StoreError> {
         let path = segment::path(&journal, mark.segment);
-        let mut file = File::open(&path).map_err(StoreError::io("opening", &path))?;
+        let mut file = File::open(&path).map_err(|error| absent(&journal, mark.segment, &path, error))?;
         let sought = file.seek(SeekFrom::Start(mark.offset));
         sought.map_err(StoreError::io("reading", &path))?;
         Ok(Self {
@@ -139,4 +144,17 @@ impl Reader {
         let what = format!("record {}: {what}", self.mark.sequence);
         StoreError::damaged(&self.path, self.mark.offset, what)
     }
+}
+
+/// Why a segment cannot be opened. Segments are moved to an archive beside a running store, oldest first; whoever has one
+/// open already reads it to its end.
+fn absent(journal: &Path, number: u32, path: &Path, error: io::Error) -> StoreError {
+    if error.kind() == io::ErrorKind::NotFound
+        && let Ok(files) = segment::list(journal)
+        && let Some(oldest) = files.first().filter(|file| file.number > number)
+        && let Ok(header) = segment::read_header(&oldest.path)
+    {
+        return StoreError::Archived { oldest: header.first };
+    }
+    StoreError::io("opening", path)(error)
 }

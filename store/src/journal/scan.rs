@@ -2,7 +2,7 @@
 
 use super::frame::{self, Chain, Flaw};
 use super::read::Index;
-use super::segment::{self, HEADER_BYTES, Header};
+use super::segment::{self, HEADER_BYTES, Header, NO_HEADER, SegmentFile};
 use crate::api::StoreError;
 use crate::folder::{self, FORMAT};
 use std::fs::{self, OpenOptions};
@@ -42,6 +42,12 @@ pub struct Torn {
 /// What the journal holds.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
+    /// How many segments are whole.
+    pub(crate) segments: u32,
+    /// The sequence of the first record that is there, or would be; 1 unless earlier ones are in an archive.
+    pub(crate) first: u64,
+    /// The chain before that record.
+    pub(crate) before: Chain,
     /// The number of the last segment that is whole; 0 when there is none.
     pub(crate) segment: u32,
     /// Where that segment ends, in bytes, without what is torn.
@@ -58,21 +64,26 @@ pub(crate) struct Scan {
     pub(crate) torn: Option<Torn>,
 }
 
-/// Reads all segments and shows each record's text to `visit`.
+/// Reads these segments, which follow each other, and shows each record's text to `visit`.
 ///
 /// # Errors
 /// Damage anywhere but in a write that was never acknowledged; what `visit` says.
 pub(crate) fn scan(
-    journal: &Path,
+    files: &[SegmentFile],
     mut visit: impl FnMut(&Place<'_>, &[u8]) -> Result<(), StoreError>,
 ) -> Result<Scan, StoreError> {
-    let numbers = segment::numbers(journal)?;
-    let mut scan = Scan::default();
-    for number in &numbers {
-        let path = segment::path(journal, *number);
-        let bytes = fs::read(&path).map_err(StoreError::io("reading", &path))?;
-        let last = Some(number) == numbers.last();
-        scan.segment(*number, &path, &bytes, last, &mut visit)?;
+    let (first, before) = segment::beginning(files)?;
+    let mut scan = Scan {
+        first,
+        before,
+        head: first - 1,
+        chain: before,
+        ..Scan::default()
+    };
+    for (place, file) in files.iter().enumerate() {
+        let bytes = fs::read(&file.path).map_err(StoreError::io("reading", &file.path))?;
+        let last = place + 1 == files.len();
+        scan.segment(file, &bytes, last, &mut visit)?;
     }
     Ok(scan)
 }
@@ -80,8 +91,7 @@ pub(crate) fn scan(
 impl Scan {
     fn segment(
         &mut self,
-        number: u32,
-        path: &Path,
+        SegmentFile { number, path }: &SegmentFile,
         bytes: &[u8],
         last: bool,
         visit: &mut impl FnMut(&Place<'_>, &[u8]) -> Result<(), StoreError>,
@@ -96,14 +106,10 @@ impl Scan {
                 });
                 return Ok(());
             }
-            return Err(StoreError::damaged(
-                path,
-                0,
-                "the header of the segment is not whole",
-            ));
+            return Err(StoreError::damaged(path, 0, NO_HEADER));
         };
         self.check_header(path, &header)?;
-        self.begin_segment(number, header.first);
+        self.begin_segment(*number, header.first);
         while !rest.is_empty() {
             let (sequence, offset) = (self.head + 1, self.end);
             let frame = match frame::decode(rest) {
@@ -133,6 +139,7 @@ impl Scan {
     /// A segment that holds its header only, so far.
     pub(super) fn begin_segment(&mut self, number: u32, first: u64) {
         self.segment = number;
+        self.segments += 1;
         self.end = HEADER_BYTES;
         self.bytes += HEADER_BYTES;
         self.index.begin_segment(number, first);

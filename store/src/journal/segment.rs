@@ -15,7 +15,7 @@ use crate::api::StoreError;
 use crate::folder;
 use crate::room;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Bytes in front of the first frame.
@@ -70,8 +70,17 @@ pub(crate) fn path(journal: &Path, number: u32) -> PathBuf {
     journal.join(format!("{number:08}.log"))
 }
 
-/// The numbers of the segments that are there, in order. A gap is damage.
-pub(crate) fn numbers(journal: &Path) -> Result<Vec<u32>, StoreError> {
+/// A segment that is there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SegmentFile {
+    /// Its number.
+    pub(crate) number: u32,
+    /// The file.
+    pub(crate) path: PathBuf,
+}
+
+/// The segments that are there, in order. The first ones may have been moved to an archive; a gap between two is damage.
+pub(crate) fn list(journal: &Path) -> Result<Vec<SegmentFile>, StoreError> {
     let reading = || StoreError::io("reading", journal);
     let mut found = Vec::new();
     let entries = match fs::read_dir(journal) {
@@ -79,26 +88,54 @@ pub(crate) fn numbers(journal: &Path) -> Result<Vec<u32>, StoreError> {
         entries => entries.map_err(reading())?,
     };
     for entry in entries {
-        let name = entry.map_err(reading())?.file_name();
+        let entry = entry.map_err(reading())?;
+        let name = entry.file_name();
         let digits = name.to_str().and_then(|name| name.strip_suffix(".log"));
-        found.extend(
-            digits
-                .filter(|digits| digits.len() == 8)
-                .and_then(|digits| digits.parse::<u32>().ok()),
-        );
+        let number = digits
+            .filter(|digits| digits.len() == 8)
+            .and_then(|digits| digits.parse().ok());
+        found.extend(number.map(|number| SegmentFile {
+            number,
+            path: entry.path(),
+        }));
     }
     found.sort_unstable();
-    for (expected, number) in (1..).zip(&found) {
-        if *number != expected {
-            return Err(StoreError::damaged(
-                &path(journal, expected),
-                0,
-                "the file is missing",
-            ));
+    let first = found.first().map_or(1, |file| file.number);
+    for (expected, file) in (first..).zip(&found) {
+        if file.number != expected {
+            let missing = path(journal, expected);
+            return Err(StoreError::damaged(&missing, 0, "the file is missing"));
         }
     }
     Ok(found)
 }
+
+/// The header in front of a segment.
+pub(crate) fn read_header(path: &Path) -> Result<Header, StoreError> {
+    let reading = |error| StoreError::io("reading", path)(error);
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(reading)?;
+    file.take(HEADER_BYTES).read_to_end(&mut bytes).map_err(reading)?;
+    let header = Header::decode(&bytes).map(|(header, _)| header);
+    header.ok_or_else(|| StoreError::damaged(path, 0, NO_HEADER))
+}
+
+/// The first record of segments that follow each other, and the chain before it.
+pub(crate) fn beginning(files: &[SegmentFile]) -> Result<(u64, Chain), StoreError> {
+    match files.first() {
+        Some(file) if file.number > 1 => {
+            let header = read_header(&file.path)?;
+            match header.first {
+                0 => Err(StoreError::damaged(&file.path, 0, NO_HEADER)),
+                first => Ok((first, header.chain)),
+            }
+        }
+        _ => Ok((1, Chain::default())),
+    }
+}
+
+/// That a header does not match its checksum, or is cut short.
+pub(crate) const NO_HEADER: &str = "the header of the segment is not whole";
 
 /// Makes a segment whose header is on disk, and its name too, before anything is written behind it.
 pub(crate) fn create(journal: &Path, number: u32, header: &Header) -> Result<File, AppendError> {

@@ -10,6 +10,9 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 use std::time::Duration;
 
+/// How long changes gather before they are written to the view.
+const GATHER: Duration = Duration::from_millis(20);
+
 /// How long closing waits for the last write and checkpoint of the view.
 const CLOSE_SECONDS_MAX: u64 = 10;
 
@@ -35,6 +38,8 @@ pub(crate) enum Progress {
 #[derive(Debug)]
 pub(crate) struct ViewWriter {
     wake: SyncSender<()>,
+    /// Nothing is ever sent: the thread looks whether it is still there.
+    open: mpsc::Sender<()>,
     ended: Receiver<()>,
 }
 
@@ -65,8 +70,9 @@ impl ViewWriter {
         // One token is enough: whoever finds it already there knows that the thread has not looked yet.
         let (wake, woken) = mpsc::sync_channel(1);
         let (end, ended) = mpsc::channel();
+        let (open, closing) = mpsc::channel();
         let Some(sled) = sled else {
-            return Ok(Self { wake, ended });
+            return Ok(Self { wake, open, ended });
         };
         let writing = Writing {
             sled,
@@ -76,7 +82,7 @@ impl ViewWriter {
             wrote,
         };
         thread::Builder::new().name("view".to_owned()).spawn(move || {
-            let outcome = catch_unwind(AssertUnwindSafe(move || writing.run(&woken)));
+            let outcome = catch_unwind(AssertUnwindSafe(move || writing.run(&woken, &closing)));
             let outcome = outcome.unwrap_or_else(|panic| Err(format!("sled panicked: {}", words(&*panic))));
             if let Err(cause) = outcome {
                 tracing::warn!(%cause, "the view is not kept up to date any more, the next start catches up");
@@ -84,7 +90,7 @@ impl ViewWriter {
             // The database is closed by now, and whoever waits may open it again.
             drop(end);
         })?;
-        Ok(Self { wake, ended })
+        Ok(Self { wake, open, ended })
     }
 
     /// Says that there is something to take.
@@ -95,7 +101,7 @@ impl ViewWriter {
 
     /// Waits until everything is written and checkpointed, but not for a sled that hangs.
     pub(crate) fn close(self) {
-        drop(self.wake);
+        drop((self.wake, self.open));
         let limit = Duration::from_secs(CLOSE_SECONDS_MAX);
         if self.ended.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
             tracing::warn!(seconds = CLOSE_SECONDS_MAX, "the view did not close in time");
@@ -104,9 +110,12 @@ impl ViewWriter {
 }
 
 impl<F: Fn() -> Snapshot, A: Fn(Progress)> Writing<F, A> {
-    fn run(self, woken: &Receiver<()>) -> Result<(), String> {
+    fn run(self, woken: &Receiver<()>, closing: &Receiver<()>) -> Result<(), String> {
         let mut checkpointed = None;
         for () in woken {
+            // One batch for many changes keeps sled, and the core that it needs, out of the way of commits. Nobody is
+            // woken for what comes meanwhile, and closing does not wait.
+            let _gathered_or_closing = closing.recv_timeout(GATHER);
             let applied = self.write()?;
             if applied >= *checkpointed.get_or_insert(applied) + self.checkpoint_records {
                 self.checkpoint(applied)?;

@@ -2,7 +2,7 @@
 
 use crate::ground::{commit, filled, filled_with, look, runtime, segment, tiny_segments};
 use std::fs;
-use tidegate_store::{Life, StoreError, compact, copy, verify, verify_since};
+use tidegate_store::{Expected, Life, StoreError, compact, copy, verify, verify_against};
 
 #[test]
 fn a_copy_holds_all_that_was_acknowledged_before_it() {
@@ -73,9 +73,13 @@ fn nothing_is_copied_over_something_or_from_what_is_damaged() {
 fn x12_a_journal_that_was_written_anew_is_found_out_by_its_chain() {
     let honest = filled(5);
     let middle = verify(filled(3).path()).unwrap().chain.to_string();
-    assert_eq!(verify_since(honest.path(), &middle).unwrap().records, 5);
+    let expected = Expected {
+        chain: Some(&middle),
+        ..Expected::default()
+    };
+    assert_eq!(verify_against(honest.path(), expected).unwrap().records, 5);
     let forged = filled(2);
-    let told = verify_since(forged.path(), &middle).unwrap_err().to_string();
+    let told = verify_against(forged.path(), expected).unwrap_err().to_string();
     assert!(told.contains("it was cut, or written anew"), "{told}");
 }
 

@@ -6,11 +6,13 @@
     reason = "what stands beside the tests is a test too"
 )]
 
+mod archive;
 mod copies;
 mod crash;
 mod damage;
 mod folder;
 mod ground;
+mod heads;
 mod lists;
 mod replay;
 mod room;

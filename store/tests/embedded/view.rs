@@ -3,7 +3,8 @@
 use crate::ground::*;
 use std::fs;
 use std::path::Path;
-use tidegate_store::{EmbeddedStore, ViewReport, verify};
+use tidegate_store::contract::listed;
+use tidegate_store::{EmbeddedStore, Settings, ViewReport, verify};
 
 /// Harms the view of a store of ten records; the state must be what it was. What the start says of
 /// the view is given back.
@@ -31,7 +32,7 @@ fn assert_rebuilt(report: ViewReport, says: &str) {
             assert!(why.contains(says), "{why}");
             assert!(quarantine.ends_with("quarantine-1"));
         }
-        ViewReport::Loaded { .. } | ViewReport::Away { .. } => panic!("not rebuilt"),
+        other => panic!("not rebuilt: {other:?}"),
     }
 }
 
@@ -124,6 +125,35 @@ fn f53_a_view_of_a_newer_format_is_made_again() {
     assert_rebuilt(report, "has format 3");
 }
 
+/// sled never makes its file smaller: whoever saves the same flag again and again has a view that grows.
+#[test]
+fn a_view_that_has_outgrown_its_bound_is_made_again_at_the_next_start() {
+    let folder = filled(300);
+    let (_, before) = look(folder.path()).unwrap();
+    let grown = tidegate_store::about(folder.path()).unwrap().view_bytes;
+    let open = |most| {
+        let settings = Settings {
+            view_bytes_max: Some(most),
+            ..Settings::default()
+        };
+        let (store, report) = EmbeddedStore::open_with(folder.path(), settings).unwrap();
+        let stats = store.stats();
+        assert_eq!((stats.view_bytes_max, stats.rebuilt), (most, 0));
+        runtime().block_on(async {
+            assert_eq!(listed(&store).await, before);
+            store.close().await.unwrap();
+        });
+        assert_eq!(store.stats().applied, 300);
+        report.view
+    };
+    // One that an interrupted start had put aside.
+    fs::create_dir(folder.path().join("view-outgrown")).unwrap();
+    let (bytes, most) = (grown, grown - 1);
+    assert_eq!(open(most), ViewReport::Renewed { bytes, most });
+    assert!(!folder.path().join("view-outgrown").exists());
+    assert_eq!(open(u64::MAX), ViewReport::Loaded { behind: 0 });
+}
+
 #[test]
 fn f53_a_view_that_is_merely_behind_catches_up() {
     let folder = filled(4);
@@ -148,7 +178,7 @@ fn f53_the_view_of_another_journal_is_given_up() {
         fs::create_dir(view).unwrap();
         copy_into(&other.path().join("view"), view);
     });
-    assert_rebuilt(report, "the view of another journal");
+    assert_rebuilt(report, "the state of another journal");
 }
 
 /// sled's own files, harmed in many places: it may err, panic, hang, or not notice.

@@ -14,6 +14,7 @@ mod calls;
 mod cuts;
 mod disk;
 mod flips;
+mod mounted;
 mod shim;
 mod workload;
 

@@ -12,7 +12,7 @@
  * 8 bytes in the order of the machine.
  *
  *   C created   M made folder   W written at offset   T cut to offset   S synced   R renamed to the bytes
- *   U removed   A said
+ *   U removed   A said   F failed
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -76,6 +76,7 @@ static const char *of(int fd) { return trace >= 0 && fd >= 0 && fd < FILES_MAX &
 /* Whether this call is the one that fails. */
 static int fails(void) {
   if (++calls != fail_at) return 0;
+  note('F', "", 0, "", 0);
   errno = fail_with;
   return 1;
 }

@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::io::Write as _;
-use std::path::Path;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use tidegate_model::change::{Change, EntityRef};
+use tidegate_model::Timestamp;
+use tidegate_model::change::{Change, EntityRef, Record};
 use tidegate_store::contract::sample::{flag, flag_ref, listed_segment, propose, save};
-use tidegate_store::contract::{listed, replayed};
-use tidegate_store::{EmbeddedStore, Settings, Store as _, verify};
+use tidegate_store::contract::{folded, listed};
+use tidegate_store::{
+    EmbeddedStore, Expected, Settings, Store as _, StoreError, archive, read_journal, verify_against,
+};
 
 /// Set for the process that commits: its folder.
 const FOLDER: &str = "TIDEGATE_PROOF_FOLDER";
@@ -19,6 +23,11 @@ const COMMITS: &str = "TIDEGATE_PROOF_COMMITS";
 const WRITERS: usize = 4;
 /// After so many commits of a writer one names a list.
 const LIST_EVERY: usize = 5;
+
+/// Where the journal of a folder is archived.
+pub(crate) fn archive_of(folder: &Path) -> PathBuf {
+    folder.with_extension("archive")
+}
 
 /// What was acknowledged: words by sequence.
 pub(crate) type Said = BTreeMap<u64, String>;
@@ -62,9 +71,19 @@ fn work() {
         let mut writers = tokio::task::JoinSet::new();
         for writer in 0..WRITERS {
             let store = Arc::clone(&store);
+            let folder = PathBuf::from(&folder);
             writers.spawn(async move {
                 for number in 0..commits {
                     write(&store, writer, number).await;
+                    // Beside the others, who go on writing.
+                    if writer == 0 && (number == commits / 2 || number + 1 == commits) {
+                        let folder = folder.clone();
+                        let archiving = tokio::task::spawn_blocking(move || {
+                            archive(&folder, archive_of(&folder), Timestamp::MAX_UTC, |_, _| {})
+                        });
+                        // A call that fails may make it fail.
+                        let _archived_or_not = archiving.await.unwrap();
+                    }
                 }
             });
         }
@@ -135,19 +154,19 @@ pub(crate) fn check(folder: &Path, said: &Said, what: &str) {
         report.head >= said.keys().next_back().copied().unwrap_or(0),
         "{what}: lost"
     );
+    let records = records(folder, &archive_of(folder)).unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert_eq!(records.len() as u64, report.head, "{what}: torn");
+    for record in &records {
+        let found = told(&record.entries[0].change);
+        if let Some(words) = said.get(&record.sequence) {
+            assert_eq!(&found, words, "{what}: record {}", record.sequence);
+        }
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
-        let records = store.records(0, usize::MAX).await.unwrap();
-        assert_eq!(records.len() as u64, report.head, "{what}: torn");
-        for record in &records {
-            let found = told(&record.entries[0].change);
-            if let Some(words) = said.get(&record.sequence) {
-                assert_eq!(&found, words, "{what}: record {}", record.sequence);
-            }
-        }
         assert_eq!(
             listed(&store).await,
-            replayed(&store).await,
+            folded(records),
             "{what}: the state is another"
         );
         for stored in listed(&store).await.into_values() {
@@ -164,6 +183,25 @@ pub(crate) fn check(folder: &Path, said: &Said, what: &str) {
         assert_eq!(next.unwrap().sequence, report.head + 1, "{what}");
         store.close().await.unwrap();
     });
-    let verified = verify(folder).unwrap_or_else(|error| panic!("{what}: {error}"));
-    assert_eq!(verified.records, report.head + 1, "{what}");
+    let archived = archive(folder, archive_of(folder), Timestamp::MAX_UTC, |_, _| {});
+    archived.unwrap_or_else(|error| panic!("{what}: {error}"));
+    let archive = archive_of(folder);
+    let expected = Expected {
+        archive: Some(archive.as_path()).filter(|to| to.exists()),
+        ..Expected::default()
+    };
+    let verified = verify_against(folder, expected).unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert_eq!((verified.first, verified.records), (1, report.head + 1), "{what}");
+}
+
+/// All records of a folder, those that were moved to the archive too.
+pub(crate) fn records(folder: &Path, archive: &Path) -> Result<Vec<Record>, StoreError> {
+    let mut records = Vec::new();
+    // An archive that was only begun has nothing that is not in the folder.
+    let archive = Some(archive).filter(|to| to.join("FORMAT").exists());
+    let read = read_journal(folder, archive, |record| {
+        records.push(record);
+        ControlFlow::<()>::Continue(())
+    });
+    read.map(|_| records)
 }

@@ -120,7 +120,7 @@ impl PublicKey {
     }
 
     /// Whether this key's holder signed the text.
-    pub(super) fn has_signed(&self, text: &str, signature: &Signature) -> bool {
+    pub(crate) fn has_signed(&self, text: &str, signature: &Signature) -> bool {
         let Ok(value) = STANDARD.decode(&signature.value) else {
             return false;
         };
@@ -195,7 +195,7 @@ impl SigningKey {
         &self.id
     }
 
-    pub(super) fn sign(&self, text: &str) -> Signature {
+    pub(crate) fn sign(&self, text: &str) -> Signature {
         Signature {
             key_id: self.id.clone(),
             value: STANDARD.encode(self.pair.sign(text.as_bytes())),
