@@ -6,23 +6,13 @@
 //! difference is, say Cliff's delta (Cliff 1993, Psychological Bulletin 114:494) and the probability of
 //! superiority, also called A12 (Vargha, Delaney 2000).
 
+use crate::Alternative;
 use statrs::distribution::{ContinuousCDF as _, Normal};
 use std::cmp::Ordering;
 
 /// Up to so many values together the distribution of U is counted out; above, it is normal to within
 /// three thousandths.
 const EXACT_VALUES_MAX: usize = 40;
-
-/// What is suspected of the treatment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Alternative {
-    /// Its values tend to be larger.
-    Greater,
-    /// Its values tend to be smaller.
-    Less,
-    /// Its values tend to be larger or smaller.
-    TwoSided,
-}
 
 /// How the distribution of U is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,8 @@
 //! most alpha, however often one looks and whenever one stops (Ville 1939; Ramdas, Grünwald, Vovk, Shafer
 //! 2023, Statistical Science 38:576).
 
+use crate::Counts;
+
 /// Bets of the mixture: rates so many powers of two above the hypothesis.
 const BETS_PER_DOUBLING: f64 = 3.0;
 /// How many bets: up to 64 times the hypothesis.
@@ -13,15 +15,6 @@ const BETS: i32 = 18;
 /// regression that a rollout is most often about; tails as wide as Cauchy's cost a tenfold rate little.
 const EXPECTED: f64 = 1.0;
 const SPREAD: f64 = 1.0;
-
-/// What happened on one side: bad events among trials, such as errors among requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Bad events.
-    pub events: u64,
-    /// Trials.
-    pub trials: u64,
-}
 
 /// Tests that a rate is at most `ratio` times another, on two pairs of counters, one-sided and always valid.
 ///

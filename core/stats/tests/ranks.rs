@@ -4,7 +4,8 @@
 
 use proptest::prelude::*;
 use serde::Deserialize;
-use tidegate_stats::rank::{Alternative, Method, mann_whitney, mann_whitney_by};
+use tidegate_stats::Alternative;
+use tidegate_stats::rank::{Method, mann_whitney, mann_whitney_by};
 
 #[derive(Deserialize)]
 struct Vectors {

@@ -6,7 +6,8 @@ use tidegate_model::because::Figure;
 use tidegate_model::evidence::{Ranked, Samples};
 use tidegate_model::policy::{Comparison, Ranks, Rule};
 use tidegate_model::verdict::{UnknownReason, Verdict};
-use tidegate_stats::rank::{Alternative, mann_whitney};
+use tidegate_stats::Alternative;
+use tidegate_stats::rank::mann_whitney;
 
 /// The ranks of both sides' samples, or what is said without any.
 pub(super) fn rank(rule: &Rule, candidate: &Samples, baseline: &Samples) -> Result<Ranked, Box<Said>> {
