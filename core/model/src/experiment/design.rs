@@ -2,13 +2,13 @@
 
 use super::metric::{Metric, Role};
 use super::{Experiment, Holdout, LayerRange};
-use crate::Timestamp;
 use crate::condition::Predicate;
 use crate::flag::{Flag, WeightedVariation};
 use crate::invalid::{Invalid, Violation, nearest};
 use crate::key::{ExperimentKey, FlagKey, VariationKey};
 use crate::share::Share;
 use crate::span::Span;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -76,7 +76,7 @@ pub struct Design {
     pub duration: Option<Span>,
     /// When it starts by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start_at: Option<Timestamp>,
+    pub start_at: Option<DateTime<Utc>>,
     /// How much of what units did before their exposure is used to make results sharper (CUPED); zero for nothing.
     #[serde(default = "history", skip_serializing_if = "is_usual_history")]
     pub history: Span,
