@@ -9,7 +9,7 @@
 pub mod beta;
 pub mod binomial;
 pub mod chi_squared;
-mod deviance;
+pub(crate) mod deviance;
 pub mod fisher;
 mod incomplete_beta;
 mod incomplete_gamma;

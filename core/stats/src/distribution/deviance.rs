@@ -60,7 +60,7 @@ fn polynomial(coefficients: &[f64], x: f64) -> f64 {
 }
 
 /// `ln(1 + d) - d`, with all its digits where `d` is small.
-pub(super) fn ln_1p_minus(d: f64) -> f64 {
+pub(crate) fn ln_1p_minus(d: f64) -> f64 {
     if d.abs() >= SERIES_MAX {
         return d.ln_1p() - d;
     }
@@ -71,7 +71,7 @@ pub(super) fn ln_1p_minus(d: f64) -> f64 {
 }
 
 /// `e^s - 1 - s`, with all its digits where `s` is small.
-pub(super) fn exp_m1_minus(s: f64) -> f64 {
+pub(crate) fn exp_m1_minus(s: f64) -> f64 {
     if s.abs() >= SERIES_MAX {
         return s.exp_m1() - s;
     }
@@ -79,7 +79,7 @@ pub(super) fn exp_m1_minus(s: f64) -> f64 {
 }
 
 /// `ln Gamma(z) - ((z - 1/2) ln z - z + ln(2 pi) / 2)` for `z > 0`: what Stirling's formula misses.
-pub(super) fn stirling_error(z: f64) -> f64 {
+pub(crate) fn stirling_error(z: f64) -> f64 {
     let (mut z, mut sum) = (z, 0.0);
     while z < STIRLING_MIN {
         sum += (z + 0.5) * z.recip().ln_1p() - 1.0;
@@ -91,7 +91,7 @@ pub(super) fn stirling_error(z: f64) -> f64 {
 
 /// `x ln(x / mean) + mean - x`, half the deviance of a count; `difference` is `mean - x`, which the caller may
 /// know better than this subtraction.
-pub(super) fn half_deviance(x: f64, mean: f64, difference: f64) -> f64 {
+pub(crate) fn half_deviance(x: f64, mean: f64, difference: f64) -> f64 {
     let share = difference / x;
     if share.abs() < SERIES_MAX {
         -x * ln_1p_minus(share)
@@ -101,13 +101,13 @@ pub(super) fn half_deviance(x: f64, mean: f64, difference: f64) -> f64 {
 }
 
 /// `ln Gamma(a + b) - ln Gamma(a) - ln Gamma(b) + a ln p + b ln q` at the mean `p = a / (a + b)`, `q = 1 - p`.
-pub(super) fn ln_beta_at_mean(a: f64, b: f64) -> f64 {
+pub(crate) fn ln_beta_at_mean(a: f64, b: f64) -> f64 {
     let n = a + b;
     // One factor at a time: their product may leave the range of numbers.
     0.5 * (a / n * b / TAU).ln() + stirling_error(n) - stirling_error(a) - stirling_error(b)
 }
 
 /// `-ln Gamma(a) + a ln a - a`: the density of a gamma variable's logarithm at its mean.
-pub(super) fn ln_gamma_at_mean(a: f64) -> f64 {
+pub(crate) fn ln_gamma_at_mean(a: f64) -> f64 {
     0.5 * (a / TAU).ln() - stirling_error(a)
 }

@@ -44,12 +44,21 @@ pub(super) fn ln_odds(lower: f64, upper: f64, a: f64, b: f64) -> f64 {
     }
 }
 
+/// The tails so near 0 that the first term of the power series is exact, and `x` may underflow.
+pub(super) fn tails_near_zero(ln_x: f64, a: f64, b: f64) -> Tails {
+    Tails::of_lower(a * ln_x - ln_scale(a, b))
+}
+
+/// `ln(a B(a, b))`, from the density at the mean.
+fn ln_scale(a: f64, b: f64) -> f64 {
+    let n = a + b;
+    a * (a / n).ln() + b * (b / n).ln() + a.ln() - ln_beta_at_mean(a, b)
+}
+
 fn ln_odds_of_lower(p: f64, a: f64, b: f64) -> f64 {
     let ln_p = p.ln();
     let n = a + b;
-    // a B(a, b), from the density at the mean.
-    let ln_scale = a * (a / n).ln() + b * (b / n).ln() + a.ln() - ln_beta_at_mean(a, b);
-    let power_law = (ln_p + ln_scale) / a;
+    let power_law = (ln_p + ln_scale(a, b)) / a;
     if p <= 0.0 || power_law < POWER_LAW {
         return power_law;
     }

@@ -42,10 +42,16 @@ pub(super) fn value(lower: f64, upper: f64, a: f64) -> f64 {
     }
 }
 
-fn value_of_lower(p: f64, a: f64) -> f64 {
+/// The logarithm of the value below which the first term of the power series has the chance with this logarithm. It
+/// is never above the value itself.
+fn power_law(ln_p: f64, a: f64) -> f64 {
     // a Gamma(a), from the density at the mean.
     let ln_scale = a * a.ln() - a + a.ln() - ln_gamma_at_mean(a);
-    let power_law = (p.ln() + ln_scale) / a;
+    (ln_p + ln_scale) / a
+}
+
+fn value_of_lower(p: f64, a: f64) -> f64 {
+    let power_law = power_law(p.ln(), a);
     if p <= 0.0 || power_law < POWER_LAW {
         return power_law.exp();
     }
@@ -65,9 +71,14 @@ fn value_of_upper(p: f64, a: f64) -> f64 {
     if p <= 0.0 {
         return f64::INFINITY;
     }
-    let start = wilson_hilferty(super::normal::isf(p), a).max(f64::MIN_POSITIVE);
+    let start = wilson_hilferty(super::normal::isf(p), a)
+        .ln()
+        .max(power_law((-p).ln_1p(), a));
+    if start < POWER_LAW {
+        return start.exp();
+    }
     // Downwards, so that the chance rises.
-    let solution = quantile::solve(-start.ln(), p.ln(), |minus_ln_x| {
+    let solution = quantile::solve(-start, p.ln(), |minus_ln_x| {
         let x = (-minus_ln_x).exp();
         Point {
             ln_chance: tails(x, a).ln_upper,

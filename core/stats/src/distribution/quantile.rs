@@ -23,9 +23,15 @@ const BENT_MAX: f64 = 2.0;
 /// The logarithm of the chance is concave, so Newton's method comes from one side after its first step, wherever
 /// it starts. Halley's correction saves steps.
 pub(super) fn solve(start: f64, ln_p: f64, at: impl Fn(f64) -> Point) -> f64 {
-    let mut point = start;
+    let (mut point, mut before) = (start, start);
     for _ in 0..STEPS_MAX {
         let here = at(point);
+        if !(here.ln_chance.is_finite() && here.ln_density.is_finite()) {
+            // Out of the range of numbers: half the step was enough.
+            point = f64::midpoint(point, before);
+            continue;
+        }
+        before = point;
         let rate = (here.ln_density - here.ln_chance).exp();
         let newton = (ln_p - here.ln_chance) / rate;
         // Half the second derivative as a share of the first.

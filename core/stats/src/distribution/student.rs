@@ -5,6 +5,9 @@ use super::tails::Tails;
 use super::{incomplete_beta, normal};
 use std::f64::consts::LN_2;
 
+/// Beyond so many roots of the degrees of freedom the tail is a power, and the square may overflow.
+const FAR: f64 = 1e100;
+
 /// The chance of more than `x`.
 #[must_use]
 pub fn sf(x: f64, df: f64) -> f64 {
@@ -67,6 +70,9 @@ pub fn ppf(p: f64, df: f64) -> f64 {
 /// How much lies between `-x` and `x`, and how much outside: `x^2 / df` are the odds of a beta variable.
 fn within(x: f64, df: f64) -> Tails {
     let root = x.abs() / df.sqrt();
+    if root > FAR && df > 0.0 {
+        return incomplete_beta::tails_near_zero(-2.0 * root.ln(), df / 2.0, 0.5).swapped();
+    }
     let odds = root * root;
     let (share, rest) = ((1.0 + odds.recip()).recip(), (1.0 + odds).recip());
     incomplete_beta::tails(share, rest, 0.5, df / 2.0)
