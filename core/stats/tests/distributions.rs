@@ -49,6 +49,16 @@ fn gamma_tails_of_large_shapes_in_arbitrary_precision() {
     near(chi_squared::ln_cdf(2800.0, 4001.0), -117.04829365785848, 1e-12);
 }
 
+/// Computed with mpmath at 25 digits, by summing the integrand over the logarithm of the variance in steps of 1/150.
+#[test]
+fn noncentral_tails_in_arbitrary_precision() {
+    near(noncentral_t::sf(9.0, 1.25, 21.5), 0.9880892383176232, 1e-12);
+    near(noncentral_t::sf(7.25, 12.5, 8.0), 0.6999242138147314, 1e-12);
+    near(noncentral_t::sf(18.0, 17.5, -0.25), 1.7201989822261134e-13, 1e-12);
+    near(noncentral_t::sf(30.0, 200.0, 25.0), 0.002658623559736411, 1e-12);
+    near(noncentral_t::sf(0.5, 1.0, 0.5), 0.5401398059234601, 1e-12);
+}
+
 #[test]
 fn the_ends_of_the_support() {
     for (below, above) in [

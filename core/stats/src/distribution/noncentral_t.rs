@@ -85,8 +85,9 @@ impl Integrand {
 
     fn integral(&self) -> f64 {
         let (peak, deviation) = self.peak();
-        // The chance of Z changes over a distance of its own.
-        let narrowest = deviation.min(2.0 / (self.x * (peak / 2.0).exp()));
+        // The chance of Z changes over a distance of its own, where its bound is 0 if that is above the peak.
+        let steepest = (self.x * (peak / 2.0).exp()).max(self.nc);
+        let narrowest = deviation.min(2.0 / steepest);
         let step = (narrowest / STEPS_PER_DEVIATION).min(STEP_MAX);
         let top = self.ln(peak);
         let mut sum = 1.0;
