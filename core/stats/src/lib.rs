@@ -3,12 +3,14 @@
 //! What cannot be computed is a [`Refusal`] with its reason, never a neutral number: no p of 1, no effect of 0.
 
 pub mod burn_rate;
+pub mod count_rate;
 pub mod distribution;
 mod evidence;
 pub mod moments;
 pub mod power;
 pub mod rank;
 mod refusal;
+pub mod sample_ratio;
 pub mod sequential;
 
 pub use evidence::{Alternative, Counts, Goal, Interval, PValue};
