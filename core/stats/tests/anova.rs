@@ -1,7 +1,5 @@
 //! Several groups: that two groups give what the tests of two give, and what is refused.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use proptest::prelude::*;
 use tidegate_stats::anova::{FTest, brown_forsythe, classic, kruskal_wallis, welch};
 use tidegate_stats::mean::{student_t, welch_t};

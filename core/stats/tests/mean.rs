@@ -1,7 +1,5 @@
 //! Two means: what the tests and intervals have in common, and what is refused.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use proptest::prelude::*;
 use tidegate_stats::effect::Effect;
 use tidegate_stats::mean::{lift_delta, lift_fieller, lift_log_ratio, student_t, welch_t, z_unpooled};

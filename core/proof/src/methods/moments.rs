@@ -4,7 +4,6 @@ use super::{Answer, ask, number, outputs};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use serde_json::{Map, Value};
-use tidegate_stats::Refusal;
 use tidegate_stats::moments::{Comoments, Moments};
 
 pub(super) fn answer(method: &str, input: &Value) -> Answer {
