@@ -121,7 +121,7 @@ impl Contrast {
     /// # Errors
     ///
     /// As [`Self::difference`], [`Refusal::ZeroBaseline`], and [`Refusal::Undefined`] when the treatment is 0 or
-    /// has another sign than the baseline.
+    /// has another sign than the baseline, or when an end of the interval overflows.
     pub fn lift_log_ratio(&self, alternative: Alternative, alpha: f64) -> Result<Effect, Refusal> {
         self.standard_error()?;
         let baseline = self.relative_to()?;
@@ -139,6 +139,12 @@ impl Contrast {
         let on_log = Effect::new(ln_ratio, standard_error / multiple, df, alternative, alpha)?;
         let lower_lift = on_log.interval.lower.exp_m1();
         let upper_lift = on_log.interval.upper.exp_m1();
+        // An end that is infinite by overflow would look like a bound alone.
+        if on_log.interval.upper.is_finite() && upper_lift.is_infinite() {
+            return Err(Refusal::Undefined {
+                why: "the baseline is so near to zero that the lift's upper end has no number",
+            });
+        }
         Ok(Effect {
             estimate: self.difference / baseline,
             standard_error,
