@@ -2,13 +2,18 @@
 //!
 //! What cannot be computed is a [`Refusal`] with its reason, never a neutral number: no p of 1, no effect of 0.
 
+pub mod anova;
 pub mod burn_rate;
 pub mod count_rate;
+pub mod cuped;
 pub mod distribution;
+pub mod effect;
 mod evidence;
+pub mod mean;
 pub mod moments;
 pub mod power;
 pub mod rank;
+pub mod ratio;
 mod refusal;
 pub mod sample_ratio;
 pub mod sequential;
