@@ -3,13 +3,17 @@
 //! What cannot be computed is a [`Refusal`] with its reason, never a neutral number: no p of 1, no effect of 0.
 
 pub mod burn_rate;
+pub mod contingency;
 pub mod distribution;
 mod evidence;
+pub mod margin;
 pub mod moments;
 pub mod power;
+pub mod proportion;
 pub mod rank;
 mod refusal;
 pub mod sequential;
+pub mod strata;
 
 pub use evidence::{Alternative, Counts, Goal, Interval, PValue};
 pub use refusal::Refusal;
