@@ -1,7 +1,5 @@
 //! Tables of counts: against counting by hand, against each other, and at the edges.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use proptest::prelude::*;
 use tidegate_stats::contingency::{binomial_test, chi_squared, fisher_exact, g_test, yates};
 use tidegate_stats::proportion::{Variance, z_test};
@@ -34,7 +32,7 @@ fn choose(n: u64, k: u64) -> u128 {
 
 /// Weights of all counts and the place of the observed one, added up as the alternative asks.
 fn added(weights: &[u128], at: usize, alternative: Alternative) -> f64 {
-    let observed = weights[at];
+    let observed = weights.get(at).copied().unwrap_or_default();
     let chosen: u128 = weights
         .iter()
         .enumerate()
@@ -185,8 +183,8 @@ fn logarithms_of_far_tails() {
             of(12, 1000 * MEGA),
             of(31, 1000 * MEGA),
             -5.221_065_225_550_496,
-            -5.914_212_406_110_441_5,
-            -9.574_385_940_907_357_2e-4,
+            -5.914_212_406_110_441,
+            -9.574_385_940_907_357e-4,
         ),
         (of(0, 3), of(5, 1000 * MEGA), 0.0, -1.500_000_000_75e-8, 0.0),
     ] {
@@ -200,7 +198,7 @@ fn logarithms_of_far_tails() {
             of(1500, 2000),
             0.5,
             -264.409_036_246_964_29,
-            -265.102_183_427_524_23,
+            -265.102_183_427_524_2,
         ),
         (of(0, 2000), 0.5, -1_385.601_213_939_330_7, 0.0),
         (

@@ -1,7 +1,5 @@
 //! Tests against a margin: how they hang together with intervals, and the edges.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use proptest::prelude::*;
 use tidegate_stats::margin::{
     LiftMethod, ProportionMethod, equivalence_of_means, equivalence_of_proportions, noninferiority_of_lift,

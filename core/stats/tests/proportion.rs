@@ -337,9 +337,7 @@ fn a_far_tail_has_its_logarithm() {
     // The leading term of Mills' ratio, which is off by less than 1/z^2.
     let z = found.z;
     let tail = -z * z / 2.0 - (z * (std::f64::consts::PI / 2.0).sqrt()).ln();
-    if found.p.ln.is_finite() {
-        near(found.p.ln, tail, 1e-7, 0.0);
-    }
+    near(found.p.ln, tail, 1e-7, 0.0);
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! Strata: what one stratum says alone, what changes nothing, and the edges.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use proptest::prelude::*;
 use tidegate_stats::moments::Moments;
 use tidegate_stats::proportion::{Variance, odds_ratio, z_test};

@@ -2,7 +2,7 @@
 //!
 //! Only the chance of the observed count needs a formula; its neighbours follow by their ratios, outwards,
 //! where they fall. A sum ends when the rest cannot be seen, so the time is a few standard deviations of the
-//! count: about 10 microseconds at a million units, and half a millisecond at a thousand million.
+//! count: about 10 microseconds at a million units, and a millisecond at a thousand million.
 
 use crate::distribution::binomial;
 use crate::moments::count;
