@@ -247,6 +247,20 @@ fn a_single_possible_table_is_no_evidence() {
     assert_eq!(alike, Ok(PValue::new(1.0, 0.0)));
 }
 
+/// What is closer to the expected count than half a count is not pushed past it.
+#[test]
+fn the_correction_never_turns_a_difference_around() {
+    for (control, treatment) in [
+        (of(20, 40), of(20, 40)),
+        (of(10, 21), of(10, 20)),
+        (of(1, 3), of(1, 2)),
+    ] {
+        let found = yates(control, treatment).unwrap();
+        assert_eq!((found.statistic, found.p), (0.0, PValue::new(1.0, 0.0)));
+    }
+    assert!(yates(of(10, 100), of(20, 100)).unwrap().statistic > 3.0);
+}
+
 #[test]
 fn what_is_no_table_is_refused() {
     let too_few = |what| {

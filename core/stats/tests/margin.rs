@@ -203,6 +203,46 @@ fn without_variance_there_is_no_number() {
     assert!(matches!(found, Err(Refusal::Undefined { .. })));
 }
 
+/// The noise of the baseline counts as often as the treatment is a multiple of it.
+#[test]
+fn a_noisy_baseline_makes_the_lift_uncertain() {
+    let (control, still) = (
+        Moments::of_variance(100, 2.0, 9.0),
+        Moments::of_variance(100, 6.0, 0.0),
+    );
+    let test = |control, treatment, method| {
+        noninferiority_of_lift(control, treatment, 0.1, Goal::Increase, 0.05, method).unwrap()
+    };
+    near(
+        test(control, still, LiftMethod::Delta).standard_error,
+        0.45,
+        1e-12,
+        0.0,
+    );
+    near(
+        test(control, still, LiftMethod::LogRatio).standard_error,
+        0.15,
+        1e-12,
+        0.0,
+    );
+    let (still, treatment) = (
+        Moments::of_variance(100, 2.0, 0.0),
+        Moments::of_variance(100, 6.0, 9.0),
+    );
+    near(
+        test(still, treatment, LiftMethod::Delta).standard_error,
+        0.15,
+        1e-12,
+        0.0,
+    );
+    near(
+        test(still, treatment, LiftMethod::LogRatio).standard_error,
+        0.05,
+        1e-12,
+        0.0,
+    );
+}
+
 /// A loss of 2 that shrinks to 1 is a lift of half of it, not a fall.
 #[test]
 fn a_negative_baseline_keeps_the_direction() {

@@ -1,7 +1,5 @@
 //! Proportions: what must hold whatever was counted, and the edges.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use proptest::prelude::*;
 use tidegate_stats::margin::{ProportionMethod, noninferiority_of_proportions};
 use tidegate_stats::proportion::{
