@@ -123,6 +123,19 @@ proptest! {
     }
 }
 
+/// Which stratum a user is from is a draw too: effects of 0 and 2 in halves of 40 users vary by 1.
+#[test]
+fn the_shares_of_the_strata_are_a_sample() {
+    let still = |mean| Moments::of_variance(10, mean, 0.0);
+    let strata = [3.0, 5.0].map(|mean| Stratum {
+        control: still(3.0),
+        treatment: still(mean),
+    });
+    let found = post_stratified(&strata, 0.05).unwrap().difference;
+    near(found.estimate, 1.0, 1e-12, 0.0);
+    near(found.standard_error, (1.0_f64 / 40.0).sqrt(), 1e-12, 0.0);
+}
+
 /// The treatment wins within each stratum, and loses when they are thrown together (Simpson 1951).
 #[test]
 fn strata_undo_the_paradox() {
