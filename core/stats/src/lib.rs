@@ -6,9 +6,12 @@ pub mod burn_rate;
 pub mod distribution;
 mod evidence;
 pub mod moments;
+pub mod multiplicity;
 pub mod power;
+pub mod quantile;
 pub mod rank;
 mod refusal;
+pub mod sample_size;
 pub mod sequential;
 
 pub use evidence::{Alternative, Counts, Goal, Interval, PValue};
