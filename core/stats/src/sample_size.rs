@@ -134,7 +134,7 @@ impl Sizes {
 /// would be left to vary.
 pub fn adjusted_deviation(sd: f64, correlation: f64) -> Result<f64, Refusal> {
     positive("sd", sd)?;
-    if !(correlation.abs() < 1.0) {
+    if correlation.is_nan() || correlation.abs() >= 1.0 {
         return Err(Refusal::Invalid {
             field: "correlation",
             value: correlation,

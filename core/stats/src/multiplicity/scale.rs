@@ -54,18 +54,32 @@ pub(super) fn smaller_of(a: PValue, b: PValue) -> PValue {
 /// 1, which no chance exceeds.
 pub(super) const ONE: PValue = PValue::new(1.0, 0.0);
 
-/// The chance times `factor / divisor`, at most 1. The two come apart so that the product is rounded as it
-/// is when it is compared by hand: 0.05 times 3 / 3 is 0.05.
-pub(super) fn times(p: PValue, factor: f64, divisor: f64) -> PValue {
-    let ln = p.ln + (factor / divisor).ln();
+/// The chance times `factor`, at most 1.
+pub(super) fn times(p: PValue, factor: f64) -> PValue {
+    let ln = p.ln + factor.ln();
     if p.p < EXACT_MIN {
         return PValue::from_ln(ln);
     }
-    let product = p.p * (factor / divisor);
+    let product = p.p * factor;
     if product >= 1.0 {
         ONE
     } else {
         PValue::new(product, ln.min(0.0))
+    }
+}
+
+/// The chance times `size`, by `rank`: what Simes' test has for one of several p-values. It is evaluated as
+/// it is written down, product first, so that a p-value of alpha itself is at times kept by rounding.
+pub(super) fn simes(p: PValue, size: f64, rank: f64) -> PValue {
+    let ln = p.ln + (size / rank).ln();
+    if p.p < EXACT_MIN {
+        return PValue::from_ln(ln);
+    }
+    let quotient = p.p * size / rank;
+    if quotient >= 1.0 {
+        ONE
+    } else {
+        PValue::new(quotient, ln.min(0.0))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The corrections, on p-values in order. Each gives the adjusted p-values and the level of the matching
 //! interval for every one of them, where there is one.
 
-use super::scale::{ONE, any_of, checked, larger_of, order, smaller_of, times};
+use super::scale::{ONE, any_of, checked, larger_of, order, simes, smaller_of, times};
 use super::{Adjusted, at_most, length};
 use crate::moments::count;
 use crate::{PValue, Refusal};
@@ -56,7 +56,7 @@ impl Ordered {
     }
 
     pub(super) fn bonferroni(&self, alpha: f64) -> Steps {
-        let adjusted = self.p.iter().map(|p| times(*p, self.m, 1.0)).collect();
+        let adjusted = self.p.iter().map(|p| times(*p, self.m)).collect();
         self.one_level(adjusted, alpha / self.m)
     }
 
@@ -66,7 +66,7 @@ impl Ordered {
     }
 
     pub(super) fn holm(&self, alpha: f64) -> Steps {
-        self.step_down(alpha, |p, left| times(p, left, 1.0), |left| alpha / left)
+        self.step_down(alpha, times, |left| alpha / left)
     }
 
     pub(super) fn holm_sidak(&self, alpha: f64) -> Steps {
@@ -96,7 +96,7 @@ impl Ordered {
     }
 
     /// From the largest on, the smallest so far of what each one is adjusted to.
-    fn from_above(&self, adjust: impl Fn(PValue, f64) -> PValue) -> Vec<PValue> {
+    fn downwards(&self, adjust: impl Fn(PValue, f64) -> PValue) -> Vec<PValue> {
         let mut so_far = ONE;
         let mut adjusted: Vec<PValue> = self
             .ranked()
@@ -111,7 +111,7 @@ impl Ordered {
     }
 
     pub(super) fn hochberg(&self, alpha: f64) -> Steps {
-        let adjusted = self.from_above(|p, rank| times(p, self.m - rank + 1.0, 1.0));
+        let adjusted = self.downwards(|p, rank| times(p, self.m - rank + 1.0));
         let rejected = rejected(&adjusted, alpha).max(1.0);
         self.one_level(adjusted, alpha / (self.m - rejected + 1.0))
     }
@@ -119,14 +119,14 @@ impl Ordered {
     /// The false discovery rate; `penalty` is what dependence costs.
     pub(super) fn step_up(&self, alpha: f64, penalty: f64) -> Steps {
         let factor = self.m * penalty;
-        let adjusted = self.from_above(|p, rank| times(p, factor, rank));
+        let adjusted = self.downwards(|p, rank| times(p, factor / rank));
         let rejected = rejected(&adjusted, alpha).max(1.0);
         self.one_level(adjusted, alpha * (rejected / factor))
     }
 
     /// The first stage, at alpha / (1 + alpha), tells how many nulls may be true.
     pub(super) fn two_stage(&self, alpha: f64) -> Steps {
-        let stage = |nulls: f64| self.from_above(|p, rank| times(p, nulls * (1.0 + alpha), rank));
+        let stage = |nulls: f64| self.downwards(|p, rank| times(p, nulls / rank * (1.0 + alpha)));
         let first = stage(self.m);
         let found = rejected(&first, alpha);
         let nulls = if found < self.m { self.m - found } else { self.m };
@@ -148,19 +148,19 @@ impl Ordered {
             let by_others = largest
                 .iter()
                 .enumerate()
-                .map(|(below, p)| times(*p, size, rank(below) + 1.0))
+                .map(|(below, p)| simes(*p, size, rank(below) + 1.0))
                 .fold(ONE, smaller_of);
             let (adjusted_candidates, adjusted_largest) = adjusted.split_at_mut(candidates.len());
-            let mut simes = by_others;
+            let mut hardest = by_others;
             for (adjusted, p) in adjusted_candidates.iter_mut().zip(candidates) {
-                simes = smaller_of(times(*p, size, 1.0), by_others);
-                *adjusted = larger_of(*adjusted, simes);
+                hardest = smaller_of(times(*p, size), by_others);
+                *adjusted = larger_of(*adjusted, hardest);
             }
             // The last candidate and all others are the largest of this size.
             for adjusted in adjusted_largest {
-                *adjusted = larger_of(*adjusted, simes);
+                *adjusted = larger_of(*adjusted, hardest);
             }
-            if level.is_none() && !at_most(&simes, alpha) {
+            if level.is_none() && !at_most(&hardest, alpha) {
                 level = Some(alpha / size);
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::distribution::normal;
 use statrs::function::gamma::ln_gamma;
-use std::f64::consts::LN_2;
+use std::f64::consts::{LN_2, PI};
 
 /// Steps of the quadrature over the range of the deviation that matters.
 const STEPS: i32 = 160;
@@ -14,8 +14,7 @@ const LEFT_OUT: f64 = 42.0;
 /// (Trefethen, Weideman 2014, SIAM Review 56:385).
 pub(super) fn sf(x: f64, df: f64, nc: f64) -> f64 {
     let half = df / 2.0;
-    // The logarithm of the density of u, and of its highest point, at u = 0.
-    let peak = LN_2 + half * half.ln() - ln_gamma(half) - half;
+    let peak = ln_peak(half);
     let falls = |u: f64| half * ((2.0 * u).exp_m1() - 2.0 * u);
     let low = -reach(|u| falls(-u));
     let high = reach(falls);
@@ -27,6 +26,17 @@ pub(super) fn sf(x: f64, df: f64, nc: f64) -> f64 {
         })
         .sum();
     (sum * step).min(1.0)
+}
+
+/// The logarithm of the density of u at its highest point, u = 0: of `2 h^h e^-h / gamma(h)`, by Stirling's
+/// series where the logarithm of gamma would cancel out.
+fn ln_peak(half: f64) -> f64 {
+    if half < 40.0 {
+        return LN_2 + half * half.ln() - half - ln_gamma(half);
+    }
+    let square = half * half;
+    let series = (1.0 / 12.0 - (1.0 / 360.0 - 1.0 / 1260.0 / square) / square) / half;
+    (2.0 * half / PI).ln() / 2.0 - series
 }
 
 /// Where a rising function of positive numbers that is 0 at 0 reaches [`LEFT_OUT`].
