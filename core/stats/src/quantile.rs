@@ -127,5 +127,6 @@ pub fn sample(values: &Sorted, p: f64, definition: Definition) -> Result<f64, Re
         (false, false) => beyond,
     };
     let (low, high) = (values.at(below), values.at(below + 1.0));
-    Ok((1.0 - weight) * low + weight * high)
+    // Rounding must not leave the two.
+    Ok(((1.0 - weight) * low + weight * high).clamp(low, high))
 }

@@ -5,6 +5,7 @@ use super::scale::{ONE, any_of, checked, larger_of, order, simes, smaller_of, ti
 use super::{Adjusted, at_most, length};
 use crate::moments::count;
 use crate::{PValue, Refusal};
+use std::cmp::Ordering;
 
 /// Adjusted p-values in order, and the levels of their intervals.
 type Steps = (Vec<PValue>, Vec<Option<f64>>);
@@ -74,7 +75,7 @@ impl Ordered {
     }
 
     /// From the smallest on, each by how many hypotheses are left; once one is kept, all that follow are kept
-    /// at its level.
+    /// at its level. The same p-values have the same level, that of the first of them.
     fn step_down(
         &self,
         alpha: f64,
@@ -82,15 +83,19 @@ impl Ordered {
         level: impl Fn(f64) -> f64,
     ) -> Steps {
         let mut so_far = PValue::new(0.0, f64::NEG_INFINITY);
-        let mut kept_at = None;
+        let mut keeps = false;
+        let mut last: Option<(PValue, f64)> = None;
         self.ranked()
             .map(|(rank, p)| {
                 let left = self.m - rank + 1.0;
                 so_far = larger_of(so_far, adjust(p, left));
-                if !at_most(&so_far, alpha) && kept_at.is_none() {
-                    kept_at = Some(level(left));
-                }
-                (so_far, kept_at.or_else(|| Some(level(left))))
+                let here = match last {
+                    Some((before, level)) if keeps || order(&before, &p) == Ordering::Equal => level,
+                    _ => level(left),
+                };
+                last = Some((p, here));
+                keeps = keeps || !at_most(&so_far, alpha);
+                (so_far, Some(here))
             })
             .unzip()
     }
