@@ -206,14 +206,16 @@ proptest! {
         prop_assert!((had - power).abs() < 1e-6, "{had}");
         let found = means::detectable(sd, &design, power, sizes.control).unwrap();
         prop_assert!((found / difference - 1.0).abs() < 1e-5, "{found}");
-        // The t test pays for the deviation that it does not know.
-        let known = means::size_normal(difference, sd, &design, power).unwrap();
-        prop_assert!(sizes.control > known.control * (1.0 - 1e-3) - 1e-3, "{sizes:?} {known:?}");
+        // The t test pays for the deviation that it does not know; the wrong side helps it a little.
+        let design_of_one = Design { sides: Sides::One, ..design };
+        let known = means::size_normal(difference, sd, &design_of_one, power).unwrap();
+        let unknown = means::size(difference, sd, &design_of_one, power).unwrap();
+        prop_assert!(unknown.control > known.control * (1.0 - 1e-6), "{unknown:?} {known:?}");
         let nothing = means::power(0.0, sd, &design, 50.0).unwrap();
         prop_assert!((nothing - design.alpha).abs() < 1e-6, "{nothing}");
         let normal = means::detectable_normal(sd, &design, power, 50_000.0).unwrap();
         let student = means::detectable(sd, &design, power, 50_000.0).unwrap();
-        prop_assert!((student / normal - 1.0).abs() < 1e-3 && student > normal * (1.0 - 1e-5));
+        prop_assert!((student / normal - 1.0).abs() < 1e-3, "{student} {normal}");
     }
 
     /// What is good one way is good the other way with the goal turned.
