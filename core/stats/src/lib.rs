@@ -13,12 +13,15 @@ mod evidence;
 pub mod mean;
 pub mod margin;
 pub mod moments;
+pub mod multiplicity;
 pub mod power;
 pub mod proportion;
+pub mod quantile;
 pub mod rank;
 pub mod ratio;
 mod refusal;
 pub mod sample_ratio;
+pub mod sample_size;
 pub mod sequential;
 pub mod strata;
 
