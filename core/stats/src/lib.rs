@@ -4,14 +4,14 @@
 
 pub mod anova;
 pub mod burn_rate;
+pub mod contingency;
 pub mod count_rate;
 pub mod cuped;
-pub mod contingency;
 pub mod distribution;
 pub mod effect;
 mod evidence;
-pub mod mean;
 pub mod margin;
+pub mod mean;
 pub mod moments;
 pub mod multiplicity;
 pub mod power;
