@@ -152,7 +152,6 @@ fn history() -> Span {
     Span::seconds(14 * 24 * 3600)
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
 fn is_usual_history(span: &Span) -> bool {
     *span == history()
 }
