@@ -5,6 +5,7 @@
 pub mod burn_rate;
 pub mod distribution;
 mod evidence;
+pub mod group_sequential;
 pub mod moments;
 pub mod power;
 pub mod rank;
