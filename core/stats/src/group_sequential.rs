@@ -12,7 +12,7 @@
 //! what was seen. The classical constants hold for the looks they were made for.
 //!
 //! What cannot be resolved is not spent: a look that may spend less than 1e-300, or that comes with less than
-//! a hundred-thousandth more information than the last one that could reject, gets an infinite bound, and
+//! a ten-thousandth more information than the last one that could reject, gets an infinite bound, and
 //! what it could have spent is left to the next. So never more is spent than planned.
 
 mod characteristics;

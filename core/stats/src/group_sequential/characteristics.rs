@@ -49,8 +49,8 @@ pub struct SampleSize {
 }
 
 impl Design {
-    /// The chance to end at each look when the drift is `drift`: the effect over its standard error with all
-    /// of the planned information.
+    /// The chance to end at each look when the drift is `drift`: the effect, towards the suspected side, over
+    /// its standard error with all of the planned information.
     #[must_use]
     pub fn exits(&self, drift: f64) -> Exits {
         exits(&self.walk, self.looks.len(), drift)
@@ -145,7 +145,7 @@ impl Design {
         let characteristics = self.characteristics(power)?;
         let variance = |share: f64| share * (1.0 - share);
         // Per user in the control.
-        let pooled = variance(ratio.mul_add(treatment, control) / (1.0 + ratio)) * (1.0 + 1.0 / ratio);
+        let pooled = variance((control + ratio * treatment) / (1.0 + ratio)) * (1.0 + 1.0 / ratio);
         let unpooled = variance(control) + variance(treatment) / ratio;
         let z = (normal::isf(self.plan.side_alpha()), normal::ppf(power));
         let needed = (z.0 * pooled.sqrt() + z.1 * unpooled.sqrt()) / (treatment - control);

@@ -1,6 +1,6 @@
 //! The classical designs, whose bounds are a constant that is found once for all planned looks.
 
-use super::walk::Walk;
+use super::walk::{GROWTH_MIN, Stage, Walk};
 use super::{Boundary, Design, Refusal, root};
 use crate::distribution::normal;
 
@@ -18,11 +18,11 @@ pub(super) fn fill(design: &mut Design, information: &[f64]) -> Result<(), Refus
     }
     let mut last = 0.0;
     for share in information {
-        if share - last < 1e-5 * share {
+        if *share < last * (1.0 + GROWTH_MIN) {
             return Err(Refusal::Invalid {
                 field: "information",
                 value: *share,
-                rule: "grow by at least a hundred-thousandth for classical constants",
+                rule: "grow by at least a ten-thousandth for classical constants",
             });
         }
         last = *share;
@@ -73,6 +73,6 @@ fn walk(design: &Design, information: &[f64], constant: f64) -> Walk {
 
 /// The chance to ever cross one side.
 fn crossing(walk: &Walk) -> f64 {
-    let at = |stage: &super::walk::Stage| stage.before.ln_above(stage.information, stage.upper).exp();
+    let at = |stage: &Stage| stage.before.ln_above(stage.information, stage.upper).exp();
     walk.stages().iter().map(at).sum()
 }

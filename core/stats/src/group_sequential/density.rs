@@ -48,11 +48,11 @@ struct Node {
 
 /// Where paths were taken out, and when.
 #[derive(Debug, Clone, Copy)]
-struct Cut {
-    at: f64,
-    information: f64,
+pub(super) struct Cut {
+    pub(super) at: f64,
+    pub(super) information: f64,
     /// Whether what was above was taken out, or what was below.
-    above: bool,
+    pub(super) above: bool,
 }
 
 /// The density at one look, on what is left of it there.
@@ -62,7 +62,6 @@ pub(super) struct Density {
     nodes: Vec<Node>,
     lower: f64,
     upper: f64,
-    cuts: Vec<Cut>,
 }
 
 /// What is left of the score process after a look.
@@ -90,23 +89,21 @@ impl Density {
             }],
             lower: 0.0,
             upper: 0.0,
-            cuts: Vec::new(),
         }
     }
 
     /// The density at the next look, of what is left after it, on nodes that are fine enough to step on to
-    /// the information `then`.
-    pub(super) fn advance(&self, left: Left, then: f64) -> Self {
+    /// the information `then`. `cuts` are those at earlier looks.
+    pub(super) fn advance(&self, left: Left, cuts: impl Iterator<Item = Cut> + Clone, then: f64) -> Self {
         let information = left.information;
         let reach = REACH * (information - self.information).sqrt();
         let lower = left.lower.max(left.deepest).max(self.lower - reach);
         let upper = left.upper.min(self.upper + reach);
-        let mut cuts = self.cuts.clone();
         let smooth = PANEL * (information * (then - information) / then).sqrt();
         let mut nodes = Vec::new();
         let (mut from, mut hint) = (lower, 0);
         while from < upper {
-            let widest = cuts.iter().fold(smooth, |widest, cut| {
+            let widest = cuts.clone().fold(smooth, |widest, cut| {
                 widest.min(cut.widest(from, (information - cut.information).sqrt()))
             });
             // Panels of one width where nothing asks for narrow ones.
@@ -114,7 +111,7 @@ impl Density {
             let middle = from + half;
             let lower_half = GAUSS.iter().rev().map(|(x, weight)| (-x, weight));
             for (x, weight) in lower_half.chain(GAUSS.iter().map(|(x, weight)| (*x, weight))) {
-                let at = half.mul_add(x, middle);
+                let at = middle + half * x;
                 let ln = self.ln_at(information, at, &mut hint);
                 let weight = weight * half;
                 nodes.push(Node { at, weight, ln });
@@ -122,24 +119,11 @@ impl Density {
             // Never stuck where a panel is too narrow to have a width in digits.
             from = (middle + half).max(from.next_up());
         }
-        cuts.push(Cut {
-            at: left.upper,
-            information,
-            above: true,
-        });
-        if left.lower > f64::NEG_INFINITY {
-            cuts.push(Cut {
-                at: left.lower,
-                information,
-                above: false,
-            });
-        }
         Self {
             information,
             nodes,
             lower,
             upper,
-            cuts,
         }
     }
 
@@ -150,7 +134,7 @@ impl Density {
         let precision = 0.5 / variance;
         let term = |node: &Node| {
             let step = x - node.at;
-            (-step * step).mul_add(precision, node.ln)
+            node.ln - step * step * precision
         };
         self.ln_sum(hint, term) - 0.5 * (2.0 * PI * variance).ln()
     }
@@ -182,7 +166,7 @@ impl Density {
     /// The chance of more than `x` at `information`, under a drift.
     pub(super) fn above(&self, information: f64, x: f64, drift: f64) -> f64 {
         let step = information - self.information;
-        let (x, per_step) = (drift.mul_add(-step, x), step.sqrt().recip());
+        let (x, per_step) = (x - drift * step, step.sqrt().recip());
         self.drifted(drift)
             .map(|(at, mass)| mass * normal::sf((x - at) * per_step))
             .sum()
@@ -191,7 +175,7 @@ impl Density {
     /// The chance of less than `x` at `information`, under a drift.
     pub(super) fn below(&self, information: f64, x: f64, drift: f64) -> f64 {
         let step = information - self.information;
-        let (x, per_step) = (drift.mul_add(-step, x), step.sqrt().recip());
+        let (x, per_step) = (x - drift * step, step.sqrt().recip());
         self.drifted(drift)
             .map(|(at, mass)| mass * normal::sf((at - x) * per_step))
             .sum()
@@ -201,7 +185,7 @@ impl Density {
     fn drifted(&self, drift: f64) -> impl Iterator<Item = (f64, f64)> {
         let half = 0.5 * drift * self.information;
         self.nodes.iter().filter_map(move |node| {
-            let ln = drift.mul_add(node.at - half, node.ln);
+            let ln = node.ln + drift * (node.at - half);
             (ln > NEGLIGIBLE_DRIFTED).then(|| (node.at, node.weight * ln.exp()))
         })
     }
@@ -214,7 +198,7 @@ impl Density {
         // The tail of the normal distribution beyond z is at most exp(-z^2 / 2) / 2.
         let z = (-2.0 * (ln_chance + 2.0_f64.ln())).sqrt();
         let sd = (information - self.information).sqrt();
-        let mut x = (z * information.sqrt()).min(z.mul_add(sd, self.upper));
+        let mut x = (z * information.sqrt()).min(self.upper + z * sd);
         let mut hint = self.nodes.len().saturating_sub(1);
         for _ in 0..STEPS_MAX {
             let ln = self.ln_above(information, x);

@@ -104,7 +104,7 @@ impl Design {
             let before = attempt.walk.on_the_way_to(look.information);
             let lower = if spends {
                 let wanted = logit(may_miss);
-                let guess = drift.mul_add(look.information, -normal::isf(may_miss) * root);
+                let guess = drift * look.information - normal::isf(may_miss) * root;
                 let chance = |x: f64| before.below(look.information, x, drift);
                 missed += may_miss;
                 rising(|x| logit(chance(x)) - wanted, guess, 0.25 * root)?

@@ -1,5 +1,7 @@
 //! Where a function that rises is zero.
 
+/// Values this near to zero are zero: they are logarithms of chances.
+const ZERO: f64 = 1e-12;
 /// How often the bracket may double, and how often it may shrink.
 const DOUBLINGS: u32 = 200;
 const SHRINKS: u32 = 200;
@@ -25,7 +27,7 @@ pub(super) fn rising(mut f: impl FnMut(f64) -> f64, guess: f64, step: f64) -> Op
         if value.is_nan() {
             return None;
         }
-        if value == 0.0 || width <= tolerance || (moved <= tolerance && slope.is_finite()) {
+        if value.abs() <= ZERO || width <= tolerance || (moved <= tolerance && slope.is_finite()) {
             return Some(x);
         }
         let is_below = value < 0.0;

@@ -54,7 +54,7 @@ impl Spending {
             }
             Self::Pocock => ((E - 1.0) * t).ln_1p(),
             Self::Power { exponent } => t.powf(exponent),
-            Self::HwangShihDeCani { gamma } if gamma == 0.0 => t,
+            Self::HwangShihDeCani { gamma: 0.0 } => t,
             Self::HwangShihDeCani { gamma } if gamma > 0.0 => (-gamma * t).exp_m1() / (-gamma).exp_m1(),
             // The same without exponentials of large numbers.
             Self::HwangShihDeCani { gamma } => {

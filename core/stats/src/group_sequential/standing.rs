@@ -154,7 +154,7 @@ impl<'a> Way<'a> {
         );
         Self {
             before: here.map_or_else(
-                || Cow::Owned(walk.after(stages.last(), information)),
+                || Cow::Owned(walk.after(earlier, information)),
                 |here| Cow::Borrowed(&here.before),
             ),
             stages,

@@ -1,9 +1,9 @@
 //! The way of the score process through the looks that can end it.
 
-use super::density::{Density, Left};
+use super::density::{Cut, Density, Left};
 
 /// Less growth of information than this share of it cannot be told from none.
-const GROWTH_MIN: f64 = 1e-5;
+pub(super) const GROWTH_MIN: f64 = 1e-4;
 /// Without a lower bound, paths are followed down to so many standard errors: what is farther down comes back
 /// with a chance that no digit shows.
 const DEEPEST: f64 = 10.0;
@@ -54,20 +54,29 @@ impl Walk {
 
     /// The density after the last stage, fine enough to step on to `information`.
     pub(super) fn on_the_way_to(&self, information: f64) -> Density {
-        self.after(self.stages.last(), information)
+        self.after(self.stages.len(), information)
     }
 
-    /// The density after this stage, fine enough to step on to `information`.
-    pub(super) fn after(&self, stage: Option<&Stage>, information: f64) -> Density {
-        stage.map_or_else(Density::start, |stage| {
-            let left = Left {
+    /// The density after the first so many stages, fine enough to step on to `information`.
+    pub(super) fn after(&self, stages: usize, information: f64) -> Density {
+        let Some((stage, earlier)) = self.stages.get(..stages).and_then(<[Stage]>::split_last) else {
+            return Density::start();
+        };
+        let left = Left {
+            information: stage.information,
+            lower: stage.lower,
+            upper: stage.upper,
+            deepest: -DEEPEST * stage.information.sqrt() - self.deeper * stage.information,
+        };
+        let cuts = earlier.iter().flat_map(|stage| {
+            let cut = |at, above| Cut {
+                at,
                 information: stage.information,
-                lower: stage.lower,
-                upper: stage.upper,
-                deepest: -DEEPEST * stage.information.sqrt() - self.deeper * stage.information,
+                above,
             };
-            stage.before.advance(left, information)
-        })
+            [cut(stage.upper, true), cut(stage.lower, false)]
+        });
+        stage.before.advance(left, cuts, information)
     }
 
     /// Adds a stage; `before` is what [`Self::on_the_way_to`] it gave.
