@@ -1,7 +1,5 @@
 //! Group sequential designs: against integrals of their own making, published constants, and laws.
 
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
-
 use proptest::prelude::*;
 use tidegate_stats::distribution::normal;
 use tidegate_stats::group_sequential::{Boundary, Design, Plan, Spending};
