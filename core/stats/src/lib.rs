@@ -12,6 +12,7 @@ pub mod effect;
 mod evidence;
 pub mod margin;
 pub mod mean;
+pub mod group_sequential;
 pub mod moments;
 pub mod multiplicity;
 pub mod power;
