@@ -131,6 +131,9 @@ fn decided(wrong: Vec<String>) -> Outcome {
 }
 
 fn matches(name: &str, method: &str, want: &Value, got: &Value, tol: Tolerance) -> bool {
+    if is_far_bound(name, method, want, got) {
+        return true;
+    }
     match (want, got) {
         (Value::Array(want), Value::Array(got)) => {
             want.len() == got.len()
@@ -150,6 +153,15 @@ fn matches(name: &str, method: &str, want: &Value, got: &Value, tol: Tolerance) 
         }
         _ => want == got,
     }
+}
+
+/// The convention of the bounds of group sequential designs, which stands in the notes of their cases: a bound above
+/// 7.5 needs only to be above 7, for there the tail is nothing.
+fn is_far_bound(name: &str, method: &str, want: &Value, got: &Value) -> bool {
+    let above = |value: &Value, least: f64| {
+        value.as_str() == Some("inf") || value.as_f64().is_some_and(|bound| bound > least)
+    };
+    name == "z" && method == "gs_bounds" && above(want, 7.5) && above(got, 7.0)
 }
 
 /// How far apart two numbers may be however small they are.

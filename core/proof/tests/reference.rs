@@ -1,5 +1,7 @@
 //! Every case of the reference vectors, one test a topic.
 
+#![expect(clippy::expect_used, reason = "what stands beside the tests is a test too")]
+
 use std::path::Path;
 use tidegate_proof::check::{Outcome, check};
 
