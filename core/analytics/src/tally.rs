@@ -82,6 +82,9 @@ pub struct MetricTally {
     pub known: Sums,
     /// Units without a history: `x` is zero.
     pub new: Sums,
+    /// Units whose value is not 0; 0 where they were not counted.
+    #[serde(default)]
+    pub active: u64,
     /// How many units reached each step of a funnel, the last one included; empty for other measures.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<u64>,

@@ -6,7 +6,7 @@ use crate::distribution::{normal, student};
 use crate::{Alternative, Interval, PValue, Refusal};
 use std::f64::consts::LN_2;
 
-pub use contrast::Contrast;
+pub use contrast::{Contrast, Distance};
 pub(crate) use contrast::{cleared, satterthwaite};
 
 /// An effect with its uncertainty and the test of no effect.

@@ -6,11 +6,13 @@
 //! Newcombe 1998, Statistics in Medicine 17:873). The others are offered to compare with other engines.
 
 mod difference;
+mod ratio_score;
 mod relative;
 pub(crate) mod score;
 mod single;
 
 pub use difference::{Difference, DifferenceMethod, difference};
+pub use ratio_score::ratio_score;
 pub use relative::{Ratio, TEffect, delta_difference, delta_lift, odds_ratio, risk_ratio};
 pub use single::{IntervalMethod, interval};
 

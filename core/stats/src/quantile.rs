@@ -8,8 +8,8 @@ mod difference;
 mod order_statistics;
 
 pub use difference::{
-    Arm, ClusterSums, ClusteredArm, Degrees, Difference, Scale, difference, difference_clustered,
-    fewest_units,
+    Arm, ClusterSums, ClusteredArm, Degrees, Difference, Scale, contrast_clustered, difference,
+    difference_clustered, fewest_units,
 };
 pub use order_statistics::{Bounds, Places, bounds, order_statistics};
 

@@ -33,6 +33,17 @@ pub struct Contrast {
     pub control_df: f64,
 }
 
+/// How far an effect is from one that is tested.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Distance {
+    /// The observed effect less the tested one, in the metric's own unit.
+    pub estimate: f64,
+    /// The standard error of that, more than 0.
+    pub standard_error: f64,
+    /// Its degrees of freedom (Satterthwaite 1946).
+    pub df: f64,
+}
+
 impl Contrast {
     /// The variance of the difference.
     #[must_use]
@@ -189,6 +200,57 @@ impl Contrast {
         })
     }
 
+    /// The differences that are at most `critical` standard errors away from the estimate, whatever test gave that
+    /// number: Student's t, the bound of a group sequential design, the reach of a confidence sequence.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NoVariance`] as [`Self::difference`], [`Refusal::Invalid`] unless `critical` is finite and not
+    /// negative.
+    pub fn within(&self, critical: f64) -> Result<Interval, Refusal> {
+        let reach = check_critical(critical)? * self.standard_error()?;
+        Ok(Interval {
+            lower: self.difference - reach,
+            upper: self.difference + reach,
+        })
+    }
+
+    /// The lifts `l` for which treatment less (1 + l) times the control is at most `critical` standard errors away
+    /// from 0: Fieller's interval, which excludes 0 exactly when [`Self::within`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::within`], [`Refusal::ZeroBaseline`], and [`Refusal::Undefined`] when the baseline itself is not so
+    /// many standard errors away from 0.
+    pub fn lift_within(&self, critical: f64) -> Result<Interval, Refusal> {
+        self.standard_error()?;
+        self.relative_to()?;
+        let (lower, upper) = self.fieller_ends(check_critical(critical)?)?;
+        let (mirror, _) = self.mirrored(Alternative::TwoSided);
+        Ok(mirrored_bounds(mirror, Interval { lower, upper }))
+    }
+
+    /// How far the treatment is from a control that is lifted by `lift`, a share of the control's size: what is
+    /// tested against a relative margin. It is 0 where the lift is the observed one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::difference`], and [`Refusal::ZeroBaseline`].
+    pub fn against(&self, lift: f64) -> Result<Distance, Refusal> {
+        self.standard_error()?;
+        let size = self.relative_to()?;
+        let multiple = 1.0 + lift * self.baseline.signum();
+        let standard_error = self.variance_at(multiple).sqrt();
+        if !(standard_error > 0.0 && standard_error.is_finite()) {
+            return Err(Refusal::NoVariance);
+        }
+        Ok(Distance {
+            estimate: self.difference - lift * size,
+            standard_error,
+            df: self.df_at(multiple),
+        })
+    }
+
     /// Both ends of the interval for treatment / baseline - 1: the roots of `a l^2 - 2 b l + c`, which is at most
     /// 0 where `(difference - l baseline)^2 <= critical^2 variance(l)`, all divided by the squared baseline.
     fn fieller_ends(&self, critical: f64) -> Result<(f64, f64), Refusal> {
@@ -246,6 +308,17 @@ impl Contrast {
             (true, Alternative::TwoSided) => (-1.0, Alternative::TwoSided),
         }
     }
+}
+
+fn check_critical(critical: f64) -> Result<f64, Refusal> {
+    if critical >= 0.0 && critical.is_finite() {
+        return Ok(critical);
+    }
+    Err(Refusal::Invalid {
+        field: "critical",
+        value: critical,
+        rule: "be finite and not negative",
+    })
 }
 
 fn mirrored_bounds(mirror: f64, interval: Interval) -> Interval {

@@ -210,7 +210,7 @@ impl Score {
 
 /// The root between two points of which one lies on either side (Ridders 1979, IEEE Transactions on Circuits
 /// and Systems 26:979).
-fn ridders(value: impl Fn(f64) -> f64, near: (f64, f64), far: (f64, f64)) -> f64 {
+pub(super) fn ridders(value: impl Fn(f64) -> f64, near: (f64, f64), far: (f64, f64)) -> f64 {
     let (mut near, mut far) = (near, far);
     let mut root = far.0;
     for _ in 0..STEPS {

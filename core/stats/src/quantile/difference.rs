@@ -2,6 +2,7 @@
 
 use super::{Definition, Sorted, sample};
 use crate::distribution::{normal, student};
+use crate::effect::Contrast;
 use crate::moments::count;
 use crate::{Interval, PValue, Refusal};
 use std::f64::consts::LN_2;
@@ -194,7 +195,12 @@ pub struct ClusteredArm {
 }
 
 impl ClusteredArm {
-    fn variance(&self) -> Result<f64, Refusal> {
+    /// The variance of the quantile, with what the values of a cluster have in common.
+    ///
+    /// # Errors
+    ///
+    /// As [`difference_clustered`] for one arm.
+    pub fn variance(&self) -> Result<f64, Refusal> {
         let Arm { n, share, .. } = self.quantile;
         let independent = share * (1.0 - share) / count(n);
         Ok(self.quantile.variance()? * (self.sums.variance_of_share()? / independent))
@@ -284,6 +290,28 @@ pub fn difference_clustered(
     };
     same_share(&treatment.quantile, &control.quantile)?;
     compare(side(treatment)?, side(control)?, scale, alpha)
+}
+
+/// Two clustered quantiles before they are shown in any unit: one test for the difference and for the lift. The
+/// degrees of freedom count clusters.
+///
+/// # Errors
+///
+/// As [`difference_clustered`], but a control at 0 refuses the lift alone.
+pub fn contrast_clustered(control: &ClusteredArm, treatment: &ClusteredArm) -> Result<Contrast, Refusal> {
+    same_share(&treatment.quantile, &control.quantile)?;
+    let df = |arm: &ClusteredArm| count(arm.sums.clusters) - 1.0;
+    Ok(Contrast {
+        difference: treatment.quantile.value - control.quantile.value,
+        baseline: control.quantile.value,
+        treatment: treatment.quantile.value,
+        treatment_variance: treatment.variance()?,
+        baseline_variance: control.variance()?,
+        adjustment_variance: 0.0,
+        adjustment_covariance: 0.0,
+        treatment_df: df(treatment),
+        control_df: df(control),
+    })
 }
 
 fn same_share(treatment: &Arm, control: &Arm) -> Result<(), Refusal> {

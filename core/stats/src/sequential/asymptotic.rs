@@ -65,6 +65,47 @@ impl ConfidenceSequence {
         self.rho
     }
 
+    /// The same test with another total error and the tuning as it is: so that the interval of an adjusted p-value
+    /// belongs to the e-value that was adjusted.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Invalid`] as [`Self::tuned`].
+    pub fn at_level(&self, alpha: f64) -> Result<Self, Refusal> {
+        let alpha = match self.alternative {
+            Alternative::TwoSided => check_alpha(alpha, 1.0, "lie between 0 and 1")?,
+            _ => check_alpha(alpha, 0.5, "lie between 0 and 0.5 for one side")?,
+        };
+        Ok(Self { alpha, ..*self })
+    }
+
+    /// How many standard errors the bounds lie from the estimate after `users` in both arms together: an effect is
+    /// rejected exactly when the estimate is farther from it, on a suspected side.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::TooFew`] without users.
+    pub fn reach(&self, users: u64) -> Result<f64, Refusal> {
+        if users == 0 {
+            return Err(Refusal::TooFew {
+                what: "users",
+                have: 0.0,
+                need: 1.0,
+            });
+        }
+        let r = count(users) * self.rho * self.rho;
+        Ok((2.0 * (1.0 + r) / r * self.ln_needed(r)).sqrt())
+    }
+
+    /// What `u = z^2/2 r/(1 + r)` must be to reject.
+    fn ln_needed(&self, r: f64) -> f64 {
+        let ln_root = 0.5 * r.ln_1p();
+        match self.alternative {
+            Alternative::TwoSided => ln_root - self.alpha.ln(),
+            _ => (ln_root - (2.0 * self.alpha).ln()).exp().ln_1p(),
+        }
+    }
+
     /// What the look says after `users` in both arms together. Another effect than 0 is tested by
     /// subtracting it from the estimate; a tuning as [`Self::tuned`] stays fixed over all looks of a test.
     ///
@@ -86,20 +127,22 @@ impl ConfidenceSequence {
         let ln_root = 0.5 * r.ln_1p();
         let z = estimate / standard_error;
         let u = 0.5 * z * z * (r / (1.0 + r));
-        let (ln_needed, ln_e) = match self.alternative {
-            Alternative::TwoSided => (ln_root - self.alpha.ln(), u - ln_root),
+        let ln_e = match self.alternative {
+            Alternative::TwoSided => u - ln_root,
             side => {
                 let right = if side == Alternative::Greater {
                     z > 0.0
                 } else {
                     z < 0.0
                 };
-                let odds = ln_root - (2.0 * self.alpha).ln();
-                let ln_e = LN_2 + ln_exp_m1(u) - ln_root;
-                (odds.exp().ln_1p(), if right { ln_e } else { f64::NEG_INFINITY })
+                if right {
+                    LN_2 + ln_exp_m1(u) - ln_root
+                } else {
+                    f64::NEG_INFINITY
+                }
             }
         };
-        let half_width = standard_error * (2.0 * (1.0 + r) / r * ln_needed).sqrt();
+        let half_width = standard_error * self.reach(users)?;
         Ok(Anytime {
             estimate,
             standard_error,
