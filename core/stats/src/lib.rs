@@ -2,12 +2,15 @@
 //!
 //! What cannot be computed is a [`Refusal`] with its reason, never a neutral number: no p of 1, no effect of 0.
 
+pub mod bandit;
+pub mod bayes;
 pub mod burn_rate;
 pub mod distribution;
 mod evidence;
 pub mod moments;
 pub mod power;
 pub mod rank;
+mod quadrature;
 mod refusal;
 pub mod sequential;
 
