@@ -9,8 +9,8 @@ pub mod distribution;
 mod evidence;
 pub mod moments;
 pub mod power;
-pub mod rank;
 mod quadrature;
+pub mod rank;
 mod refusal;
 pub mod sequential;
 
