@@ -74,6 +74,18 @@ pub struct Sums {
     pub xy: i128,
 }
 
+impl Sums {
+    /// Of no units.
+    pub const NONE: Self = Self {
+        n: 0,
+        y: 0,
+        yy: 0,
+        x: 0,
+        xx: 0,
+        xy: 0,
+    };
+}
+
 /// One metric of one arm.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -91,6 +103,17 @@ pub struct MetricTally {
     /// What a percentile needs; `None` for other measures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantile: Option<QuantileTally>,
+}
+
+impl MetricTally {
+    /// Of nobody.
+    pub const NOBODY: Self = Self {
+        known: Sums::NONE,
+        new: Sums::NONE,
+        active: 0,
+        steps: Vec::new(),
+        quantile: None,
+    };
 }
 
 /// What a percentile of events needs, found by one walk over the units.

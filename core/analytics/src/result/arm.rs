@@ -36,7 +36,7 @@ pub struct ArmResult {
 }
 
 /// One step of a funnel.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     /// Units that reached it.
@@ -267,7 +267,9 @@ fn estimates_differ(pairs: &[Evidence]) -> Result<Omnibus, Refusal> {
         .map(|pair| pair.contrast)
         .collect::<Result<Vec<_>, _>>()?;
     let control = contrasts.first().map(|one| (0.0, one.baseline_variance));
-    let others = contrasts.iter().map(|one| (one.difference, one.treatment_variance));
+    let others = contrasts
+        .iter()
+        .map(|one| (one.difference, one.treatment_variance));
     // Distances from the control, which keep their digits.
     let arms: Vec<(f64, f64)> = control.into_iter().chain(others).collect();
     if arms.iter().any(|(_, variance)| *variance <= 0.0) {

@@ -50,7 +50,11 @@ pub(crate) fn sample_ratio(design: &Design, tallies: &Tallies) -> Answer<SampleR
         .iter()
         .map(|arm| tallies.arms.get(&arm.variation).map_or(0, |tally| tally.units))
         .collect();
-    let weights: Vec<f64> = design.arms.iter().map(|arm| f64::from(arm.weight.parts())).collect();
+    let weights: Vec<f64> = design
+        .arms
+        .iter()
+        .map(|arm| f64::from(arm.weight.parts()))
+        .collect();
     checked(design, &units, &weights).into()
 }
 

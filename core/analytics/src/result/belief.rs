@@ -127,12 +127,7 @@ fn by_lift(
 }
 
 /// Few events: beta posteriors of both shares.
-fn by_counts(
-    control: Counts,
-    treatment: Counts,
-    metric: &Metric,
-    alpha: f64,
-) -> Result<Posterior, Refusal> {
+fn by_counts(control: Counts, treatment: Counts, metric: &Metric, alpha: f64) -> Result<Posterior, Refusal> {
     let aim = goal(metric).ok_or(Refusal::Undefined {
         why: "with so few events nothing is known of a margin",
     })?;
@@ -160,6 +155,7 @@ pub(crate) fn best(
     kind: Kind,
     arms: &[(&VariationKey, &MetricTally)],
     pairs: &[Evidence],
+    alpha: f64,
 ) -> Result<Vec<Best>, Refusal> {
     let aim = goal(metric).ok_or(Refusal::Undefined {
         why: "where nothing is to change, no arm is the best",
@@ -170,9 +166,7 @@ pub(crate) fn best(
             .iter()
             .map(|(_, tally)| tally.counts())
             .collect::<Result<Vec<_>, _>>()?;
-        let chances = bandit::thompson_rates(&counts, BetaPrior::UNIFORM, aim)?;
-        let _ = chances;
-        let rates = compare_rates(&counts, BetaPrior::UNIFORM, aim, 0.05)?;
+        let rates = compare_rates(&counts, BetaPrior::UNIFORM, aim, alpha)?;
         rates
             .iter()
             .map(|arm| (arm.chance_best, arm.expected_loss))

@@ -151,11 +151,9 @@ impl Member<'_> {
     }
 
     fn at_any_time(&self) -> Result<Seen, Refusal> {
-        if let (Err(_), Claim::Differs, Some([control, treatment])) = (
-            self.evidence.first_look,
-            self.claim,
-            self.evidence.counts,
-        ) {
+        if let (Err(_), Claim::Differs, Some([control, treatment])) =
+            (self.evidence.first_look, self.claim, self.evidence.counts)
+        {
             let prior = BetaPrior::default();
             let e = two_proportion_e_value(control, treatment, Alternative::TwoSided, prior)?;
             return Ok(Seen {

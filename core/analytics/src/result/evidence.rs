@@ -118,7 +118,11 @@ impl Signal {
             // Below this the tails are as good as the same, and above 37 chances underflow.
             Some(df) if z.abs() < 37.0 && df < 1e7 => {
                 let tail = student::sf(z.abs(), df);
-                if tail > 0.0 { normal::isf(tail).copysign(z) } else { z }
+                if tail > 0.0 {
+                    normal::isf(tail).copysign(z)
+                } else {
+                    z
+                }
             }
             _ => z,
         }
@@ -162,7 +166,11 @@ impl Evidence {
         let fewest = counts.map_or(0, |[control, treatment]| seldom(&control).min(seldom(&treatment)));
         let exact = counts.is_some_and(|[control, treatment]| is_small(control, treatment));
         let plain = Self {
-            method: if exact { Method::FisherExact } else { Method::PooledZ },
+            method: if exact {
+                Method::FisherExact
+            } else {
+                Method::PooledZ
+            },
             contrast,
             counts,
             history: None,
@@ -201,8 +209,7 @@ impl Evidence {
                 new: tally.new.moments()?,
             })
         };
-        let adjusted =
-            arm(control).and_then(|control| cuped::with_new_users(&control, &arm(treatment)?));
+        let adjusted = arm(control).and_then(|control| cuped::with_new_users(&control, &arm(treatment)?));
         match adjusted {
             Ok(adjusted) => Self {
                 method: Method::Cuped,

@@ -102,7 +102,11 @@ impl Watch {
             contrast.within(0.0)?;
             contrast.difference / contrast.variance().sqrt()
         };
-        let better = if self.goal == Goal::Decrease { -distance } else { distance };
+        let better = if self.goal == Goal::Decrease {
+            -distance
+        } else {
+            distance
+        };
         let sequence = ConfidenceSequence::tuned(Alternative::Greater, self.level, self.tuned_for)?;
         let p = |z: f64| sequence.look(evidence.users, z, 1.0).map(|look| look.p);
         let bounds = evidence.plain_bounds(sequence.reach(evidence.users)?);

@@ -1,33 +1,39 @@
 //! Repeated p-values of a group sequential design: the smallest alpha at which a look rejects.
 //!
-//! Where the bound of this look lies is computed for a few alphas and interpolated between them. Along the root of
-//! -ln(alpha) it is nearly a straight line, so that a few are enough.
+//! Where the bound of this look lies is computed for a few alphas and interpolated between them. Against the critical
+//! value of an ordinary test with that alpha it is nearly a straight line, so that a few are enough.
 
+use std::f64::consts::LN_2;
 use tidegate_stats::distribution::normal;
 use tidegate_stats::group_sequential::{Boundary, Design, Plan, Spending};
 use tidegate_stats::{Alternative, PValue, Refusal};
 
 /// One less than the alphas.
-const PIECES: u32 = 7;
-/// The largest alpha: above it nobody is interested.
-const MOST: f64 = 0.9;
-/// The smallest alpha, unless the bounds of smaller ones are out of reach already.
-const LEAST: f64 = 1e-12;
+const PIECES: u32 = 8;
+/// The largest alpha. A p-value above it is given as 1.
+const MOST: f64 = 0.5;
+/// The smallest alpha, unless the bounds of smaller ones are out of reach already. Below it bounds are on the safe side.
+const LEAST: f64 = 1e-7;
 /// A bound so far out is out of reach.
 const FAR: f64 = 35.0;
+/// Beyond this critical value chances are no numbers.
+const FARTHEST: f64 = 37.0;
 /// Halvings until a p-value is found.
 const HALVINGS: u32 = 60;
 
 /// One look of a design, at all alphas.
 #[derive(Debug, Clone)]
 pub(crate) struct Ladder {
-    /// The root of -ln(alpha), from the smallest on, and the bound there.
+    taken: Taken,
+    /// From the smallest critical value on.
     rungs: Vec<Rung>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Rung {
-    root: f64,
+    /// The critical value of an ordinary test with that alpha.
+    plain: f64,
+    /// The bound with that alpha.
     bound: f64,
     /// Of the barycentric formula.
     weight: f64,
@@ -55,59 +61,70 @@ impl Ladder {
         if least >= MOST / 2.0 {
             return Err(TOO_EARLY);
         }
-        let (from, to) = (root(MOST), root(least));
+        let (from, to) = (plain(MOST), plain(least));
         let (middle, half) = (f64::midpoint(from, to), (to - from) / 2.0);
         let rungs = (0..=PIECES)
             .map(|piece| {
                 let angle = std::f64::consts::PI * f64::from(piece) / f64::from(PIECES);
-                let root = middle - half * angle.cos();
+                let plain = middle - half * angle.cos();
                 let sign = if piece % 2 == 0 { 1.0 } else { -1.0 };
                 let end = piece == 0 || piece == PIECES;
                 Ok(Rung {
-                    root,
-                    bound: taken.bound((-root * root).exp())?,
+                    plain,
+                    bound: taken.bound(2.0 * normal::sf(plain))?,
                     weight: if end { sign / 2.0 } else { sign },
                 })
             })
             .collect::<Result<Vec<_>, Refusal>>()?;
-        Ok(Self { rungs })
+        Ok(Self {
+            taken: taken.clone(),
+            rungs,
+        })
     }
 
-    /// From how many standard errors on the look rejects, with this total error; infinite below the smallest one.
+    /// From how many standard errors on the look rejects, with this total error; infinite where nothing may be spent.
     pub(crate) fn bound(&self, alpha: f64) -> f64 {
-        let root = root(alpha.min(1.0));
+        let plain = plain(alpha.min(1.0));
         let (from, to) = self.ends();
-        if root > to.root {
-            f64::INFINITY
+        if plain > to.plain {
+            self.taken.safe_bound(alpha).max(to.bound)
         } else {
-            self.at(root.max(from.root))
+            self.at(plain.max(from.plain))
         }
     }
 
-    /// The smallest total error with which so many standard errors reject; the smallest there is for more.
+    /// The smallest total error with which so many standard errors reject.
     pub(crate) fn p(&self, z: f64) -> PValue {
         let (from, to) = self.ends();
         if z < from.bound {
             return PValue::new(1.0, 0.0);
         }
-        if z >= to.bound {
-            return PValue::from_ln(-to.root * to.root);
-        }
-        let (mut low, mut high) = (from.root, to.root);
+        // Beyond the last rung as far as chances are numbers.
+        let far = z >= to.bound;
+        let (mut low, mut high) = if far {
+            (to.plain, FARTHEST)
+        } else {
+            (from.plain, to.plain)
+        };
         for _ in 0..HALVINGS {
             let middle = f64::midpoint(low, high);
-            if self.at(middle) <= z {
+            let bound = if far {
+                self.taken.safe_bound(2.0 * normal::sf(middle))
+            } else {
+                self.at(middle)
+            };
+            if bound <= z {
                 low = middle;
             } else {
                 high = middle;
             }
         }
-        PValue::from_ln(-low * low)
+        PValue::from_ln(normal::ln_sf(low) + LN_2)
     }
 
     fn ends(&self) -> (Rung, Rung) {
         let none = Rung {
-            root: f64::INFINITY,
+            plain: f64::INFINITY,
             bound: f64::INFINITY,
             weight: 0.0,
         };
@@ -117,10 +134,10 @@ impl Ladder {
         )
     }
 
-    fn at(&self, root: f64) -> f64 {
+    fn at(&self, plain: f64) -> f64 {
         let (mut up, mut down) = (0.0, 0.0);
         for rung in &self.rungs {
-            let away = root - rung.root;
+            let away = plain - rung.plain;
             if away == 0.0 {
                 return rung.bound;
             }
@@ -135,11 +152,33 @@ const TOO_EARLY: Refusal = Refusal::Undefined {
     why: "so early hardly any of alpha may be spent",
 };
 
-fn root(alpha: f64) -> f64 {
-    (-alpha.ln()).max(0.0).sqrt()
+/// The critical value of an ordinary two-sided test.
+fn plain(alpha: f64) -> f64 {
+    normal::isf(alpha / 2.0)
 }
 
 impl Taken {
+    /// A bound that is on the safe side: that of a test which cannot have ended before, with no more than this look
+    /// may spend. Where alpha is small it is hardly beyond the one that counts on earlier looks.
+    fn safe_bound(&self, alpha: f64) -> f64 {
+        let side = alpha / 2.0;
+        let now = if self.is_last {
+            side
+        } else {
+            self.spending.spent(self.now, side)
+        };
+        let before = self
+            .before
+            .last()
+            .map_or(0.0, |before| self.spending.spent(*before, side));
+        let left = now - before;
+        if left > 0.0 {
+            normal::isf(left)
+        } else {
+            f64::INFINITY
+        }
+    }
+
     /// The bound of this look with this total error.
     fn bound(&self, alpha: f64) -> Result<f64, Refusal> {
         let plan = Plan {
@@ -187,9 +226,10 @@ mod tests {
             ] {
                 let taken = taken(spending, &before, now);
                 let ladder = Ladder::of(&taken).unwrap();
-                for alpha in [0.2, 0.05, 0.025, 0.05 / 3.0, 0.005, 1e-4, 1e-7] {
+                for alpha in [0.2, 0.05, 0.025, 0.05 / 3.0, 0.005, 1e-4, 1e-6] {
                     let (got, want) = (ladder.bound(alpha), taken.bound(alpha).unwrap());
-                    assert!((got - want).abs() < 2e-4 * want, "{spending:?} {before:?} {alpha}: {got} {want}");
+                    let off = (got - want).abs() / want;
+                    assert!(off < 6e-5, "{spending:?} {before:?} {alpha}: {got} for {want}");
                     let back = ladder.p(got);
                     assert!((back.ln - alpha.ln()).abs() < 1e-9, "{alpha}: {back:?}");
                 }
@@ -200,9 +240,9 @@ mod tests {
     #[test]
     fn a_single_look_is_an_ordinary_test() {
         let ladder = Ladder::of(&taken(Spending::OBrienFleming, &[], 1.0)).unwrap();
-        for z in [1.0, 1.96, 2.5, 4.0, 6.0] {
-            let want = 2.0 * normal::sf(z);
-            assert!((ladder.p(z).p - want).abs() < 2e-3 * want, "{z}");
+        for z in [1.0, 1.96, 2.5, 4.0, 6.0, 30.0] {
+            let want = normal::ln_sf(z) + LN_2;
+            assert!((ladder.p(z).ln - want).abs() < 1e-9 * want.abs(), "{z}");
         }
     }
 
@@ -214,7 +254,7 @@ mod tests {
             assert!(ladder.p(pair[1]).ln <= ladder.p(pair[0]).ln, "{pair:?}");
         }
         assert_eq!(ladder.p(0.0).p, 1.0);
-        assert!(ladder.p(40.0).p > 0.0, "what is beyond the last rung is no smaller than that");
+        assert!(ladder.p(60.0).p > 0.0, "no evidence is beyond chance");
     }
 
     #[test]

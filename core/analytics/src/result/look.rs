@@ -157,10 +157,7 @@ impl Look {
                     };
                 }
                 if so_far >= planned {
-                    return Self::Again {
-                        first: so_far,
-                        units,
-                    };
+                    return Self::Again { first: so_far, units };
                 }
                 let next = next_look(planned, looks, so_far);
                 if units >= next || (planned_end && units > so_far) {
@@ -171,11 +168,7 @@ impl Look {
                         last,
                     }
                 } else {
-                    Self::Between {
-                        units,
-                        next,
-                        planned,
-                    }
+                    Self::Between { units, next, planned }
                 }
             }
             Discipline::AlwaysValid { tuned_for } => Self::Anytime { units, tuned_for },
@@ -217,7 +210,10 @@ fn next_look(planned: u64, looks: u32, so_far: u64) -> u64 {
         let units = u128::from(planned) * u128::from(look);
         u64::try_from(units.div_ceil(u128::from(looks.max(1)))).unwrap_or(planned)
     };
-    (1..=looks).map(at).find(|units| *units > so_far).unwrap_or(planned)
+    (1..=looks)
+        .map(at)
+        .find(|units| *units > so_far)
+        .unwrap_or(planned)
 }
 
 impl fmt::Display for Look {
@@ -228,7 +224,10 @@ impl fmt::Display for Look {
                 "a peek: the fixed test is to be looked at once, at {planned} units, and there are {units}"
             ),
             Self::Final { units, planned } => {
-                write!(f, "the one look of the fixed test, at {units} units of {planned} planned")
+                write!(
+                    f,
+                    "the one look of the fixed test, at {units} units of {planned} planned"
+                )
             }
             Self::Again { first, units } => write!(
                 f,
@@ -243,11 +242,7 @@ impl fmt::Display for Look {
                 let last = if *last { ", the last one" } else { "" };
                 write!(f, "look {number}{last}, at {units} units of at most {planned}")
             }
-            Self::Between {
-                units,
-                next,
-                planned,
-            } => write!(
+            Self::Between { units, next, planned } => write!(
                 f,
                 "between looks: the next one is at {next} units of at most {planned}, and there are {units}"
             ),
