@@ -3,5 +3,6 @@
 //! Events fold into a [`tally::Tallies`] that is exact: sums of whole millionths in 128 bits, so that no order of
 //! events and no way of merging gives another number, and a result never looks at a participant.
 
+pub mod decision;
 pub mod result;
 pub mod tally;

@@ -51,6 +51,8 @@ pub struct ExperimentResult {
     pub alpha: f64,
     /// What kind of look this is.
     pub look: Look,
+    /// Whether it is over.
+    pub end: End,
     /// The rule whose numbers are shown first: the declared one if this look counts, else the always-valid one.
     pub headline: Rule,
     /// Whether the arms have got as many units as they should.
@@ -214,6 +216,7 @@ pub fn result(design: &Design, tallies: &Tallies, asked: &Asked) -> ExperimentRe
         control: design.control.clone(),
         alpha: design.alpha,
         look,
+        end: asked.end,
         headline,
         sample_ratio: assignment::sample_ratio(design, tallies),
         metrics,

@@ -5,6 +5,7 @@
     reason = "a test that has not what it needs fails"
 )]
 
+mod decisions;
 mod guardrails;
 mod looks;
 mod make;
