@@ -313,6 +313,20 @@ impl fmt::Display for Reason {
             Self::Refused { metric, arm, why } => {
                 write!(f, "nothing can be said of {}: {why}", Of(metric, arm))
             }
+            other => other.fmt_other(f),
+        }
+    }
+}
+
+impl Reason {
+    /// What is said of no single metric, and of what may still come.
+    fn fmt_other(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SampleRatioMismatch { p } => write!(
+                f,
+                "the arms have not got the units they should (p = {p:.1e}): something loses units of one arm more \
+                 than those of another, and no number can be trusted before that is found"
+            ),
             Self::MinimumExcluded { metric, arm, minimum } => {
                 let of = Of(metric, arm);
                 write!(
@@ -326,20 +340,6 @@ impl fmt::Display for Reason {
                 "even if {} changed by as much as is worth finding, the end would prove it with a chance of {} only",
                 Of(metric, arm),
                 Percent(*chance)
-            ),
-            whole => whole.of_the_whole(f),
-        }
-    }
-}
-
-impl Reason {
-    /// What is said of no single metric.
-    fn of_the_whole(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SampleRatioMismatch { p } => write!(
-                f,
-                "the arms have not got the units they should (p = {p:.1e}): something loses units of one arm more \
-                 than those of another, and no number can be trusted before that is found"
             ),
             Self::AlsoWins { arm } => write!(f, "{arm} could be shipped as well"),
             Self::NothingProven { units } => {

@@ -52,7 +52,6 @@ impl Case {
 
     fn decide(&self) -> Decision {
         let names = ["old", "new", "newer"];
-        #[expect(clippy::cast_precision_loss, reason = "two or three")]
         let even = if self.arms.len() == 2 { 50.0 } else { 25.0 };
         let weights: Vec<(&str, f64)> = names
             .iter()
@@ -216,10 +215,11 @@ fn what_will_not_be_proven_is_stopped() {
         .looked(&[12_000, 24_000])
         .worth(r#""minimumEffect":0.03,"#)
         .expect(&Action::StopForFutility, &["small_chance"]);
-    // And with a larger one it goes on.
-    Case::of(&group(60_000), &SAME)
+    // While there is one it goes on.
+    let up = [(20_000, (2_000, 400)), (20_000, (2_060, 400))];
+    Case::of(&group(60_000), &up)
         .looked(&[12_000, 24_000])
-        .worth(r#""minimumEffect":0.085,"#)
+        .worth(r#""minimumEffect":0.09,"#)
         .expect(&Action::KeepRunning, &["undecided", "on_the_way"]);
 }
 

@@ -2,7 +2,13 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::unwrap_used,
+    clippy::panic,
     reason = "a test that has not what it needs fails"
+)]
+#![expect(
+    clippy::too_many_lines,
+    clippy::type_complexity,
+    reason = "tables of cases, one number a line"
 )]
 
 mod decisions;
