@@ -134,8 +134,14 @@ mod tests {
             let Range { from, to } = span(&density, NOTHING);
             for step in 0..=200_u32 {
                 let t = from + (to - from) * f64::from(step) / 200.0;
-                for (got, want) in [(table.below(t), density.below(t)), (table.above(t), density.above(t))] {
-                    assert!((got - want).abs() <= 1e-8 * want, "{density:?} at {t}: {got} for {want}");
+                for (got, want) in [
+                    (table.below(t), density.below(t)),
+                    (table.above(t), density.above(t)),
+                ] {
+                    assert!(
+                        (got - want).abs() <= 1e-8 * want,
+                        "{density:?} at {t}: {got} for {want}"
+                    );
                 }
             }
         }
