@@ -1,7 +1,6 @@
 //! Bayesian answers, held against closed forms and against what must hold for any data.
 #![expect(
-    clippy::indexing_slicing,
-    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
     reason = "tests may panic, and counts are small"
 )]
 
@@ -262,19 +261,22 @@ proptest! {
         let flipped: Vec<Counts> = arms.iter().map(|of| arm(of.trials - of.events, of.trials)).collect();
         let turned = compare_rates(&flipped, prior, Goal::Decrease, 0.05).unwrap();
         for (arm, turned) in found.iter().zip(&turned) {
-            prop_assert!((arm.chance_best - turned.chance_best).abs() <= 1e-9 * arm.chance_best);
+            let slack = 1e-6 * arm.chance_best.min(1e-3) + 1e-300;
+            prop_assert!((arm.chance_best - turned.chance_best).abs() <= slack);
             prop_assert!((arm.expected_loss - turned.expected_loss).abs() <= 1e-9 * arm.expected_loss);
         }
         let mut moved = arms.clone();
         moved.rotate_left(1);
         let moved = compare_rates(&moved, prior, Goal::Increase, 0.05).unwrap();
-        prop_assert!((moved[0].chance_best - found[1].chance_best).abs() <= 1e-8 * found[1].chance_best);
+        let (one, other) = (moved[0].chance_best, found[1].chance_best);
+        let slack = if other > 1e-100 { 1e-8 * other } else { 1e-6 * other + 1e-300 };
+        prop_assert!((one - other).abs() <= slack, "{one:e} {other:e} {arms:?}");
     }
 
     /// The lift of the arms exchanged is the inverse ratio, and its interval holds the chance to be best.
     #[test]
     fn any_lift(
-        (a, b) in ((0.0..1.0_f64, 0.0..6.0_f64), (0.0..1.0_f64, 0.0..6.0_f64)),
+        (a, b) in ((0.0..1.0_f64, 0.0..9.0_f64), (0.0..1.0_f64, 0.0..9.0_f64)),
         jeffreys in any::<bool>(),
     ) {
         let counts = |(share, digits): (f64, f64)| {
@@ -290,7 +292,7 @@ proptest! {
         prop_assert!(product(there.interval.lower, back.interval.upper).abs() < 1e-7, "{there:?} {back:?}");
         // At the error for which an end is at no lift, the other arm is the best by half of it.
         let chance = compare_rates(&[a, b], prior, Goal::Increase, 0.05).unwrap()[0].chance_best;
-        if chance > 1e-6 && chance < 0.49 {
+        if chance > 1e-8 && chance < 0.49 {
             let edge = lift_posterior(a, b, prior, 2.0 * chance).unwrap().interval.lower;
             prop_assert!(edge.abs() < 1e-6, "{edge} at {chance}");
         }

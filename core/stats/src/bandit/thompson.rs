@@ -64,8 +64,8 @@ pub fn arm_posterior(observed: &Moments, prior: Option<ArmPrior>) -> Result<Norm
 }
 
 /// For each arm the chance that its mean is the best of all (Thompson 1933; Russo et al. 2018, A Tutorial
-/// on Thompson Sampling): the weights of Thompson sampling without a floor. Each is exact in relative
-/// terms, and 0 only where it underflows.
+/// on Thompson Sampling): the weights of Thompson sampling without a floor. Each has its digits however
+/// small it is, and is 0 only where it underflows.
 ///
 /// # Errors
 ///

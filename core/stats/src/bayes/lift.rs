@@ -8,8 +8,13 @@ use crate::distribution::normal;
 use crate::quadrature;
 use crate::{Counts, Interval, Refusal};
 
-/// Steps until a quantile is found; Newton's method needs five, halving all digits.
+/// Steps until a quantile is found, halving all digits; Newton's method alone mostly needs five.
 const STEPS: u32 = 200;
+const USUAL_STEPS: u32 = 12;
+/// How much of the way to a singularity a panel may take, so that it stays smooth there.
+const TOWARDS_WALL: f64 = 0.75;
+/// A part of the axis so short holds no mass.
+const SLIVER: f64 = 1e-12;
 /// The error after a step is about the square of its length, in standard deviations.
 const ENOUGH: f64 = 1e-8;
 
@@ -96,9 +101,23 @@ impl Ratio {
     fn chance(&self, w: f64, way: Way) -> (f64, f64) {
         let Range { from, to } = self.control_span;
         let (mut chance, mut density) = (0.0, 0.0);
+        // Where the treatment's rate becomes 1, and its logit infinite: panels shrink towards it, up to
+        // where no mass is left.
+        let wall = if w > 0.0 { logit_of_ln(-w) } else { f64::INFINITY };
+        let at_wall = if w > 0.0 {
+            wall - SLIVER * (1.0 + wall.abs())
+        } else {
+            wall
+        };
         let mut left = from;
         while left < to {
-            let right = end_of_panel(left, to, |t| PLAIN * self.room(t, w));
+            let (end, room): (f64, &dyn Fn(f64) -> f64) = if left < at_wall {
+                let end = left + TOWARDS_WALL * (wall - left);
+                (end.min(to), &|t| PLAIN * self.room(t, w))
+            } else {
+                (to, &|t| PLAIN * self.control.reach(t, &self.control.local(t)))
+            };
+            let right = end_of_panel(left, end, room);
             for (t, weight) in quadrature::nodes(left, right) {
                 let mass = weight * self.control.value(t);
                 // The treatment's rate that is w away from this one of the control.
@@ -128,18 +147,13 @@ impl Ratio {
         if settled && right_of_it {
             return room;
         }
-        // How fast the treatment's logit moves: (1 - rate) / (1 - its rate).
-        let speed = ln_logistic(-t).exp() / -ln_rate.exp_m1();
-        // The treatment's logit goes to infinity where its rate becomes 1.
-        let room = if w > 0.0 {
-            room.min(0.4 * (logit_of_ln(-w) - t))
-        } else {
-            room
-        };
         if settled {
             // Nothing of the treatment is here; what comes must not be stepped over.
-            return room.min((self.treatment.centre() - at) / 2.0 / speed);
+            let centre = logit_of_ln(ln_logistic(self.treatment.centre()) - w);
+            return room.min((centre - t) / 2.0);
         }
+        // How fast the treatment's logit moves: (1 - rate) / (1 - its rate).
+        let speed = ln_logistic(-t).exp() / -ln_rate.exp_m1();
         room.min(self.treatment.reach(at, &local) / speed)
     }
 
@@ -147,16 +161,11 @@ impl Ratio {
     fn ln_quantile(&self, p: f64, way: Way) -> f64 {
         let (mut left, mut right) = (self.from, self.to);
         let mut w = self.middle + way.sign() * self.spread * normal::isf(p);
-        let mut width = f64::INFINITY;
         for step in 0..STEPS {
-            // Where the chance is a staircase, steps along its slope lead nowhere: every third one halves
-            // what is left, unless it has shrunk by itself.
-            let slow = step % 3 == 2 && right - left > 0.5 * width;
+            // Where the chance is a staircase, steps along its slope lead nowhere.
+            let slow = step >= USUAL_STEPS && step % 2 == 0;
             if slow || !(w > left && w < right) {
                 w = f64::midpoint(left, right);
-            }
-            if step % 3 == 2 {
-                width = right - left;
             }
             let (chance, density) = self.chance(w, way);
             let outwards = chance > p;

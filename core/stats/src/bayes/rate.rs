@@ -104,10 +104,11 @@ impl RatePosterior {
 /// What is known of one arm beside the others.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RateArm {
-    /// The chance that its rate is the best of all, exact in relative terms; 0 only where it underflows.
+    /// The chance that its rate is the best of all, with digits however small it is; 0 only where it
+    /// underflows.
     pub chance_best: f64,
-    /// How much better the best rate is expected to be than this one, E[max] - E[rate] (for
-    /// [`Goal::Decrease`] E[rate] - E[min]): what choosing this arm is expected to cost.
+    /// How much better the best rate is expected to be than this one, `E[max] - E[rate]` (for
+    /// [`Goal::Decrease`] `E[rate] - E[min]`): what choosing this arm is expected to cost.
     pub expected_loss: f64,
     /// The expected rate.
     pub rate_mean: f64,
