@@ -12,6 +12,7 @@ use tidegate_stats::Refusal;
 
 mod reason;
 
+pub(crate) use reason::Percent;
 pub use reason::Reason;
 
 /// Below this chance of an improvement at the end it is not waited for.

@@ -4,5 +4,6 @@
 //! events and no way of merging gives another number, and a result never looks at a participant.
 
 pub mod decision;
+pub mod plan;
 pub mod result;
 pub mod tally;

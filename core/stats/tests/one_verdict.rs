@@ -204,7 +204,10 @@ fn critical_values_must_be_numbers() {
 #[test]
 fn exact_intervals_of_very_uneven_arms() {
     let (lower, upper) = exact_interval(counts(40_000, 10_000_000), counts(9, 1_000), 0.05).unwrap();
-    assert!(lower.treatment > 0.004 && lower.treatment < 0.005, "9 where 4 are expected: {lower:?}");
+    assert!(
+        lower.treatment > 0.004 && lower.treatment < 0.005,
+        "9 where 4 are expected: {lower:?}"
+    );
     assert!(upper.treatment > 0.012 && upper.treatment < 0.025, "{upper:?}");
     assert!(exact_interval(counts(0, 10), counts(0, 10), 0.05).is_err());
     assert!(exact_interval(counts(1, 10), counts(1, 10), 0.0).is_err());
