@@ -5,5 +5,6 @@
 
 pub mod decision;
 pub mod plan;
+pub mod report;
 pub mod result;
 pub mod tally;

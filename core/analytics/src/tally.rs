@@ -175,6 +175,24 @@ pub struct LeftOut {
     pub bad_value: u64,
 }
 
+impl LeftOut {
+    /// Each cause in words, with how many.
+    #[must_use]
+    pub const fn causes(&self) -> [(&'static str, u64); 9] {
+        [
+            ("units that met two arms", self.double_exposed),
+            ("units that are excluded by name", self.excluded),
+            ("events of units that were not exposed", self.unexposed),
+            ("events from before the exposure", self.before_exposure),
+            ("events from after the window", self.after_window),
+            ("events that had been counted before", self.duplicate),
+            ("events from the future", self.from_the_future),
+            ("events that no metric looks at", self.unknown_event),
+            ("events whose value cannot be counted", self.bad_value),
+        ]
+    }
+}
+
 /// All of one experiment that a result needs.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -120,7 +120,7 @@ fn power(planner: &Planner<'_>, plan: &MetricPlan) -> Option<Suggestion> {
     let (Answer::Given(chance), Answer::Given(units)) = (&plan.chance, &plan.units) else {
         return None;
     };
-    let (chance, units) = (*chance, *units);
+    let (chance, units) = (*chance, units.ceil());
     // A size is rounded to whole units, and its power with it.
     if chance >= planner.design.power - 1e-3 {
         return None;

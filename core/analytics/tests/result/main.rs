@@ -17,4 +17,5 @@ mod looks;
 mod make;
 mod numbers;
 mod refusals;
+mod reports;
 mod verdicts;
