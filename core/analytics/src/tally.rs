@@ -50,6 +50,15 @@ impl Fixed {
         self.0
     }
 
+    /// As a number.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "at most 10^15, which has an exact number"
+    )]
+    pub fn number(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+
     /// That many millionths.
     pub const fn of_millionths(millionths: i64) -> Self {
         Self(millionths)
@@ -157,20 +166,20 @@ pub struct ArmTally {
 pub struct LeftOut {
     /// Units that met two arms.
     pub double_exposed: u64,
-    /// Units that are excluded by name.
+    /// Exposures and events of units that are excluded by name.
     pub excluded: u64,
-    /// Events of units that were never exposed (yet).
-    pub unexposed: u64,
-    /// Events from before the unit's exposure.
-    pub before_exposure: u64,
-    /// Events from after the stop, or after the metric's window.
-    pub after_window: u64,
-    /// Events that had been counted before.
-    pub duplicate: u64,
-    /// Events whose time lies too far in the future.
-    pub from_the_future: u64,
+    /// Exposures to a variation that is no arm.
+    pub unknown_arm: u64,
     /// Events that no metric looks at.
     pub unknown_event: u64,
+    /// Events that had been counted before.
+    pub duplicate: u64,
+    /// Exposures and events that came later than is waited for.
+    pub late: u64,
+    /// Exposures and events from after the stop.
+    pub after_stop: u64,
+    /// Exposures and events whose time lies more than five minutes ahead of the control plane's clock.
+    pub from_the_future: u64,
     /// Events whose value cannot be counted.
     pub bad_value: u64,
 }
@@ -181,13 +190,16 @@ impl LeftOut {
     pub const fn causes(&self) -> [(&'static str, u64); 9] {
         [
             ("units that met two arms", self.double_exposed),
-            ("units that are excluded by name", self.excluded),
-            ("events of units that were not exposed", self.unexposed),
-            ("events from before the exposure", self.before_exposure),
-            ("events from after the window", self.after_window),
-            ("events that had been counted before", self.duplicate),
-            ("events from the future", self.from_the_future),
+            (
+                "exposures and events of units that are excluded by name",
+                self.excluded,
+            ),
+            ("exposures to a variation that is no arm", self.unknown_arm),
             ("events that no metric looks at", self.unknown_event),
+            ("events that had been counted before", self.duplicate),
+            ("exposures and events that came too late", self.late),
+            ("exposures and events from after the stop", self.after_stop),
+            ("exposures and events from the future", self.from_the_future),
             ("events whose value cannot be counted", self.bad_value),
         ]
     }
