@@ -389,7 +389,7 @@ impl Course<'_> {
                 .collect(),
             omnibus: (arms.len() > 2).then(|| arm::omnibus(*kind, &tallies, pairs).into()),
             comparisons,
-            best: belief::best(metric, *kind, arms, pairs, alpha).into(),
+            best: belief::best(metric, *kind, arms, pairs).into(),
         }
     }
 

@@ -21,4 +21,4 @@ pub use effect::{
 };
 pub use lift::{LiftPosterior, lift_posterior};
 pub(crate) use rate::chances_best as chances_best_rate;
-pub use rate::{BetaPrior, RateArm, RatePosterior, compare_rates};
+pub use rate::{BetaPrior, RateArm, RatePosterior, best_rates, compare_rates};

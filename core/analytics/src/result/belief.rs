@@ -8,8 +8,8 @@ use tidegate_model::experiment::{self, Metric};
 use tidegate_model::key::VariationKey;
 use tidegate_stats::bandit::{self, NormalArm};
 use tidegate_stats::bayes::{
-    BetaPrior, EffectEstimate, EffectPosterior, EffectScale, NormalPrior, compare_rates, effect_posterior,
-    lift_posterior,
+    BetaPrior, EffectEstimate, EffectPosterior, EffectScale, NormalPrior, best_rates, compare_rates,
+    effect_posterior, lift_posterior,
 };
 use tidegate_stats::distribution::normal;
 use tidegate_stats::{Counts, Goal, Refusal};
@@ -155,7 +155,6 @@ pub(crate) fn best(
     kind: Kind,
     arms: &[(&VariationKey, &MetricTally)],
     pairs: &[Evidence],
-    alpha: f64,
 ) -> Result<Vec<Best>, Refusal> {
     let aim = goal(metric).ok_or(Refusal::Undefined {
         why: "where nothing is to change, no arm is the best",
@@ -166,16 +165,13 @@ pub(crate) fn best(
             .iter()
             .map(|(_, tally)| tally.counts())
             .collect::<Result<Vec<_>, _>>()?;
-        let rates = compare_rates(&counts, BetaPrior::UNIFORM, aim, alpha)?;
-        rates
-            .iter()
-            .map(|arm| (arm.chance_best, arm.expected_loss))
-            .collect()
+        best_rates(&counts, BetaPrior::UNIFORM, aim)?
     } else {
         let arms = normal_arms(pairs)?;
-        let chances = bandit::thompson_normal(&arms, aim)?;
-        let losses = bandit::expected_losses(&arms, aim)?;
-        chances.into_iter().zip(losses).collect()
+        let standings = bandit::standings(&arms, aim)?.into_iter();
+        standings
+            .map(|arm| (arm.chance_best, arm.expected_loss))
+            .collect()
     };
     let each = arms.iter().zip(found);
     Ok(each

@@ -123,6 +123,27 @@ pub fn with_floor(weights: &[f64], floor: f64) -> Result<Vec<f64>, Refusal> {
 ///
 /// As [`thompson_normal`].
 pub fn expected_losses(arms: &[NormalArm], goal: Goal) -> Result<Vec<f64>, Refusal> {
+    Ok(standings(arms, goal)?
+        .into_iter()
+        .map(|arm| arm.expected_loss)
+        .collect())
+}
+
+/// What is known of one arm among all.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ArmStanding {
+    /// The chance that its mean is the best of all, as [`thompson_normal`] gives it.
+    pub chance_best: f64,
+    /// How much better the best mean is expected to be, as [`expected_losses`] gives it.
+    pub expected_loss: f64,
+}
+
+/// Both at once, for little more than either costs.
+///
+/// # Errors
+///
+/// As [`thompson_normal`].
+pub fn standings(arms: &[NormalArm], goal: Goal) -> Result<Vec<ArmStanding>, Refusal> {
     let numbers = numbers(arms, goal)?;
     let best = arms.iter().enumerate().reduce(|best, arm| {
         if lead(arm.1, best.1, goal) > 0.0 {
@@ -134,8 +155,14 @@ pub fn expected_losses(arms: &[NormalArm], goal: Goal) -> Result<Vec<f64>, Refus
     let Some((index, leader)) = best else {
         return Ok(Vec::new());
     };
-    let (_, least) = contest::best_and_shortfall(&numbers, index, |_| 1.0);
-    Ok(arms.iter().map(|arm| least + lead(leader, arm, goal)).collect())
+    let (chances, least) = contest::best_and_shortfall(&numbers, index, |_| 1.0);
+    let each = arms.iter().zip(chances);
+    Ok(each
+        .map(|(arm, chance_best)| ArmStanding {
+            chance_best,
+            expected_loss: least + lead(leader, arm, goal),
+        })
+        .collect())
 }
 
 /// How much is expected to be lost per user while traffic is shared by these weights: the losses of the
