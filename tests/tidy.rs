@@ -13,8 +13,10 @@ const NAMELESS: [&str; 11] = [
 ];
 
 /// Which of our own crates each crate may know. Everything points towards the model.
-const MAY_KNOW: [(&str, &[&str]); 16] = [
+const MAY_KNOW: [(&str, &[&str]); 18] = [
     ("core/stats", &[]),
+    ("core/proof", &["stats"]),
+    ("core/analytics", &["model", "stats"]),
     ("core/model", &[]),
     ("core/eval", &["model"]),
     ("core/decide", &["model", "interop", "stats"]),

@@ -7,6 +7,12 @@ use crate::key::{ExperimentKey, HoldoutKey, LayerKey};
 use crate::share::Share;
 use serde::{Deserialize, Serialize};
 
+mod design;
+mod metric;
+
+pub use design::{ARMS_MAX, Design, Discipline, EXCLUDED_MAX, LOOKS_MAX, METRICS_MAX, Spending};
+pub use metric::{Aggregation, Cap, FUNNEL_STEPS_MAX, Goal, Measure, Metric, OnBreach, Part, Role};
+
 /// Which units of a flag take part in an experiment, and what they get.
 ///
 /// Asked after the rules and before the rollout, while the flag's status is `experiment`. All buckets

@@ -7,8 +7,9 @@
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
+use tidegate_stats::Counts;
 use tidegate_stats::power::{Side, above, apart, sequential, smallest};
-use tidegate_stats::sequential::{Counts, RateRatioTest};
+use tidegate_stats::sequential::RateRatioTest;
 
 /// Draws of a binomial number by its definition.
 struct Draws(ChaCha8Rng);

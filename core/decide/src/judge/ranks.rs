@@ -6,7 +6,8 @@ use tidegate_model::because::Figure;
 use tidegate_model::evidence::{Ranked, Samples};
 use tidegate_model::policy::{Comparison, Ranks, Rule};
 use tidegate_model::verdict::{UnknownReason, Verdict};
-use tidegate_stats::rank::{Alternative, mann_whitney};
+use tidegate_stats::Alternative;
+use tidegate_stats::rank::{Method, Pooled, mann_whitney};
 
 /// The ranks of both sides' samples, or what is said without any.
 pub(super) fn rank(rule: &Rule, candidate: &Samples, baseline: &Samples) -> Result<Ranked, Box<Said>> {
@@ -35,14 +36,16 @@ pub(super) fn rank(rule: &Rule, candidate: &Samples, baseline: &Samples) -> Resu
         Comparison::LessThan => Alternative::Less,
         Comparison::GreaterThan | Comparison::Equals => Alternative::Greater,
     };
-    match mann_whitney(treatment, control, worse) {
-        Some(test) => Ok(Ranked {
+    let test = Pooled::of_values(treatment, control)
+        .and_then(|pooled| mann_whitney(&pooled, worse, Method::Automatic));
+    match test {
+        Ok(test) => Ok(Ranked {
             effect: test.cliffs_delta(),
-            p: test.p,
+            p: test.p.ok().map(|p| p.p),
             candidate: treatment.len(),
             baseline: control.len(),
         }),
-        None => Err(Box::new(Said::unknown(
+        Err(_) => Err(Box::new(Said::unknown(
             UnknownReason::TooFew,
             "a side has no samples",
         ))),

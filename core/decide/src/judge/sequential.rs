@@ -9,7 +9,8 @@ use tidegate_model::evidence::Counted;
 use tidegate_model::policy::{Rule, Sequential};
 use tidegate_model::rollout::{Phase, Rollout};
 use tidegate_model::verdict::{SequentialTest, Tried, UnknownReason, Verdict};
-use tidegate_stats::sequential::{Counts, RateRatioTest};
+use tidegate_stats::Counts;
+use tidegate_stats::sequential::RateRatioTest;
 
 /// The test that the next look at `rule` goes on from; `None` while it cannot begin, because nobody has
 /// the candidate yet.

@@ -6,7 +6,8 @@ mod draws;
 
 use draws::Draws;
 use proptest::prelude::*;
-use tidegate_stats::sequential::{Counts, RateRatioTest};
+use tidegate_stats::Counts;
+use tidegate_stats::sequential::RateRatioTest;
 
 fn counts(events: u64, trials: u64) -> Counts {
     Counts { events, trials }

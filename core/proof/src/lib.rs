@@ -1,0 +1,4 @@
+//! Proof of the statistics that anybody can repeat: reference vectors of other packages, and simulations.
+
+pub mod check;
+mod methods;
