@@ -3,6 +3,8 @@
 //! What cannot be computed is a [`Refusal`] with its reason, never a neutral number: no p of 1, no effect of 0.
 
 pub mod anova;
+pub mod bandit;
+pub mod bayes;
 pub mod burn_rate;
 pub mod contingency;
 pub mod count_rate;
@@ -17,6 +19,7 @@ pub mod moments;
 pub mod multiplicity;
 pub mod power;
 pub mod proportion;
+mod quadrature;
 pub mod quantile;
 pub mod rank;
 pub mod ratio;
