@@ -4,7 +4,9 @@ use super::{Aim, Answer, Summary, ask, number, numbers, outputs};
 use serde::Deserialize;
 use serde_json::Value;
 use tidegate_stats::Refusal;
-use tidegate_stats::bandit::{ArmPrior, NormalArm, arm_posterior, thompson_normal, top_two_normal, with_floor};
+use tidegate_stats::bandit::{
+    ArmPrior, NormalArm, arm_posterior, thompson_normal, top_two_normal, with_floor,
+};
 
 pub(super) fn answer(method: &str, input: &Value) -> Answer {
     match method {
@@ -33,7 +35,10 @@ impl Arms {
             mean: prior.mean,
             variance: prior.var,
         });
-        self.arms.iter().map(|arm| arm_posterior(&(*arm).into(), prior)).collect()
+        self.arms
+            .iter()
+            .map(|arm| arm_posterior(&(*arm).into(), prior))
+            .collect()
     }
 }
 
@@ -72,7 +77,11 @@ fn top_two(input: &Value) -> Answer {
 fn posterior(input: &Value) -> Answer {
     ask(input, |input: Arms| {
         let arms = input.posteriors()?;
-        let each = |value: fn(&NormalArm) -> f64| arms.iter().map(|arm| number(value(arm))).collect::<Value>();
-        Ok(outputs([("mean", each(|arm| arm.mean)), ("var", each(|arm| arm.variance))]))
+        let each =
+            |value: fn(&NormalArm) -> f64| arms.iter().map(|arm| number(value(arm))).collect::<Value>();
+        Ok(outputs([
+            ("mean", each(|arm| arm.mean)),
+            ("var", each(|arm| arm.variance)),
+        ]))
     })
 }

@@ -46,7 +46,10 @@ fn arms(input: &Value) -> Answer {
             ("chance_best", each(|arm| arm.chance_best)),
             ("expected_loss", each(|arm| arm.expected_loss)),
             ("rate_mean", each(|arm| arm.rate_mean)),
-            ("rate_ci95", found.iter().map(|arm| ends(arm.rate_interval)).collect()),
+            (
+                "rate_ci95",
+                found.iter().map(|arm| ends(arm.rate_interval)).collect(),
+            ),
         ]))
     })
 }
