@@ -4,10 +4,10 @@
 //! judge their sufficient statistics, and counts. A [`Row`] is one count beside what it [`Must`] be. The same
 //! seed gives the same numbers, whichever bars run with it.
 //!
-//! A smaller [`Scale`] takes fewer rounds, and what a row must be is widened by the error that this adds:
-//! for a share, by the distance that a method exactly at the limit would exceed in 1 of 30,000 runs, less
-//! the same distance at the full number of rounds, both by the binomial distribution; for a mean, by as many
-//! standard errors (four). At the full scale nothing is widened.
+//! A smaller [`Scale`] takes n of all N rounds, and what a row must be is widened by the error that this
+//! adds. For a share that is the distance beyond which a method exactly at the limit would be in 1 of 30,000
+//! runs, by the binomial distribution of n rounds, times `sqrt(1 - n/N)`: what the first n rounds are off all N.
+//! For a mean it is four standard errors times the same. At the full scale nothing is widened.
 //!
 //! [`trial`] is there for methods that are not ours: a test of one's own, on traffic of one's own.
 
@@ -205,7 +205,7 @@ const BARS: [Bar; 10] = [
     Bar {
         name: "S6",
         title: "coverage of differences and lifts",
-        setting: "95 % intervals of two proportions, four shapes of them",
+        setting: "95 % intervals: of two proportions, in four shapes, and of revenue as in S1",
         rounds: &coverage::ROUNDS,
         number: 6,
         simulate: coverage::simulate,

@@ -8,7 +8,7 @@ use tidegate_stats::bayes::{EffectEstimate, EffectPosterior, EffectScale, Normal
 use tidegate_stats::moments::Moments;
 use tidegate_stats::{Counts, Goal, Refusal, sample_ratio};
 
-pub(super) const ROUNDS: [u64; 3] = [60_000, 200_000, 200_000];
+pub(super) const ROUNDS: [u64; 3] = [60_000, 200_000, 1_000_000];
 
 const USERS: u64 = 5000;
 const RATE: f64 = 0.1;

@@ -3,12 +3,14 @@
 use super::discipline::excludes;
 use super::draws::Binomial;
 use super::row::{Hits, Must, Row};
-use super::{ALPHA, Course};
+use super::trial::{Method as Judged, Traffic, Trial};
+use super::{ALPHA, Course, Part};
+use tidegate_stats::effect::{Contrast, Effect};
 use tidegate_stats::moments::Moments;
 use tidegate_stats::proportion::{self, DifferenceMethod};
 use tidegate_stats::{Alternative, Counts, Interval, Refusal, mean};
 
-pub(super) const ROUNDS: [u64; 4] = [100_000; 4];
+pub(super) const ROUNDS: [u64; 5] = [100_000, 100_000, 100_000, 100_000, 20_000];
 
 /// Users and rates of the control and the treatment.
 struct Shape {
@@ -54,7 +56,8 @@ const METHODS: [(&str, bool, Method, Must); 6] = [
 
 pub(super) fn simulate(course: &mut Course<'_>) -> Result<Vec<Row>, Refusal> {
     let mut rows = Vec::new();
-    for (shape, mut part) in SHAPES.iter().zip(course.parts()) {
+    let mut parts = course.parts().into_iter();
+    for (shape, mut part) in SHAPES.iter().zip(parts.by_ref()) {
         let control = Binomial::new(shape.users.0, shape.rates.0);
         let treatment = Binomial::new(shape.users.1, shape.rates.1);
         let truth = (shape.rates.1 - shape.rates.0, shape.rates.1 / shape.rates.0 - 1.0);
@@ -76,7 +79,56 @@ pub(super) fn simulate(course: &mut Course<'_>) -> Result<Vec<Row>, Refusal> {
             Row::share("S6", format!("{}: {name}", shape.name), hits, part.full, *must)
         }));
     }
+    if let Some(part) = parts.next() {
+        rows.extend(of_means(course, part));
+    }
     Ok(rows)
+}
+
+type OfMeans = fn(&Contrast, Alternative, f64) -> Result<Effect, Refusal>;
+/// How much more the treatment's buyers pay.
+const MORE: f64 = 0.1;
+const MEANS: [(&str, bool, OfMeans, Must); 4] = [
+    ("difference, Welch (default)", false, Contrast::difference, COVERS),
+    ("lift, Fieller (default)", true, Contrast::lift_fieller, COVERS),
+    ("lift, log ratio", true, Contrast::lift_log_ratio, Must::Anything),
+    ("lift, delta method", true, Contrast::lift_delta, Must::Anything),
+];
+
+fn of_means(course: &mut Course<'_>, mut part: Part) -> Vec<Row> {
+    let (buyers, mu, sigma) = (0.05, 3.0_f64, 1.2_f64);
+    let trial = Trial {
+        control: Traffic::Purchases { buyers, mu, sigma },
+        treatment: Traffic::Purchases {
+            buyers,
+            mu: mu + MORE.ln_1p(),
+            sigma,
+        },
+        users: 10_000,
+        looks: 1,
+    };
+    let baseline = buyers * (mu + sigma * sigma / 2.0).exp();
+    let covers = |(name, is_lift, effect, _): (&str, bool, OfMeans, Must)| {
+        let truth = if is_lift { MORE } else { MORE * baseline };
+        Judged::new(name, 1, move |look| {
+            let effect = effect(&look.contrast()?, Alternative::TwoSided, ALPHA)?;
+            Ok(!excludes(effect.interval, truth))
+        })
+    };
+    let mut methods = MEANS.map(covers);
+    let outcomes = trial.run(&mut methods, part.rounds, &mut part.draws, &mut || course.tick());
+    let rows = outcomes
+        .into_iter()
+        .zip(MEANS)
+        .map(|(outcome, (name, _, _, must))| {
+            let hits = Hits {
+                hits: outcome.found,
+                rounds: part.rounds,
+            };
+            let what = format!("revenue + 10 %, 10,000 each: {name}");
+            Row::share("S6", what, hits, part.full, must)
+        });
+    rows.collect()
 }
 
 fn difference(control: Counts, treatment: Counts, method: DifferenceMethod) -> Result<Interval, Refusal> {

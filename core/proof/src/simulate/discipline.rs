@@ -140,6 +140,11 @@ impl Discipline {
         let ratio = proportion::risk_ratio(control, treatment, self.nominal(look, None)?)?;
         Ok(excludes(ratio.interval?, 1.0))
     }
+
+    /// Whether [`Self::katz`] says another thing than [`Self::proportions`].
+    pub(super) fn katz_disagrees(&self, look: &Look<'_>) -> Result<bool, Refusal> {
+        Ok(self.katz(look)? != self.proportions(look)?)
+    }
 }
 
 /// A two-sided design that spends alpha over so many evenly spaced looks.

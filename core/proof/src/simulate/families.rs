@@ -7,7 +7,7 @@ use tidegate_stats::moments::Moments;
 use tidegate_stats::multiplicity::{Correction, adjust};
 use tidegate_stats::{Alternative, PValue, Refusal};
 
-pub(super) const ROUNDS: [u64; 1] = [20_000];
+pub(super) const ROUNDS: [u64; 1] = [100_000];
 
 const METRICS: u32 = 100;
 const TRUE: u32 = 20;

@@ -156,14 +156,15 @@ fn of_looks(course: &mut Course<'_>, mut part: Part, rows: &mut Vec<Row>) -> Res
     let planned =
         design(Spending::OBrienFleming, LOOKS)?.sample_size_proportions(POWER, control, treatment, 1.0)?;
     let name = "0.1 -> 0.12, O'Brien-Fleming, 5 looks";
-    let most = users(planned.max_control.ceil());
-    rows.push(size_row(name, most, 3940.0));
+    // As many users at each look as at the others.
+    let a_look = users(planned.max_control.ceil()).div_ceil(u64::from(LOOKS));
+    rows.push(size_row(name, a_look * u64::from(LOOKS), 3940.0));
     let discipline = Discipline::group_sequential(Spending::OBrienFleming, LOOKS, 1)?;
     let mut methods = [Method::new(name, 1, |look| discipline.proportions(look))];
     let trial = Trial {
         control: Traffic::Conversions { rate: control },
         treatment: Traffic::Conversions { rate: treatment },
-        users: most.div_ceil(u64::from(LOOKS)),
+        users: a_look,
         looks: LOOKS,
     };
     let outcomes = trial.run(&mut methods, part.rounds, &mut part.draws, &mut || course.tick());

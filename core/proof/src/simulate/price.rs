@@ -8,7 +8,7 @@ use tidegate_stats::Refusal;
 use tidegate_stats::group_sequential::Spending;
 use tidegate_stats::sequential::{FirstLook, MixtureTest};
 
-pub(super) const ROUNDS: [u64; 1] = [100_000];
+pub(super) const ROUNDS: [u64; 1] = [400_000];
 
 const LOOKS: u32 = 20;
 const USERS: u64 = 193;

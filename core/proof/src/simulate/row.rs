@@ -92,44 +92,62 @@ impl Must {
     /// What a share of this many rounds must be, if it must be this with the full number of them.
     #[must_use]
     pub fn of_share(self, rounds: u64, full: u64) -> Self {
-        if rounds >= full {
+        let missing = missing(rounds, full);
+        if missing <= 0.0 {
             return self;
         }
-        let above = |limit: f64| (slack(limit, rounds) - slack(limit, full)).max(0.0);
-        self.widened(|low| above(1.0 - low), above)
+        let above = |limit: f64| highest(limit, rounds, missing.sqrt());
+        self.with_limits(|low| 1.0 - above(1.0 - low), above)
     }
 
     /// What the mean of this many rounds must be, if it must be this with the full number of them and the
     /// rounds vary by `deviation`.
     #[must_use]
     pub fn of_mean(self, rounds: u64, full: u64, deviation: f64) -> Self {
-        let error = |rounds: u64| ERRORS * deviation / count(rounds.max(1)).sqrt();
-        let more = (error(rounds) - error(full)).max(0.0);
-        self.widened(|_low| more, |_high| more)
+        let missing = missing(rounds, full);
+        if missing <= 0.0 {
+            return self;
+        }
+        let more = ERRORS * deviation * (missing / count(rounds.max(1))).sqrt();
+        self.with_limits(|low| low - more, |high| high + more)
     }
 
-    fn widened(self, below: impl Fn(f64) -> f64, above: impl Fn(f64) -> f64) -> Self {
+    fn with_limits(self, lower: impl Fn(f64) -> f64, upper: impl Fn(f64) -> f64) -> Self {
         match self {
-            Self::AtMost(high) => Self::AtMost(high + above(high)),
-            Self::AtLeast(low) => Self::AtLeast(low - below(low)),
-            Self::Within(low, high) => Self::Within(low - below(low), high + above(high)),
+            Self::AtMost(high) => Self::AtMost(upper(high)),
+            Self::AtLeast(low) => Self::AtLeast(lower(low)),
+            Self::Within(low, high) => Self::Within(lower(low), upper(high)),
             Self::Anything => Self::Anything,
         }
     }
 }
 
-/// How far above its chance a share of so many rounds may lie by chance.
-fn slack(chance: f64, rounds: u64) -> f64 {
+/// The share of the rounds that are left out: so much of the variance of the first ones is how far they are from
+/// all.
+fn missing(rounds: u64, full: u64) -> f64 {
+    1.0 - count(rounds) / count(full.max(1))
+}
+
+/// What the share of so many rounds is hardly ever above when its chance is `limit`; of the way there, this part.
+fn highest(limit: f64, rounds: u64, part: f64) -> f64 {
     let (mut low, mut high) = (0, rounds);
     while low < high {
         let middle = u64::midpoint(low, high);
-        if binomial::sf(middle, rounds, chance) <= BEYOND {
+        if binomial::sf(middle, rounds, limit) <= BEYOND {
             high = middle;
         } else {
             low = middle + 1;
         }
     }
-    count(low) / count(rounds) - chance
+    if low == rounds {
+        // No count is out of the question.
+        return 1.0;
+    }
+    if low == 0 {
+        return limit;
+    }
+    // Half a count more, so that rounding does not decide whether this one belongs to it.
+    limit + part * ((count(low) + 0.5) / count(rounds) - limit)
 }
 
 impl Row {
