@@ -19,6 +19,8 @@ pub(crate) type Series = [f64; NODES + 1];
 struct Rule {
     nodes: [f64; NODES],
     weights: [f64; NODES],
+    /// For each node: the integral from -1 to each node, per value at this one.
+    partial: [[f64; NODES]; NODES],
     /// For each Chebyshev polynomial: how much of it the integral from -1 has per value at each node.
     running: [[f64; NODES]; NODES + 1],
 }
@@ -43,6 +45,7 @@ impl Rule {
         Self {
             nodes,
             weights,
+            partial: partial(&nodes, &weights),
             running: running(&nodes, &weights),
         }
     }
@@ -69,6 +72,17 @@ fn cardinal_integral(node: f64, weight: f64, y: f64) -> f64 {
     let terms = at_node.iter().skip(1).zip(above.zip(&at_end));
     let sum: f64 = terms.map(|(value, (above, below))| value * (above - below)).sum();
     weight / 2.0 * (1.0 + y + sum)
+}
+
+/// The matrix that takes values at the nodes to their running integral at the nodes, by columns.
+fn partial(nodes: &[f64; NODES], weights: &[f64; NODES]) -> [[f64; NODES]; NODES] {
+    let mut matrix = [[0.0; NODES]; NODES];
+    for (column, (node, weight)) in matrix.iter_mut().zip(nodes.iter().zip(weights)) {
+        for (cell, end) in column.iter_mut().zip(nodes) {
+            *cell = cardinal_integral(*node, *weight, *end);
+        }
+    }
+    matrix
 }
 
 /// The matrix that takes values at the nodes to the Chebyshev series of their running integral: exact
@@ -104,6 +118,23 @@ pub(crate) fn panel(left: f64, right: f64, mut f: impl FnMut(f64) -> f64) -> f64
     nodes(left, right).map(|(at, weight)| weight * f(at)).sum()
 }
 
+/// The integral over the panel of what has these values at its nodes, and the integrals from its left end
+/// to each node.
+pub(crate) fn partial_integrals(left: f64, right: f64, values: &[f64; NODES]) -> (f64, [f64; NODES]) {
+    let rule = &*RULE;
+    let half = (right - left) / 2.0;
+    let mut partial = [0.0; NODES];
+    let mut whole = 0.0;
+    for ((value, weight), column) in values.iter().zip(&rule.weights).zip(&rule.partial) {
+        let value = value * half;
+        whole += value * weight;
+        for (sum, cell) in partial.iter_mut().zip(column) {
+            *sum += cell * value;
+        }
+    }
+    (whole, partial)
+}
+
 /// The running integral from the left end of the panel, as a series on [-1, 1].
 pub(crate) fn running_integral(left: f64, right: f64, mut f: impl FnMut(f64) -> f64) -> Series {
     let mut values = [0.0; NODES];
@@ -122,9 +153,9 @@ pub(crate) fn series_at(series: &Series, x: f64) -> f64 {
     let [constant, terms @ ..] = series;
     let (mut last, mut before) = (0.0, 0.0);
     for term in terms.iter().rev() {
-        (last, before) = (2.0_f64.mul_add(x * last, term - before), last);
+        (last, before) = (2.0 * x * last + (term - before), last);
     }
-    x.mul_add(last, constant - before)
+    x * last + (constant - before)
 }
 
 #[cfg(test)]
@@ -149,7 +180,23 @@ mod tests {
                 let (at, power) = (0.5 + 1.5 * x, degree + 1);
                 let exact = (f64::powi(at, power) - (-1.0_f64).powi(power)) / f64::from(power);
                 let found = series_at(&series, x);
-                assert!((found - exact).abs() < 1e-13 * 2.0_f64.powi(power), "{degree} {x}");
+                assert!(
+                    (found - exact).abs() < 1e-13 * 2.0_f64.powi(power),
+                    "{degree} {x}"
+                );
+            }
+            let mut values = [0.0; NODES];
+            for (value, (at, _)) in values.iter_mut().zip(nodes(-1.0, 2.0)) {
+                *value = at.powi(degree);
+            }
+            let (whole, partial) = partial_integrals(-1.0, 2.0, &values);
+            assert!((whole - series_at(&series, 1.0)).abs() < 1e-13 * 2.0_f64.powi(degree + 1));
+            for (sum, (at, _)) in partial.iter().zip(nodes(-1.0, 2.0)) {
+                let of_series = series_at(&series, (at - 0.5) / 1.5);
+                assert!(
+                    (sum - of_series).abs() < 1e-13 * 2.0_f64.powi(degree + 1),
+                    "{degree} {at}"
+                );
             }
         }
     }

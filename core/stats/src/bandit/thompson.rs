@@ -64,8 +64,8 @@ pub fn arm_posterior(observed: &Moments, prior: Option<ArmPrior>) -> Result<Norm
 }
 
 /// For each arm the chance that its mean is the best of all (Thompson 1933; Russo et al. 2018, A Tutorial
-/// on Thompson Sampling): the weights of Thompson sampling without a floor. Each is exact in relative
-/// terms, and 0 only where it underflows.
+/// on Thompson Sampling): the weights of Thompson sampling without a floor. Each has its digits however
+/// small it is, and is 0 only where it underflows.
 ///
 /// # Errors
 ///
@@ -92,7 +92,8 @@ pub fn thompson_rates(arms: &[Counts], prior: BetaPrior, goal: Goal) -> Result<V
 /// As [`thompson_normal`].
 pub fn top_two_normal(arms: &[NormalArm], goal: Goal) -> Result<Vec<f64>, Refusal> {
     let numbers = numbers(arms, goal)?;
-    let places = contest::best(&numbers).into_iter().zip(contest::second(&numbers));
+    let (best, second) = contest::places(&numbers);
+    let places = best.into_iter().zip(second);
     Ok(places.map(|(best, second)| f64::midpoint(best, second)).collect())
 }
 
@@ -124,12 +125,16 @@ pub fn with_floor(weights: &[f64], floor: f64) -> Result<Vec<f64>, Refusal> {
 pub fn expected_losses(arms: &[NormalArm], goal: Goal) -> Result<Vec<f64>, Refusal> {
     let numbers = numbers(arms, goal)?;
     let best = arms.iter().enumerate().reduce(|best, arm| {
-        if lead(arm.1, best.1, goal) > 0.0 { arm } else { best }
+        if lead(arm.1, best.1, goal) > 0.0 {
+            arm
+        } else {
+            best
+        }
     });
     let Some((index, leader)) = best else {
         return Ok(Vec::new());
     };
-    let least = contest::shortfall(&numbers, index, |_| 1.0);
+    let (_, least) = contest::best_and_shortfall(&numbers, index, |_| 1.0);
     Ok(arms.iter().map(|arm| least + lead(leader, arm, goal)).collect())
 }
 
@@ -155,7 +160,11 @@ pub fn expected_regret(weights: &[f64], losses: &[f64]) -> Result<f64, Refusal> 
             rule: "be finite and at least 0",
         });
     }
-    Ok(weights.iter().zip(losses).map(|(weight, loss)| weight * loss).sum())
+    Ok(weights
+        .iter()
+        .zip(losses)
+        .map(|(weight, loss)| weight * loss)
+        .sum())
 }
 
 impl NormalArm {
@@ -191,7 +200,9 @@ fn lead(arm: &NormalArm, other: &NormalArm, goal: Goal) -> f64 {
 fn numbers(arms: &[NormalArm], goal: Goal) -> Result<Vec<Density>, Refusal> {
     contest::enough(arms.len())?;
     arms.iter().try_for_each(NormalArm::check)?;
-    let leader = arms.iter().reduce(|best, arm| if lead(arm, best, goal) > 0.0 { arm } else { best });
+    let leader = arms
+        .iter()
+        .reduce(|best, arm| if lead(arm, best, goal) > 0.0 { arm } else { best });
     let each = arms.iter().map(|arm| {
         let mean = leader.map_or(0.0, |leader| lead(arm, leader, goal));
         if !mean.is_finite() {
@@ -206,7 +217,9 @@ fn numbers(arms: &[NormalArm], goal: Goal) -> Result<Vec<Density>, Refusal> {
 
 fn check_shares(weights: &[f64]) -> Result<(), Refusal> {
     contest::enough(weights.len())?;
-    let wrong = weights.iter().find(|weight| !(0.0..=1.0 + SLACK).contains(*weight));
+    let wrong = weights
+        .iter()
+        .find(|weight| !(0.0..=1.0 + SLACK).contains(*weight));
     if let Some(weight) = wrong {
         return Err(Refusal::Invalid {
             field: "a weight",

@@ -167,7 +167,10 @@ impl<'a> Weighted<'a> {
         let sum: f64 = arm.filled().map(|batch| batch.sum(0.0)).sum();
         arm.total = match weighting {
             Weighting::HorvitzThompson => arm.filled().map(|batch| count(batch.users)).sum(),
-            Weighting::Hajek => arm.filled().map(|batch| count(batch.observed.n) / batch.weight).sum(),
+            Weighting::Hajek => arm
+                .filled()
+                .map(|batch| count(batch.observed.n) / batch.weight)
+                .sum(),
         };
         arm.estimate = sum / arm.total;
         arm.centre = match weighting {
@@ -206,7 +209,10 @@ impl Batch {
                 rule: "be more than 0 and at most 1: who could not come to an arm says nothing of it",
             });
         }
-        let numbers = [("the mean of a batch", observed.mean), ("the squares of a batch", observed.m2)];
+        let numbers = [
+            ("the mean of a batch", observed.mean),
+            ("the squares of a batch", observed.m2),
+        ];
         for (field, value) in numbers {
             if !value.is_finite() || (field == "the squares of a batch" && value < 0.0) {
                 return Err(Refusal::Invalid {

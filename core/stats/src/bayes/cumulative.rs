@@ -1,10 +1,8 @@
 //! Chances of at most and of more than a value, tabulated from a density once and then cheap anywhere.
 
-use super::density::Density;
+use super::bracket::{Range, span};
+use super::density::{Density, NOTHING};
 use crate::quadrature::{self, Series};
-
-/// Halvings until a value of given chance is found to the last digits.
-const HALVINGS: u32 = 200;
 
 #[derive(Debug, Clone)]
 struct Panel {
@@ -39,8 +37,9 @@ pub(super) struct Cumulative {
 }
 
 impl Cumulative {
-    /// The chances from `from` to `to`; outside they are those at the ends.
-    pub(super) fn new(density: &Density, from: f64, to: f64) -> Self {
+    /// The chances wherever the density has mass to speak of.
+    pub(super) fn new(density: &Density) -> Self {
+        let Range { from, to } = span(density, NOTHING);
         let below = density.below(from);
         let above = density.above(to);
         let mut panels = Vec::new();
@@ -91,36 +90,9 @@ impl Cumulative {
         }
     }
 
-    /// The ends of the panels, ascending.
-    pub(super) fn ends(&self) -> impl Iterator<Item = f64> {
-        let first = self.panels.first().map(|panel| panel.left);
-        first.into_iter().chain(self.panels.iter().map(|panel| panel.right))
-    }
-
-    /// The value that is not exceeded with the chance `p`, which lies in the range.
-    pub(super) fn quantile(&self, p: f64) -> f64 {
-        let before = |panel: &Panel| panel.below + panel.mass < p;
-        let at = self.panels.partition_point(before).min(self.panels.len().saturating_sub(1));
-        let Some(panel) = self.panels.get(at) else {
-            return self.centre;
-        };
-        let (mut left, mut right) = (panel.left, panel.right);
-        for _ in 0..HALVINGS {
-            let middle = f64::midpoint(left, right);
-            if middle <= left || middle >= right {
-                break;
-            }
-            if panel.below + panel.mass_to(middle) < p {
-                left = middle;
-            } else {
-                right = middle;
-            }
-        }
-        f64::midpoint(left, right)
-    }
-
     fn panel(&self, t: f64) -> Option<&Panel> {
-        self.panels.get(self.panels.partition_point(|panel| panel.right < t))
+        self.panels
+            .get(self.panels.partition_point(|panel| panel.right < t))
     }
 
     fn is_before(&self, t: f64) -> bool {
@@ -143,4 +115,35 @@ pub(super) fn end_of_panel(left: f64, to: f64, room: impl Fn(f64) -> f64) -> f64
     let right = left + step.max(least);
     // A rest that is a sliver joins the panel.
     if right + 0.05 * step >= to { to } else { right }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_the_digits_of_both_tails() {
+        for density in [
+            Density::logit_beta(95.5, 571.5),
+            Density::logit_beta(0.5, 113.5),
+            Density::logit_beta(0.1, 0.1),
+            Density::logit_beta(1e9, 3.0),
+            Density::normal(2.0, 0.5),
+        ] {
+            let table = Cumulative::new(&density);
+            let Range { from, to } = span(&density, NOTHING);
+            for step in 0..=200_u32 {
+                let t = from + (to - from) * f64::from(step) / 200.0;
+                for (got, want) in [
+                    (table.below(t), density.below(t)),
+                    (table.above(t), density.above(t)),
+                ] {
+                    assert!(
+                        (got - want).abs() <= 1e-8 * want,
+                        "{density:?} at {t}: {got} for {want}"
+                    );
+                }
+            }
+        }
+    }
 }

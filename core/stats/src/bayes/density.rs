@@ -3,6 +3,7 @@
 //! On the logit axis every beta density is smooth and log-concave, even where a shape is below 1 and the
 //! density of the rate itself is infinite at an end.
 
+use crate::distribution::normal;
 use crate::quadrature;
 use std::f64::consts::{PI, TAU};
 
@@ -11,13 +12,18 @@ const PANEL_CHANGE: f64 = 6.0;
 /// How many standard deviations a panel may be wide around a peak.
 const PANEL_WIDTH: f64 = 2.5;
 /// Panels of plain integrals may be so many times wider: they are exact for twice the degree.
-const PLAIN: f64 = 1.5;
+pub(super) const PLAIN: f64 = 1.5;
 /// Mass that many natural logarithms down is rounding.
 pub(super) const NOTHING: f64 = 42.0;
 /// From where on the exponential of a distance in logits would lose or overflow.
 const FAR: f64 = 30.0;
 /// From where on six terms of Stirling's series have all digits.
 const STIRLING: f64 = 12.0;
+
+/// Steps until a quantile is found; five are usual.
+const QUANTILE_STEPS: u32 = 1000;
+/// The error after a step is the square of its length, in standard deviations.
+const QUANTILE_ENOUGH: f64 = 1e-7;
 
 /// The logarithm of a density relative to its peak, with its derivatives.
 #[derive(Debug, Clone, Copy, Default)]
@@ -87,7 +93,9 @@ impl Density {
         let n = a + b;
         Self {
             centre: a.ln() - b.ln(),
-            ln_peak: 0.5 * (a * (b / n) / TAU).ln() + stirling_error(n) - stirling_error(a) - stirling_error(b),
+            ln_peak: 0.5 * (a * (b / n) / TAU).ln() + stirling_error(n)
+                - stirling_error(a)
+                - stirling_error(b),
             shape: Shape::LogitBeta {
                 less: a.min(b),
                 more: a.max(b),
@@ -155,6 +163,20 @@ impl Density {
         change.min(width).min(smooth)
     }
 
+    /// How wide a panel of a plain integral may be from `t` that way, which must not be too wide for its
+    /// other end either.
+    fn stride(&self, t: f64, way: Way, local: &Local) -> f64 {
+        let mut step = PLAIN * self.reach(t, local);
+        for _ in 0..100 {
+            let end = t + way.sign() * step;
+            if step <= 2.0 * PLAIN * self.reach(end, &self.local(end)) {
+                break;
+            }
+            step *= 0.6;
+        }
+        step
+    }
+
     /// The chance of at most `t`, exact in relative terms.
     pub(super) fn below(&self, t: f64) -> f64 {
         if t <= self.centre {
@@ -173,6 +195,42 @@ impl Density {
         }
     }
 
+    /// The value beyond which, that way, lies the chance `p` of less than 1. Newton's method on the logarithm
+    /// of the chance, which is concave; each step adds the mass that it passes.
+    pub(super) fn quantile(&self, p: f64, way: Way) -> f64 {
+        let spread = self.local(self.centre).curvature.sqrt().recip();
+        let mut t = self.centre + way.sign() * normal::isf(p) * spread;
+        let beyond = |t: f64| match way {
+            Way::Down => self.below(t),
+            Way::Up => self.above(t),
+        };
+        let mut chance = beyond(t);
+        for _ in 0..QUANTILE_STEPS {
+            if chance < f64::MIN_POSITIVE {
+                // So far out that nothing is left to measure by.
+                t = f64::midpoint(t, self.centre);
+                chance = beyond(t);
+                continue;
+            }
+            let step = way.sign() * (chance / p).ln() * chance / self.value(t);
+            let towards = if step > 0.0 { Way::Up } else { Way::Down };
+            let far = self.stride(t, towards, &self.local(t));
+            let next = t + step.clamp(-far, far);
+            let passed = way.sign() * quadrature::panel(t, next, |t| self.value(t));
+            // What nearly nothing is left of is summed anew, not as a difference.
+            chance = if passed < 0.9 * chance {
+                chance - passed
+            } else {
+                beyond(next)
+            };
+            t = next;
+            if step.abs() <= QUANTILE_ENOUGH * spread {
+                break;
+            }
+        }
+        t
+    }
+
     /// The mass from `t` outwards, away from the centre.
     fn tail(&self, t: f64, way: Way) -> f64 {
         let mut at = t;
@@ -180,7 +238,7 @@ impl Density {
         let least = local.ln - NOTHING;
         let mut mass = 0.0;
         while local.ln > least {
-            let next = at + way.sign() * PLAIN * self.reach(at, &local);
+            let next = at + way.sign() * self.stride(at, way, &local);
             mass += quadrature::panel(at.min(next), at.max(next), |t| self.value(t));
             // Steps that rounding swallows would never end, and what lies beyond the range of numbers is nothing.
             if next.to_bits() == at.to_bits() || !next.is_finite() {
@@ -238,11 +296,15 @@ mod tests {
             Density::normal(1.0, 0.3),
         ] {
             for t in [-40.0, -3.0, 0.1, 2.0, 35.0, 50.0] {
-                let (left, here, right) = (density.local(t - 1e-5), density.local(t), density.local(t + 1e-5));
+                let (left, here, right) =
+                    (density.local(t - 1e-5), density.local(t), density.local(t + 1e-5));
                 let slope = (right.ln - left.ln) / 2e-5;
                 let curvature = (left.slope - right.slope) / 2e-5;
                 assert!((slope - here.slope).abs() < 1e-5 * (1.0 + slope.abs()), "{t}");
-                assert!((curvature - here.curvature).abs() < 1e-5 * (1.0 + curvature), "{t}");
+                assert!(
+                    (curvature - here.curvature).abs() < 1e-5 * (1.0 + curvature),
+                    "{t}"
+                );
             }
         }
     }

@@ -224,7 +224,9 @@ fn rescaled(prior: NormalPrior, effect: &EffectEstimate) -> Result<(f64, f64), R
     positive("the prior's variance", prior.variance)?;
     let baseline = effect.baseline.abs();
     let times = match (prior.scale, effect.scale) {
-        (EffectScale::Absolute, EffectScale::Absolute) | (EffectScale::Relative, EffectScale::Relative) => 1.0,
+        (EffectScale::Absolute, EffectScale::Absolute) | (EffectScale::Relative, EffectScale::Relative) => {
+            1.0
+        }
         _ if baseline == 0.0 => return Err(Refusal::ZeroBaseline),
         (EffectScale::Absolute, EffectScale::Relative) => 1.0 / baseline,
         (EffectScale::Relative, EffectScale::Absolute) => baseline,
@@ -235,8 +237,8 @@ fn rescaled(prior: NormalPrior, effect: &EffectEstimate) -> Result<(f64, f64), R
     Ok((mean, variance))
 }
 
-/// What choosing either arm is expected to cost if the effect is normal: E[max(effect, 0)] for staying
-/// with the control and E[max(-effect, 0)] for taking the treatment; with [`Goal::Decrease`] the other way
+/// What choosing either arm is expected to cost if the effect is normal: `E[max(effect, 0)]` for staying
+/// with the control and `E[max(-effect, 0)]` for taking the treatment; with [`Goal::Decrease`] the other way
 /// round.
 ///
 /// The two differ by the mean; the smaller one is computed by itself and so keeps its digits.
@@ -260,13 +262,13 @@ pub fn expected_losses(mean: f64, sd: f64, goal: Goal) -> Result<ExpectedLosses,
     })
 }
 
-/// E[max(Z - z, 0)] of a standard normal Z for `z` of at least 0: the density minus z times the tail. From
-/// 5 on the two are nearly equal, and Laplace's continued fraction of the difference is used instead:
+/// `E[max(Z - z, 0)]` of a standard normal Z for `z` of at least 0: the density minus z times the tail. From
+/// 2 on the two are nearly equal, and Laplace's continued fraction of the difference is used instead:
 /// with the fraction Q / density = 1 / (z + c), where c = 1 / (z + 2 / (z + 3 / ...)), it is
 /// density c / (z + c) (Abramowitz, Stegun 26.2.14).
 fn unit_loss(z: f64) -> f64 {
     let density = (-0.5 * z * z).exp() / TAU.sqrt();
-    if z < 5.0 {
+    if z < 2.0 {
         return (density - z * normal::sf(z)).max(0.0);
     }
     let rest = (2..=80_u32).rev().fold(z, |sum, term| z + f64::from(term) / sum);

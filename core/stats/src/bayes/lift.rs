@@ -1,17 +1,22 @@
 //! How far two rates are apart in relative terms.
 
-use super::contest::span;
-use super::cumulative::Cumulative;
-use super::density::Density;
+use super::bracket::{Range, span};
+use super::cumulative::{Cumulative, end_of_panel};
+use super::density::{Density, NOTHING, PLAIN, Way};
 use super::rate::{BetaPrior, RatePosterior, check_alpha};
 use crate::distribution::normal;
 use crate::quadrature;
 use crate::{Counts, Interval, Refusal};
 
-/// Steps until a quantile is found; Newton's method needs five, halving all digits.
+/// Steps until a quantile is found, halving all digits; Newton's method alone mostly needs five.
 const STEPS: u32 = 200;
-/// A step of this size in the logarithm of a ratio is less than anybody asks.
-const ENOUGH: f64 = 1e-12;
+const USUAL_STEPS: u32 = 12;
+/// How much of the way to a singularity a panel may take, so that it stays smooth there.
+const TOWARDS_WALL: f64 = 0.75;
+/// A part of the axis so short holds no mass.
+const SLIVER: f64 = 1e-12;
+/// The error after a step is about the square of its length, in standard deviations.
+const ENOUGH: f64 = 1e-8;
 
 /// What is believed of treatment rate / control rate - 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,8 +47,6 @@ pub fn lift_posterior(
     let control = RatePosterior::new(control, prior)?;
     let treatment = RatePosterior::new(treatment, prior)?;
     let ratio = Ratio::new(&control, &treatment);
-    // Each end from its own tail: 1 - alpha / 2 would lose the digits of a small alpha.
-    let inverse = Ratio::new(&treatment, &control);
     let lift = |ln: f64| {
         let lift = ln.exp_m1();
         lift.is_finite().then_some(lift).ok_or(Refusal::Undefined {
@@ -51,10 +54,11 @@ pub fn lift_posterior(
         })
     };
     Ok(LiftPosterior {
-        median: lift(ratio.ln_quantile(0.5))?,
+        median: lift(ratio.ln_quantile(0.5, Way::Down))?,
+        // Each end from its own tail: 1 - alpha / 2 would lose the digits of a small alpha.
         interval: Interval {
-            lower: lift(ratio.ln_quantile(alpha / 2.0))?,
-            upper: lift(-inverse.ln_quantile(alpha / 2.0))?,
+            lower: lift(ratio.ln_quantile(alpha / 2.0, Way::Down))?,
+            upper: lift(ratio.ln_quantile(alpha / 2.0, Way::Up))?,
         },
     })
 }
@@ -62,12 +66,9 @@ pub fn lift_posterior(
 /// The ratio of two rates, treatment / control.
 struct Ratio {
     control: Density,
-    /// Panels of the control's logit.
-    control_ends: Vec<f64>,
+    control_span: Range,
     treatment: Density,
     chances: Cumulative,
-    /// Panels of the treatment's logit.
-    treatment_ends: Vec<f64>,
     /// Roughly where the logarithm of the ratio is, and how wide it is spread.
     middle: f64,
     spread: f64,
@@ -78,71 +79,105 @@ struct Ratio {
 
 impl Ratio {
     fn new(control: &RatePosterior, treatment: &RatePosterior) -> Self {
-        let table = |density: &Density| {
-            let (from, to) = span(density);
-            (Cumulative::new(density, from, to), ln_logistic(from), ln_logistic(to))
-        };
-        let (of_control, control_from, control_to) = table(&control.logit());
-        let (chances, treatment_from, treatment_to) = table(&treatment.logit());
         let variance = |posterior: &RatePosterior| {
             let (a, b) = posterior.shapes();
             b / (a + b) / a
         };
+        let (of_control, of_treatment) = (control.logit(), treatment.logit());
+        let (control_span, span) = (span(&of_control, NOTHING), span(&of_treatment, NOTHING));
         Self {
-            control: control.logit(),
-            control_ends: of_control.ends().collect(),
-            treatment: treatment.logit(),
-            treatment_ends: chances.ends().collect(),
-            chances,
+            control: of_control,
+            control_span,
+            treatment: of_treatment,
+            chances: Cumulative::new(&of_treatment),
             middle: treatment.mean().ln() - control.mean().ln(),
             spread: (variance(control) + variance(treatment)).sqrt(),
-            from: treatment_from - control_to,
-            to: treatment_to - control_from,
+            from: ln_logistic(span.from) - ln_logistic(control_span.to),
+            to: ln_logistic(span.to) - ln_logistic(control_span.from),
         }
     }
 
-    /// The chance that the logarithm of the ratio is at most `w`, and its density.
-    fn chance(&self, w: f64) -> (f64, f64) {
-        // Where the treatment's panels end, in logits of the control.
-        let mapped = self.treatment_ends.iter().map(|t| ln_logistic(*t) - w);
-        let mapped = mapped.filter(|ln| *ln < 0.0).map(logit_of_ln);
-        let inside = |t: &f64| self.control_ends.first() < Some(t) && Some(t) < self.control_ends.last();
-        let mut ends: Vec<f64> = self.control_ends.iter().copied().chain(mapped.filter(inside)).collect();
-        ends.sort_by(f64::total_cmp);
+    /// The chance that the logarithm of the ratio is at most `w`, or that it is more, and its density.
+    fn chance(&self, w: f64, way: Way) -> (f64, f64) {
+        let Range { from, to } = self.control_span;
         let (mut chance, mut density) = (0.0, 0.0);
-        for (left, right) in ends.iter().zip(ends.iter().skip(1)) {
-            for (t, weight) in quadrature::nodes(*left, *right) {
+        // Where the treatment's rate becomes 1, and its logit infinite: panels shrink towards it, up to
+        // where no mass is left.
+        let wall = if w > 0.0 { logit_of_ln(-w) } else { f64::INFINITY };
+        let at_wall = if w > 0.0 {
+            wall - SLIVER * (1.0 + wall.abs())
+        } else {
+            wall
+        };
+        let mut left = from;
+        while left < to {
+            let (end, room): (f64, &dyn Fn(f64) -> f64) = if left < at_wall {
+                let end = left + TOWARDS_WALL * (wall - left);
+                (end.min(to), &|t| PLAIN * self.room(t, w))
+            } else {
+                (to, &|t| PLAIN * self.control.reach(t, &self.control.local(t)))
+            };
+            let right = end_of_panel(left, end, room);
+            for (t, weight) in quadrature::nodes(left, right) {
                 let mass = weight * self.control.value(t);
+                // The treatment's rate that is w away from this one of the control.
                 let ln_rate = w + ln_logistic(t);
+                let at = logit_of_ln(ln_rate);
+                chance += mass
+                    * match way {
+                        Way::Down => self.chances.below(at),
+                        Way::Up => self.chances.above(at),
+                    };
                 if ln_rate < 0.0 {
-                    let at = logit_of_ln(ln_rate);
-                    chance += mass * self.chances.below(at);
                     density += mass * self.treatment.value(at) / -ln_rate.exp_m1();
-                } else {
-                    chance += mass;
                 }
             }
+            left = right;
         }
         (chance, density)
     }
 
-    /// The logarithm of the ratio that is not exceeded with the chance `p`.
-    fn ln_quantile(&self, p: f64) -> f64 {
+    /// How wide a panel at `t` may be.
+    fn room(&self, t: f64, w: f64) -> f64 {
+        let room = self.control.reach(t, &self.control.local(t));
+        let ln_rate = w + ln_logistic(t);
+        let at = logit_of_ln(ln_rate);
+        let local = self.treatment.local(at.min(f64::MAX));
+        let (settled, right_of_it) = (local.ln < -NOTHING, at > self.treatment.centre());
+        if settled && right_of_it {
+            return room;
+        }
+        if settled {
+            // Nothing of the treatment is here; what comes must not be stepped over.
+            let centre = logit_of_ln(ln_logistic(self.treatment.centre()) - w);
+            return room.min((centre - t) / 2.0);
+        }
+        // How fast the treatment's logit moves: (1 - rate) / (1 - its rate).
+        let speed = ln_logistic(-t).exp() / -ln_rate.exp_m1();
+        room.min(self.treatment.reach(at, &local) / speed)
+    }
+
+    /// The logarithm of the ratio beyond which, that way, lies the chance `p`.
+    fn ln_quantile(&self, p: f64, way: Way) -> f64 {
         let (mut left, mut right) = (self.from, self.to);
-        let mut w = self.middle - self.spread * normal::isf(p);
-        for _ in 0..STEPS {
-            if !(w > left && w < right) {
+        let mut w = self.middle + way.sign() * self.spread * normal::isf(p);
+        for step in 0..STEPS {
+            // Where the chance is a staircase, steps along its slope lead nowhere.
+            let slow = step >= USUAL_STEPS && step % 2 == 0;
+            if slow || !(w > left && w < right) {
                 w = f64::midpoint(left, right);
             }
-            let (chance, density) = self.chance(w);
-            if chance < p {
+            let (chance, density) = self.chance(w, way);
+            let outwards = chance > p;
+            if outwards == (way == Way::Up) {
                 left = w;
             } else {
                 right = w;
             }
-            let step = (p - chance) / density;
+            // Newton's method on the logarithm of the chance, which bends less in a tail.
+            let step = way.sign() * (chance / p).ln() * chance / density;
             w += step;
-            if step.abs() < ENOUGH || right - left < ENOUGH {
+            if step.abs() < ENOUGH * self.spread.min(1.0) || right - left < ENOUGH * self.spread.min(1.0) {
                 break;
             }
         }
@@ -155,7 +190,11 @@ fn ln_logistic(t: f64) -> f64 {
     t.min(0.0) - (-t.abs()).exp().ln_1p()
 }
 
-/// The logit of the rate that has this logarithm, less than 0.
+/// The logit of the rate that has this logarithm; infinite from a rate of 1 on.
 fn logit_of_ln(ln: f64) -> f64 {
-    ln - (-ln.exp_m1()).ln()
+    if ln < 0.0 {
+        ln - (-ln.exp_m1()).ln()
+    } else {
+        f64::INFINITY
+    }
 }

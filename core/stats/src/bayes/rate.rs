@@ -1,23 +1,22 @@
 //! Arms with events among trials, and a beta prior on each rate.
 
 use super::contest;
-use super::cumulative::Cumulative;
-use super::density::Density;
+use super::density::{Density, Way};
 use crate::moments::count;
 use crate::{Counts, Goal, Interval, Refusal};
 use std::cmp::Ordering;
 
 /// Shapes below this have nearly all mass at rates of 0 and 1, beyond the range of numbers.
-const LEAST_SHAPE: f64 = 0.01;
+const LEAST_SHAPE: f64 = 0.1;
 /// Shapes above this say that the rate is known.
 const MOST_SHAPE: f64 = 1e15;
 
 /// What is believed of a rate before any trial: as if `a` events and `b` trials without event had been seen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BetaPrior {
-    /// From 0.01 to 1e15.
+    /// From 0.1 to 1e15.
     pub a: f64,
-    /// From 0.01 to 1e15.
+    /// From 0.1 to 1e15.
     pub b: f64,
 }
 
@@ -48,7 +47,7 @@ impl RatePosterior {
                 return Err(Refusal::Invalid {
                     field,
                     value,
-                    rule: "be from 0.01 to 1e15",
+                    rule: "be from 0.1 to 1e15",
                 });
             }
         }
@@ -79,10 +78,11 @@ impl RatePosterior {
     /// When `alpha` is not between 1e-15 and 1.
     pub fn interval(&self, alpha: f64) -> Result<Interval, Refusal> {
         check_alpha(alpha)?;
+        let logit = self.logit();
         // Each end from its own tail: 1 - alpha / 2 would lose the digits of a small alpha.
         Ok(Interval {
-            lower: logistic(lower_quantile(&self.logit(), alpha / 2.0)),
-            upper: logistic(-lower_quantile(&self.flipped().logit(), alpha / 2.0)),
+            lower: logistic(logit.quantile(alpha / 2.0, Way::Down)),
+            upper: logistic(logit.quantile(alpha / 2.0, Way::Up)),
         })
     }
 
@@ -101,19 +101,14 @@ impl RatePosterior {
     }
 }
 
-/// The value that is not exceeded with the chance `p`.
-fn lower_quantile(density: &Density, p: f64) -> f64 {
-    let (from, to) = contest::span(density);
-    Cumulative::new(density, from, to).quantile(p)
-}
-
 /// What is known of one arm beside the others.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RateArm {
-    /// The chance that its rate is the best of all, exact in relative terms; 0 only where it underflows.
+    /// The chance that its rate is the best of all, with digits however small it is; 0 only where it
+    /// underflows.
     pub chance_best: f64,
-    /// How much better the best rate is expected to be than this one, E[max] - E[rate] (for
-    /// [`Goal::Decrease`] E[rate] - E[min]): what choosing this arm is expected to cost.
+    /// How much better the best rate is expected to be than this one, `E[max] - E[rate]` (for
+    /// [`Goal::Decrease`] `E[rate] - E[min]`): what choosing this arm is expected to cost.
     pub expected_loss: f64,
     /// The expected rate.
     pub rate_mean: f64,
@@ -142,8 +137,7 @@ pub fn compare_rates(
     let posteriors = posteriors(arms, prior)?;
     let aimed = aim(&posteriors, goal);
     let numbers: Vec<Density> = aimed.iter().map(RatePosterior::logit).collect();
-    let chances = contest::best(&numbers);
-    let losses = expected_losses(&aimed, &numbers);
+    let (chances, losses) = chances_and_losses(&aimed, &numbers);
     let each = posteriors.iter().zip(chances).zip(losses);
     each.map(|((posterior, chance_best), expected_loss)| {
         Ok(RateArm {
@@ -165,7 +159,9 @@ pub(crate) fn chances_best(arms: &[Counts], prior: BetaPrior, goal: Goal) -> Res
 
 fn posteriors(arms: &[Counts], prior: BetaPrior) -> Result<Vec<RatePosterior>, Refusal> {
     contest::enough(arms.len())?;
-    arms.iter().map(|counts| RatePosterior::new(*counts, prior)).collect()
+    arms.iter()
+        .map(|counts| RatePosterior::new(*counts, prior))
+        .collect()
 }
 
 /// With what is to be small turned around: the smallest rate has the largest share without event.
@@ -177,17 +173,20 @@ fn aim(posteriors: &[RatePosterior], goal: Goal) -> Vec<RatePosterior> {
     posteriors.iter().map(turned).collect()
 }
 
-fn expected_losses(posteriors: &[RatePosterior], numbers: &[Density]) -> Vec<f64> {
-    let best = posteriors.iter().enumerate().reduce(|best, arm| {
-        if arm.1.lead(best.1) > 0.0 { arm } else { best }
-    });
+fn chances_and_losses(posteriors: &[RatePosterior], numbers: &[Density]) -> (Vec<f64>, Vec<f64>) {
+    let best = posteriors.iter().enumerate();
+    let best = best.reduce(|best, arm| if arm.1.lead(best.1) > 0.0 { arm } else { best });
     let Some((best, leader)) = best else {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     };
     // A logit's width in rates.
     let width = |t: f64| logistic(t) * logistic(-t);
-    let least = contest::shortfall(numbers, best, width);
-    posteriors.iter().map(|arm| least + leader.lead(arm).max(0.0)).collect()
+    let (chances, least) = contest::best_and_shortfall(numbers, best, width);
+    let losses = posteriors
+        .iter()
+        .map(|arm| least + leader.lead(arm).max(0.0))
+        .collect();
+    (chances, losses)
 }
 
 impl RatePosterior {
@@ -205,7 +204,11 @@ impl RatePosterior {
 
 /// The rate that has this logit.
 pub(super) fn logistic(t: f64) -> f64 {
-    if t < 0.0 { t.exp() / (1.0 + t.exp()) } else { 1.0 / (1.0 + (-t).exp()) }
+    if t < 0.0 {
+        t.exp() / (1.0 + t.exp())
+    } else {
+        1.0 / (1.0 + (-t).exp())
+    }
 }
 
 /// The total error of an interval.
