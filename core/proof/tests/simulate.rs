@@ -300,17 +300,18 @@ proptest! {
     #[test]
     fn a_method_at_its_limit_passes_at_any_scale(limit in 0.001..0.999_f64, rounds in 100..5000_u64) {
         let full = 1_000_000_000;
-        let of = |must: Must| must.of_share(rounds, full);
-        let (Must::AtMost(high), Must::AtLeast(low)) = (of(Must::AtMost(limit)), of(Must::AtLeast(limit))) else {
-            panic!("the kind of a limit changed");
-        };
         let n = rounds as f64;
-        let beyond_high = binomial::sf((high * n).floor() as u64, rounds, limit);
-        let at_least = (low * n).ceil() as u64;
-        let beyond_low = if at_least == 0 { 0.0 } else { binomial::cdf(at_least - 1, rounds, limit) };
+        let passes = |must: Must| {
+            let must = must.of_share(rounds, full);
+            move |hits: &u64| must.holds(*hits as f64 / n)
+        };
+        let most = (0..=rounds).rfind(passes(Must::AtMost(limit))).expect("none is always at most");
+        let least = (0..=rounds).find(passes(Must::AtLeast(limit))).expect("all are always at least");
+        let beyond_high = binomial::sf(most, rounds, limit);
+        let beyond_low = if least == 0 { 0.0 } else { binomial::cdf(least - 1, rounds, limit) };
         prop_assert!(beyond_high < 4e-5 && beyond_low < 4e-5, "{beyond_high} {beyond_low}");
         // And somebody who is far beyond the limit does not pass.
-        prop_assert!(high - limit < 5.0 * (limit * (1.0 - limit) / n).sqrt() + 10.0 / n);
+        prop_assert!(most as f64 / n - limit < 5.0 * (limit * (1.0 - limit) / n).sqrt() + 10.0 / n);
     }
 }
 
@@ -320,7 +321,6 @@ proptest! {
 fn full() {
     let (mut all, mut table) = (Vec::new(), String::new());
     for bar in bars() {
-        let start = std::time::Instant::now();
         let rows = run(bar, SEED, Scale::FULL, &mut |_done, _all| {}).expect("no design is refused");
         for row in &rows {
             let (measured, must) = (row.measured_shown(), row.must_shown());
@@ -336,7 +336,6 @@ fn full() {
             )
             .expect("memory is left");
         }
-        println!("{} {:?}", bar.name, start.elapsed());
         all.extend(rows);
     }
     println!("{table}");

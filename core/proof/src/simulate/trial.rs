@@ -97,6 +97,9 @@ impl Look<'_> {
     }
 }
 
+/// What a method is asked at each look.
+pub type Finds<'a> = dyn FnMut(&Look<'_>) -> Result<bool, Refusal> + 'a;
+
 /// A method that says at each look whether it has found something. A refusal is no finding.
 pub struct Method<'a> {
     /// What it is.
@@ -104,7 +107,7 @@ pub struct Method<'a> {
     /// It is asked at every so many-th look, so that 1 is all of them.
     pub every: u32,
     /// Whether it has found something. It is not asked again in a trial after it has.
-    pub finds: Box<dyn FnMut(&Look<'_>) -> Result<bool, Refusal> + 'a>,
+    pub finds: Box<Finds<'a>>,
 }
 
 impl<'a> Method<'a> {
