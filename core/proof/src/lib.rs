@@ -2,3 +2,4 @@
 
 pub mod check;
 mod methods;
+pub mod simulate;
