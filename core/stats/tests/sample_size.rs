@@ -203,9 +203,10 @@ proptest! {
     ) {
         let sizes = means::size(difference, sd, &design, power).unwrap();
         let had = means::power(-difference, sd, &design, sizes.control).unwrap();
-        prop_assert!((had - power).abs() < 1e-6, "{had}");
-        let found = means::detectable(sd, &design, power, sizes.control).unwrap();
-        prop_assert!((found / difference - 1.0).abs() < 1e-5, "{found}");
+        let fewest = sizes.control + sizes.treatment < 3.0 + 1e-9;
+        prop_assert!((had - power).abs() < 1e-6 || (fewest && had > power), "{had}");
+        let found = means::detectable(sd, &design, power, sizes.control * (1.0 + 1e-12)).unwrap();
+        prop_assert!((found / difference - 1.0).abs() < 1e-5 || (fewest && found < difference), "{found}");
         // The t test pays for the deviation that it does not know; the wrong side helps it a little.
         let design_of_one = Design { sides: Sides::One, ..design };
         let known = means::size_normal(difference, sd, &design_of_one, power).unwrap();
