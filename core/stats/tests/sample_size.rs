@@ -1,7 +1,5 @@
 //! Sizes against the powers that they are for, against tables, and against what has no size.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use proptest::prelude::*;
 use tidegate_stats::sample_size::{
     Design, Sides, adjusted_deviation, equivalence, means, noninferiority, proportions,
@@ -116,6 +114,12 @@ fn what_has_no_size_is_refused() {
     for correlation in [1.0, -1.0, 2.0, nan] {
         assert!(invalid(adjusted_deviation(1.0, correlation).unwrap_err()));
     }
+}
+
+#[test]
+fn what_cannot_be_proven_is_refused() {
+    let undefined = |refusal: Refusal| matches!(refusal, Refusal::Undefined { .. });
+    let invalid = |refusal: Refusal| matches!(refusal, Refusal::Invalid { .. });
     // Expected to be worse by the margin, or by more.
     for (treatment, goal) in [
         (0.09, Goal::Increase),
