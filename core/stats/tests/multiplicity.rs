@@ -121,16 +121,21 @@ fn closure_of_simes(p: &[f64]) -> Vec<f64> {
     let mut worst = vec![0.0_f64; p.len()];
     for set in 1_u32..1 << p.len() {
         let holds = |at: usize| set >> at & 1 == 1;
-        let mut members: Vec<f64> = (0..p.len()).filter(|at| holds(*at)).map(|at| p[at]).collect();
+        let mut members: Vec<f64> = p
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| holds(*at))
+            .map(|(_, p)| *p)
+            .collect();
         members.sort_by(f64::total_cmp);
         let size = members.len() as f64;
         let simes = (1..)
             .zip(&members)
             .map(|(rank, p)| p * size / f64::from(rank))
             .fold(1.0, f64::min);
-        (0..p.len())
-            .filter(|at| holds(*at))
-            .for_each(|at| worst[at] = worst[at].max(simes));
+        for (_, worst) in worst.iter_mut().enumerate().filter(|(at, _)| holds(*at)) {
+            *worst = worst.max(simes);
+        }
     }
     worst
 }

@@ -1,7 +1,5 @@
 //! Sizes against the powers that they are for, against tables, and against what has no size.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use proptest::prelude::*;
 use tidegate_stats::sample_size::{
     Design, Sides, adjusted_deviation, equivalence, means, noninferiority, proportions,
@@ -116,6 +114,12 @@ fn what_has_no_size_is_refused() {
     for correlation in [1.0, -1.0, 2.0, nan] {
         assert!(invalid(adjusted_deviation(1.0, correlation).unwrap_err()));
     }
+}
+
+#[test]
+fn what_cannot_be_proven_is_refused() {
+    let undefined = |refusal: Refusal| matches!(refusal, Refusal::Undefined { .. });
+    let invalid = |refusal: Refusal| matches!(refusal, Refusal::Invalid { .. });
     // Expected to be worse by the margin, or by more.
     for (treatment, goal) in [
         (0.09, Goal::Increase),
@@ -203,9 +207,10 @@ proptest! {
     ) {
         let sizes = means::size(difference, sd, &design, power).unwrap();
         let had = means::power(-difference, sd, &design, sizes.control).unwrap();
-        prop_assert!((had - power).abs() < 1e-6, "{had}");
-        let found = means::detectable(sd, &design, power, sizes.control).unwrap();
-        prop_assert!((found / difference - 1.0).abs() < 1e-5, "{found}");
+        let fewest = sizes.control + sizes.treatment < 3.0 + 1e-9;
+        prop_assert!((had - power).abs() < 1e-6 || (fewest && had > power), "{had}");
+        let found = means::detectable(sd, &design, power, sizes.control * (1.0 + 1e-12)).unwrap();
+        prop_assert!((found / difference - 1.0).abs() < 1e-5 || (fewest && found < difference), "{found}");
         // The t test pays for the deviation that it does not know; the wrong side helps it a little.
         let design_of_one = Design { sides: Sides::One, ..design };
         let known = means::size_normal(difference, sd, &design_of_one, power).unwrap();

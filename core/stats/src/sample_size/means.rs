@@ -37,7 +37,8 @@ pub fn size_normal(difference: f64, sd: f64, design: &Design, power: f64) -> Res
     Sizes::of_root(needed * (1.0 + 1.0 / design.ratio).sqrt(), design.ratio)
 }
 
-/// The sizes that find the difference with the `power` by Student's t test, wrong side included.
+/// The sizes that find the difference with the `power` by Student's t test, wrong side included. Never fewer than
+/// three units in all, without which there is no test; with them the power may be larger than wanted.
 ///
 /// # Errors
 ///
@@ -46,8 +47,8 @@ pub fn size(difference: f64, sd: f64, design: &Design, power: f64) -> Result<Siz
     let guess = size_normal(difference, sd, design, power)?.control;
     let effect = standardized(difference, sd)?;
     let short = |units: f64| power_of_t(effect, design, units) - power;
-    // A little more than one degree of freedom at least.
-    let least = 3.01 / (1.0 + design.ratio);
+    // One degree of freedom.
+    let least = 3.0 / (1.0 + design.ratio);
     let mut high = guess.max(least) + 4.0;
     while short(high) < 0.0 {
         high *= 2.0;
