@@ -59,6 +59,7 @@ async fn head(plane: &Plane) -> (u64, String) {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story, in its order")]
 async fn old_segments_move_beside_a_running_server_and_signed_heads_vouch_for_them() {
     let mut plane = Plane::start(None).await;
     let flag = json!({"key": "checkout", "type": "boolean"});

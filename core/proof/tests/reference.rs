@@ -1,5 +1,4 @@
 //! Every case of the reference vectors, one test a topic.
-#![expect(clippy::expect_used, reason = "a test may panic")]
 #![expect(clippy::expect_used, reason = "what stands beside the tests is a test too")]
 
 use std::path::Path;
