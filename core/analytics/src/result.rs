@@ -13,7 +13,6 @@ mod guardrail;
 mod ladder;
 mod look;
 mod outcome;
-pub(crate) mod sufficient;
 
 pub use answer::{Answer, Bounds, Chance, refusal_kind};
 pub use arm::{ArmResult, Omnibus, OmnibusMethod, Step};
@@ -25,12 +24,12 @@ pub use guardrail::{Guarded, Safety};
 pub use look::{Asked, End, Look};
 pub use outcome::{Comparison, Effect, ExperimentResult, MetricResult, Prospect, Verdict};
 
-use crate::tally::{MetricTally, Tallies};
+use crate::sufficient::{SumsMoments as _, count};
 use discipline::{Applied, Claim, Member};
 use evidence::Evidence;
 use guardrail::Watch;
 use ladder::Ladder;
-use sufficient::count;
+use tidegate_model::experiment::tally::{MetricTally, Tallies};
 use tidegate_model::experiment::{Design, Discipline, Goal, Metric, Role};
 use tidegate_model::key::VariationKey;
 use tidegate_stats::distribution::normal;

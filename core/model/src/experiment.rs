@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 mod design;
 mod metric;
+pub mod tally;
 
 pub use design::{ARMS_MAX, Design, Discipline, EXCLUDED_MAX, LOOKS_MAX, METRICS_MAX, Spending};
 pub use metric::{Aggregation, Cap, FUNNEL_STEPS_MAX, Goal, Measure, Metric, OnBreach, Part, Role};
@@ -40,6 +41,13 @@ pub struct Experiment {
     pub allocation: Share,
     /// What they get, by bucket, in this order. Weights add up to 100 %.
     pub arms: Vec<WeightedVariation>,
+    /// Counts how often the weights of a bandit were dealt anew. Exposures carry it, so that a unit counts with the
+    /// weights under which it was dealt its arm.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub batch: u32,
+    /// Attributes of the context that exposures carry, so that results can be broken down by them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dimensions: Vec<String>,
 }
 
 /// Units whose bucket in the layer lies from `from` up to, but not including, `to`.
@@ -72,6 +80,11 @@ fn everybody() -> Share {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
 fn is_everybody(share: &Share) -> bool {
     *share == Share::ALL
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_first(batch: &u32) -> bool {
+    *batch == 0
 }
 
 impl LayerRange {

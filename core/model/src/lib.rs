@@ -40,6 +40,7 @@ pub mod catalog;
 pub mod change;
 pub mod fleet;
 pub mod head;
+pub mod observation;
 pub mod request;
 
 /// A point in time, always UTC.

@@ -2,9 +2,9 @@
 
 use super::answer::{Answer, Bounds, Chance};
 use super::evidence::{Evidence, Kind};
-use super::sufficient::count;
-use crate::tally::MetricTally;
+use crate::sufficient::{Clustered as _, MetricMoments as _, count};
 use serde::Serialize;
+use tidegate_model::experiment::tally::MetricTally;
 use tidegate_model::key::VariationKey;
 use tidegate_stats::distribution::{chi_squared, student};
 use tidegate_stats::proportion::{self, IntervalMethod};

@@ -1,10 +1,10 @@
 //! Whether the arms have got as many units as they should.
 
 use super::answer::{Answer, Chance};
-use super::sufficient::count;
-use crate::tally::Tallies;
+use crate::sufficient::count;
 use serde::Serialize;
 use tidegate_model::experiment::Design;
+use tidegate_model::experiment::tally::Tallies;
 use tidegate_model::key::VariationKey;
 use tidegate_stats::{Refusal, sample_ratio};
 

@@ -2,8 +2,9 @@
 
 use super::answer::{Answer, Bounds};
 use super::evidence::{Evidence, Kind};
-use crate::tally::MetricTally;
+use crate::sufficient::MetricMoments as _;
 use serde::Serialize;
+use tidegate_model::experiment::tally::MetricTally;
 use tidegate_model::experiment::{self, Metric};
 use tidegate_model::key::VariationKey;
 use tidegate_stats::bandit::{self, NormalArm};

@@ -1,9 +1,9 @@
 //! Two arms compared in one metric, before any rule about when one may look.
 
 use super::answer::{Answer, Bounds};
-use super::sufficient::count;
-use crate::tally::MetricTally;
+use crate::sufficient::{Clustered as _, MetricMoments as _, SumsMoments as _, count};
 use serde::Serialize;
+use tidegate_model::experiment::tally::MetricTally;
 use tidegate_model::experiment::{Aggregation, Measure, Metric};
 use tidegate_stats::contingency::{exact_interval, fisher_exact};
 use tidegate_stats::cuped::{self, Arm as HistoryArm};

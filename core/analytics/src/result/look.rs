@@ -1,7 +1,7 @@
 //! What kind of look a result is: one that counts, or one that is for information only.
 
 use super::ladder::{Ladder, Taken};
-use super::sufficient::count;
+use crate::sufficient::count;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use tidegate_model::experiment::{Design, Discipline, Spending};

@@ -4,8 +4,8 @@ use super::{
     Answer, ArmResult, Belief, Best, Bounds, End, Family, Guarded, History, Kind, Look, Method, Omnibus,
     Rule, SampleRatio, Tested,
 };
-use crate::tally::LeftOut;
 use serde::Serialize;
+use tidegate_model::experiment::tally::LeftOut;
 use tidegate_model::experiment::{Goal, OnBreach, Role};
 use tidegate_model::key::{ExperimentKey, MetricName, VariationKey};
 

@@ -3,7 +3,7 @@
 use crate::make::{ANYTIME, BOUGHT, EVEN, design, fixed, group, share, tallies};
 use tidegate_analytics::decision::{Action, Decision, decide};
 use tidegate_analytics::result::{Asked, End, result};
-use tidegate_analytics::tally::MetricTally;
+use tidegate_model::experiment::tally::MetricTally;
 
 /// The events of an arm: `bought`, `failed`.
 type Events = (u64, u64);

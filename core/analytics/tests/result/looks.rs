@@ -2,7 +2,7 @@
 
 use crate::make::{ANYTIME, BOUGHT, EVEN, SPENT, design, fixed, group, mean, share, tallies};
 use tidegate_analytics::result::{Answer, Asked, Corrected, End, Look, Rule, Tested, Verdict, result};
-use tidegate_analytics::tally::Tallies;
+use tidegate_model::experiment::tally::Tallies;
 use tidegate_stats::group_sequential::{Boundary, Design, Plan, Spending};
 use tidegate_stats::multiplicity::{Correction, adjust};
 use tidegate_stats::{Alternative, PValue};

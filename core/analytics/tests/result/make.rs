@@ -1,7 +1,7 @@
 //! Designs and tallies for the tests.
 
-use tidegate_analytics::tally::{ArmTally, MetricTally, Sums, Tallies};
 use tidegate_model::experiment::Design;
+use tidegate_model::experiment::tally::{ArmTally, MetricTally, Sums, Tallies};
 
 /// A design with these arms, the first one the control, and the metrics and the discipline as JSON.
 pub(crate) fn design(arms: &[(&str, f64)], metrics: &str, discipline: &str) -> Design {
@@ -55,7 +55,11 @@ pub(crate) fn values(values: &[(f64, u64)]) -> Sums {
 pub(crate) fn pairs(pairs: &[(f64, f64, u64)]) -> Sums {
     let mut sums = Sums::default();
     for (x, y, times) in pairs {
-        let millionths = |value: f64| tidegate_analytics::tally::Fixed::of(value).unwrap().millionths();
+        let millionths = |value: f64| {
+            tidegate_model::experiment::tally::Fixed::of(value)
+                .unwrap()
+                .millionths()
+        };
         let (x, y) = (i128::from(millionths(*x)), i128::from(millionths(*y)));
         let n = i128::from(*times);
         sums = sums.plus(&Sums {

@@ -3,7 +3,8 @@
 use crate::make::{ANYTIME, BOUGHT, EVEN, SPENT, design, pairs, share, tallies, values};
 use proptest::prelude::*;
 use tidegate_analytics::result::{Asked, Method, result};
-use tidegate_analytics::tally::{Fixed, MetricTally, Sums};
+use tidegate_analytics::sufficient::{MetricMoments as _, SumsMoments as _};
+use tidegate_model::experiment::tally::{Fixed, MetricTally, Sums};
 use tidegate_stats::moments::Comoments;
 
 proptest! {

@@ -2,7 +2,8 @@
 
 use crate::make::{ANYTIME, BOUGHT, EVEN, SPENT, design, fixed, group, mean, share, tallies, values};
 use tidegate_analytics::result::{Answer, Asked, Method, Verdict, refusal_kind, result};
-use tidegate_analytics::tally::{MetricTally, Tallies};
+use tidegate_analytics::sufficient::MetricMoments as _;
+use tidegate_model::experiment::tally::{MetricTally, Tallies};
 
 fn kinds(metric: &str, old: &MetricTally, new: &MetricTally, discipline: &str) -> [String; 4] {
     let design = design(&EVEN, metric, discipline);

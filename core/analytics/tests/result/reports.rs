@@ -5,8 +5,8 @@ use tidegate_analytics::decision::{Decision, decide};
 use tidegate_analytics::plan::{Baseline, Plan, Traffic, plan};
 use tidegate_analytics::report::Report;
 use tidegate_analytics::result::{Asked, ExperimentResult, result};
-use tidegate_analytics::tally::{LeftOut, MetricTally, Tallies};
 use tidegate_model::experiment::Design;
+use tidegate_model::experiment::tally::{LeftOut, MetricTally, Tallies};
 
 const EVIL: &str = "<script>alert(1)</script> | ](javascript:x) `a` *b* _c_ & \"d\"\n# e";
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use tidegate_analytics::result::{
     Answer, Asked, Comparison, ExperimentResult, Method, Tested, Verdict, result,
 };
-use tidegate_analytics::tally::{MetricTally, QuantileTally};
+use tidegate_model::experiment::tally::{MetricTally, QuantileTally};
 use tidegate_stats::contingency::fisher_exact;
 use tidegate_stats::proportion::{Variance, z_test};
 use tidegate_stats::{Alternative, Counts};

@@ -167,6 +167,8 @@ impl Design {
             audience: self.audience.clone(),
             allocation: self.traffic,
             arms: self.arms.clone(),
+            batch: 0,
+            dimensions: self.dimensions.clone(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! From exact sums to the moments that methods need: rounded once, at the end.
 
-use crate::tally::{MetricTally, QuantileTally, Sums};
+use tidegate_model::experiment::tally::{MetricTally, QuantileTally, Sums};
 use tidegate_stats::moments::{Comoments, Moments, PairSums};
 use tidegate_stats::quantile::{Arm, ClusterSums, ClusteredArm};
 use tidegate_stats::{Counts, Refusal};
@@ -9,26 +9,25 @@ use tidegate_stats::{Counts, Refusal};
 const PARTS: f64 = 1e6;
 const PARTS_WHOLE: i128 = 1_000_000;
 
-impl Sums {
-    /// Both together.
-    #[must_use]
-    pub const fn plus(&self, other: &Self) -> Self {
-        Self {
-            n: self.n.saturating_add(other.n),
-            y: self.y.saturating_add(other.y),
-            yy: self.yy.saturating_add(other.yy),
-            x: self.x.saturating_add(other.x),
-            xx: self.xx.saturating_add(other.xx),
-            xy: self.xy.saturating_add(other.xy),
-        }
-    }
-
+/// The moments of sums.
+pub trait SumsMoments {
     /// The moments of the value and of what goes with it.
     ///
     /// # Errors
     ///
     /// [`Refusal::Invalid`] when no values have such sums.
-    pub fn comoments(&self) -> Result<Comoments, Refusal> {
+    fn comoments(&self) -> Result<Comoments, Refusal>;
+
+    /// The moments of the value alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::comoments`].
+    fn moments(&self) -> Result<Moments, Refusal>;
+}
+
+impl SumsMoments for Sums {
+    fn comoments(&self) -> Result<Comoments, Refusal> {
         let whole = Comoments::of_sums(&PairSums {
             n: self.n,
             x: self.x,
@@ -47,12 +46,7 @@ impl Sums {
         })
     }
 
-    /// The moments of the value alone.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::comoments`].
-    pub fn moments(&self) -> Result<Moments, Refusal> {
+    fn moments(&self) -> Result<Moments, Refusal> {
         let whole = Moments::of_sums(self.n, self.y, self.yy)?;
         Ok(Moments {
             n: whole.n,
@@ -62,37 +56,45 @@ impl Sums {
     }
 }
 
-impl MetricTally {
-    /// All units, those with a history and those without.
-    #[must_use]
-    pub const fn all(&self) -> Sums {
-        self.known.plus(&self.new)
-    }
-
+/// What methods ask a metric's tally.
+pub trait MetricMoments {
     /// The moments of all units' values and of what goes with them.
     ///
     /// # Errors
     ///
     /// [`Refusal::Invalid`] when no values have such sums.
-    pub fn comoments(&self) -> Result<Comoments, Refusal> {
-        self.all().comoments()
-    }
+    fn comoments(&self) -> Result<Comoments, Refusal>;
 
     /// The moments of all units' values.
     ///
     /// # Errors
     ///
     /// As [`Self::comoments`].
-    pub fn moments(&self) -> Result<Moments, Refusal> {
-        self.all().moments()
-    }
+    fn moments(&self) -> Result<Moments, Refusal>;
 
     /// Of how many units what is asked for is true, where each value is 0 or 1.
     ///
     /// # Errors
     ///
     /// [`Refusal::Invalid`] when there are other values.
-    pub fn counts(&self) -> Result<Counts, Refusal> {
+    fn counts(&self) -> Result<Counts, Refusal>;
+
+    /// How many units have a value other than 0, or fewer: what was counted, or else what the sums prove. By the
+    /// inequality of Cauchy and Schwarz no fewer values than the square of the sum by the sum of squares have them.
+    #[must_use]
+    fn active_at_least(&self) -> u64;
+}
+
+impl MetricMoments for MetricTally {
+    fn comoments(&self) -> Result<Comoments, Refusal> {
+        self.all().comoments()
+    }
+
+    fn moments(&self) -> Result<Moments, Refusal> {
+        self.all().moments()
+    }
+
+    fn counts(&self) -> Result<Counts, Refusal> {
         let all = self.all();
         let events = u64::try_from(all.y / PARTS_WHOLE).ok();
         // The square of 1 is 1, and of nothing else but 0.
@@ -108,10 +110,7 @@ impl MetricTally {
         }
     }
 
-    /// How many units have a value other than 0, or fewer: what was counted, or else what the sums prove. By the
-    /// inequality of Cauchy and Schwarz no fewer values than the square of the sum by the sum of squares have them.
-    #[must_use]
-    pub fn active_at_least(&self) -> u64 {
+    fn active_at_least(&self) -> u64 {
         let all = self.all();
         let proven = if all.yy > 0 {
             let (sum, squares) = (float(all.y), float(all.yy));
@@ -123,10 +122,15 @@ impl MetricTally {
     }
 }
 
-impl QuantileTally {
+/// What methods ask the tally of a percentile.
+pub trait Clustered {
     /// The percentile as the statistics ask for it.
     #[must_use]
-    pub fn clustered(&self, share: f64) -> ClusteredArm {
+    fn clustered(&self, share: f64) -> ClusteredArm;
+}
+
+impl Clustered for QuantileTally {
+    fn clustered(&self, share: f64) -> ClusteredArm {
         ClusteredArm {
             quantile: Arm {
                 n: self.events,
@@ -149,7 +153,7 @@ impl QuantileTally {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "rounded to 16 digits")]
-const fn float(whole: i128) -> f64 {
+fn float(whole: i128) -> f64 {
     whole as f64
 }
 

@@ -1,8 +1,8 @@
 //! What a result needs of an experiment: sums, exact in any order.
 
+use crate::key::{MetricName, VariationKey};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use tidegate_model::key::{MetricName, VariationKey};
 
 /// A value in whole millionths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -93,6 +93,19 @@ impl Sums {
         xx: 0,
         xy: 0,
     };
+
+    /// Both together.
+    #[must_use]
+    pub const fn plus(&self, other: &Self) -> Self {
+        Self {
+            n: self.n.saturating_add(other.n),
+            y: self.y.saturating_add(other.y),
+            yy: self.yy.saturating_add(other.yy),
+            x: self.x.saturating_add(other.x),
+            xx: self.xx.saturating_add(other.xx),
+            xy: self.xy.saturating_add(other.xy),
+        }
+    }
 }
 
 /// One metric of one arm.
@@ -123,6 +136,12 @@ impl MetricTally {
         steps: Vec::new(),
         quantile: None,
     };
+
+    /// All units, those with a history and those without.
+    #[must_use]
+    pub const fn all(&self) -> Sums {
+        self.known.plus(&self.new)
+    }
 }
 
 /// What a percentile of events needs, found by one walk over the units.
@@ -213,4 +232,7 @@ pub struct Tallies {
     pub arms: BTreeMap<VariationKey, ArmTally>,
     /// What is in no arm.
     pub left_out: LeftOut,
+    /// Each arm again, for each dimension and each value of it that units had at their exposure.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub breakdown: BTreeMap<String, BTreeMap<String, BTreeMap<VariationKey, ArmTally>>>,
 }
