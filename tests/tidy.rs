@@ -19,7 +19,7 @@ const MAY_KNOW: [(&str, &[&str]); 18] = [
     ("core/analytics", &["model", "stats"]),
     ("core/model", &[]),
     ("core/eval", &["model"]),
-    ("core/decide", &["model", "interop", "stats"]),
+    ("core/decide", &["model", "interop", "stats", "analytics"]),
     ("core/simulate", &["model", "decide", "stats"]),
     ("core/interop", &["model"]),
     ("core/trail", &["model", "decide"]),

@@ -23,7 +23,7 @@ pub(crate) struct DefinitionDesk {
 pub(crate) struct Definitions {
     pub(crate) catalog: Catalog,
     pub(crate) settings: EnvironmentSettings,
-    /// Flags that a rollout holds.
+    /// Flags that a rollout or an experiment holds.
     pub(crate) pinned: BTreeSet<FlagKey>,
     /// Every record up to here is in it.
     seen: u64,
@@ -63,9 +63,9 @@ impl Definitions {
     fn take(&mut self, entity: &EntityRef, state: Option<EntityState>) {
         match (entity, state) {
             (EntityRef::Flag(_, key), Some(EntityState::Flag(state))) => {
-                match state.pin {
-                    Some(_) => self.pinned.insert(key.clone()),
-                    None => self.pinned.remove(key),
+                match (&state.pin, &state.held) {
+                    (None, None) => self.pinned.remove(key),
+                    _ => self.pinned.insert(key.clone()),
                 };
                 self.catalog.flags.insert(key.clone(), state.flag);
             }

@@ -88,6 +88,7 @@ fn kind(state: &EntityState) -> Kind {
         EntityState::Segment(_) => Kind::Segment,
         EntityState::Policy(_) => Kind::Policy,
         EntityState::Rollout(_) => Kind::Rollout,
+        EntityState::Experiment(_) => Kind::Experiment,
         EntityState::Environment(_) => Kind::Environment,
         EntityState::Freeze(_) => Kind::Freeze,
         EntityState::Alert(_) => Kind::Alert,

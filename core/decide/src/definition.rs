@@ -6,7 +6,7 @@ use tidegate_model::catalog::Catalog;
 use tidegate_model::change::Change;
 use tidegate_model::flag::{Flag, FlagDefinition, FlagState, FlagStatus, Pin};
 use tidegate_model::invalid::{Invalid, Violation};
-use tidegate_model::key::{RolloutId, SegmentKey, VariationKey};
+use tidegate_model::key::{ExperimentKey, RolloutId, SegmentKey, VariationKey};
 use tidegate_model::rollout::DRILL_FLAG;
 use tidegate_model::segment::{Segment, SegmentDefinition};
 
@@ -38,6 +38,9 @@ pub fn save_flag(
         check_archived(&before.flag, &flag)?;
         if let Some(pin) = &before.pin {
             check_pinned(pin, &before.flag, &flag)?;
+        }
+        if let Some(experiment) = &before.held {
+            check_held(experiment, &before.flag, &flag)?;
         }
     }
     Ok(Some(Change::FlagSaved(flag)))
@@ -125,6 +128,41 @@ fn check_pinned(pin: &Pin, before: &Flag, after: &Flag) -> Result<(), Refusal> {
             touched.join(", ")
         ),
         "leave that as it is until the rollout has ended, or roll it back or abort it first",
+    ))
+}
+
+/// While an experiment holds a flag, who takes part and what the arms are stays as it is: otherwise its arms would be of
+/// different people. Switching the flag off is always allowed, and switching it on again.
+fn check_held(experiment: &ExperimentKey, before: &Flag, after: &Flag) -> Result<(), Refusal> {
+    let (old, new) = (before.definition(), after.definition());
+    let running = if old.experiment.is_some() {
+        FlagStatus::Experiment
+    } else {
+        FlagStatus::Active
+    };
+    let expected = FlagDefinition {
+        description: new.description.clone(),
+        visibility: new.visibility,
+        status: match new.status {
+            FlagStatus::Inactive => FlagStatus::Inactive,
+            _ => running,
+        },
+        ..old.clone()
+    };
+    if expected == *new {
+        return Ok(());
+    }
+    Err(Refusal::conflict(
+        format!(
+            "{} is held by experiment {experiment}, and only its description, its visibility and its status (inactive, or \
+             {} again) may change",
+            before.key(),
+            match running {
+                FlagStatus::Experiment => "experiment",
+                _ => "active",
+            }
+        ),
+        format!("stop the experiment first: tidegate experiment stop {experiment} --revert --reason TEXT"),
     ))
 }
 

@@ -57,6 +57,7 @@ pub fn begin(
         flag,
         pin: None,
         attempts: number.saturating_sub(1),
+        held: None,
     };
     let request = StartRollout {
         flag: flag.flag.key().clone(),

@@ -31,7 +31,7 @@ pub fn save_settings(
         let flags: Vec<&str> = pinned.iter().map(FlagKey::as_str).collect();
         return Err(Refusal::conflict(
             format!(
-                "another bucketing deals all units anew, and rollouts run on {}",
+                "another bucketing deals all units anew, and rollouts or experiments run on {}",
                 flags.join(", ")
             ),
             "wait until they have ended, or end them",

@@ -72,7 +72,8 @@ pub fn is_held(change: &Change) -> bool {
                 | RolloutChange::Ended {
                     ending: Ending::Completed
                 }
-        )
+        ) | Change::FlagHeld { dealing: Some(_), .. }
+            | Change::FlagLetGo { fallback: Some(_) }
     )
 }
 

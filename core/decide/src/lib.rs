@@ -10,6 +10,7 @@ pub mod definition;
 pub mod drill;
 pub mod due;
 pub mod environment;
+pub mod experiment;
 pub mod freeze;
 pub mod judge;
 pub mod loss;

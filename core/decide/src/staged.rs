@@ -65,6 +65,7 @@ pub fn stage<'a>(
         flag: fresh.clone(),
         pin: before.guard.and_then(|guard| guard.pin.clone()),
         attempts: before.guard.map_or(0, |guard| guard.attempts),
+        held: None,
     };
     let opening = StartRollout {
         flag: fresh.key().clone(),

@@ -298,6 +298,14 @@ fn check_state(
             "wait until it has ended, roll it back, or abort it",
         ));
     }
+    if let Some(experiment) = &flag.held {
+        return Err(Refusal::conflict(
+            format!("{key} is held by experiment {experiment}"),
+            format!(
+                "stop the experiment first, or hand its winner over: tidegate experiment stop {experiment} --help"
+            ),
+        ));
+    }
     let mut why: Vec<(String, String)> = Vec::new();
     let status = flag.flag.definition().status;
     if status != FlagStatus::Active {

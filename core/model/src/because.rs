@@ -123,6 +123,49 @@ pub enum Decision {
     Frozen,
     /// The environment's line goes on.
     Thawed,
+    /// Something about an experiment.
+    Experiment {
+        /// What.
+        step: ExperimentStep,
+    },
+}
+
+/// What was decided about an experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExperimentStep {
+    /// It was designed, or its design changed.
+    Designed,
+    /// It is to start by itself.
+    Scheduled,
+    /// It does not start by itself any more.
+    Unscheduled,
+    /// It could not start yet.
+    Waits,
+    /// It deals arms.
+    Started,
+    /// It goes on as it is.
+    Watched,
+    /// It deals no arms for now.
+    Paused,
+    /// It deals arms again.
+    Resumed,
+    /// Units were left out one by one.
+    Excluded,
+    /// A look was taken that counts.
+    Looked,
+    /// It speaks for something else than before.
+    Advised,
+    /// Its weights are others.
+    Dealt,
+    /// It is over.
+    Stopped,
+    /// Its flag goes another way than was said at its end.
+    Settled,
+    /// Its numbers are final.
+    Concluded,
+    /// It is put away.
+    Archived,
 }
 
 /// One reason for a decision.
@@ -226,6 +269,11 @@ pub enum Reason {
         closes: DateTime<Utc>,
         /// When it opens with time enough; `None` if not within the horizon that was searched.
         opens: Option<DateTime<Utc>>,
+    },
+    /// What the numbers of an experiment say.
+    Found {
+        /// In words.
+        text: String,
     },
     /// Somebody stopped the environment's line.
     Frozen {
@@ -413,6 +461,31 @@ impl Decision {
             Self::Saved => "saved",
             Self::Frozen => "frozen",
             Self::Thawed => "thawed",
+            Self::Experiment { step } => step.name(),
+        }
+    }
+}
+
+impl ExperimentStep {
+    /// The step in one word: a metric's label.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Designed => "experiment_designed",
+            Self::Scheduled => "experiment_scheduled",
+            Self::Unscheduled => "experiment_unscheduled",
+            Self::Waits => "experiment_waits",
+            Self::Started => "experiment_started",
+            Self::Watched => "experiment_watched",
+            Self::Paused => "experiment_paused",
+            Self::Resumed => "experiment_resumed",
+            Self::Excluded => "experiment_excluded",
+            Self::Looked => "experiment_looked",
+            Self::Advised => "experiment_advised",
+            Self::Dealt => "experiment_dealt",
+            Self::Stopped => "experiment_stopped",
+            Self::Settled => "experiment_settled",
+            Self::Concluded => "experiment_concluded",
+            Self::Archived => "experiment_archived",
         }
     }
 }

@@ -7,12 +7,19 @@ use crate::key::{ExperimentKey, HoldoutKey, LayerKey};
 use crate::share::Share;
 use serde::{Deserialize, Serialize};
 
+mod bandit;
 mod design;
 mod metric;
+mod state;
 pub mod tally;
 
+pub use bandit::{Bandit, DEALINGS_MAX};
 pub use design::{ARMS_MAX, Design, Discipline, EXCLUDED_MAX, LOOKS_MAX, METRICS_MAX, Spending};
 pub use metric::{Aggregation, Cap, FUNNEL_STEPS_MAX, Goal, Measure, Metric, OnBreach, Part, Role};
+pub use state::{
+    Advice, Dealing, Ended, ExperimentChange, ExperimentCommand, ExperimentState, Outcome, Pause, Phase,
+    TakenLook,
+};
 
 /// Which units of a flag take part in an experiment, and what they get.
 ///

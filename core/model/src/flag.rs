@@ -1,9 +1,10 @@
 //! Flags: variations, and who gets which.
 
 use crate::condition::Predicate;
+use crate::context::Context;
 use crate::experiment::Experiment;
 use crate::invalid::{Invalid, Violation};
-use crate::key::{FlagKey, RolloutId, SegmentKey, VariationKey};
+use crate::key::{ExperimentKey, FlagKey, RolloutId, SegmentKey, VariationKey};
 use crate::share::Share;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
@@ -359,6 +360,69 @@ pub struct FlagState {
     pub pin: Option<Pin>,
     /// How many rollouts were ever started on it.
     pub attempts: u32,
+    /// The experiment that runs on it at present, or is paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<ExperimentKey>,
+}
+
+impl FlagState {
+    /// The attribute that is bucketed.
+    pub fn unit(&self) -> &str {
+        self.flag
+            .definition()
+            .unit
+            .as_deref()
+            .unwrap_or(Context::TARGETING_KEY)
+    }
+
+    /// The state while an experiment holds it, and deals these arms; `None`: it deals none for now. A flag that is
+    /// switched off stays so.
+    ///
+    /// # Errors
+    /// When the flag has not these variations.
+    pub fn hold(self, key: &ExperimentKey, dealing: Option<&Experiment>) -> Result<Self, Invalid> {
+        let definition = self.flag.definition();
+        let status = match (definition.status, dealing) {
+            (FlagStatus::Inactive, _) => FlagStatus::Inactive,
+            (_, Some(_)) => FlagStatus::Experiment,
+            (_, None) => FlagStatus::Active,
+        };
+        let flag = Flag::new(FlagDefinition {
+            status,
+            experiment: dealing.cloned().map(Box::new),
+            ..definition.clone()
+        })?;
+        Ok(Self {
+            flag,
+            held: Some(key.clone()),
+            ..self
+        })
+    }
+
+    /// The state when the experiment lets go of it, and everybody gets this variation from then on, or what the flag
+    /// serves without the experiment.
+    ///
+    /// # Errors
+    /// When the flag has no such variation.
+    pub fn let_go(self, fallback: Option<&VariationKey>) -> Result<Self, Invalid> {
+        let definition = self.flag.definition();
+        let status = match definition.status {
+            FlagStatus::Experiment => FlagStatus::Active,
+            other => other,
+        };
+        let fallback = fallback.cloned().map(Serve::Variation);
+        let flag = Flag::new(FlagDefinition {
+            status,
+            experiment: None,
+            fallback: fallback.or_else(|| definition.fallback.clone()),
+            ..definition.clone()
+        })?;
+        Ok(Self {
+            flag,
+            held: None,
+            ..self
+        })
+    }
 }
 
 /// A running rollout's hold on a flag: while it stands, neither variation may be edited or removed,

@@ -87,7 +87,8 @@ impl Occasion {
             | Decision::Shadowed { .. }
             | Decision::Saved
             | Decision::Frozen
-            | Decision::Thawed => return None,
+            | Decision::Thawed
+            | Decision::Experiment { .. } => return None,
         })
     }
 

@@ -60,6 +60,7 @@ impl Setting {
                 flag: definition(policy, &flag, candidate.as_ref())?,
                 pin: None,
                 attempts: 0,
+                held: None,
             },
             request: StartRollout {
                 flag,

@@ -1,6 +1,6 @@
 //! Decisions and reasons in words.
 
-use super::{Because, Decision, Reason};
+use super::{Because, Decision, ExperimentStep, Reason};
 use crate::Timestamp;
 use crate::key::NodeName;
 use crate::verdict::Verdict;
@@ -35,7 +35,31 @@ impl fmt::Display for Decision {
             Self::Saved => f.write_str("saved"),
             Self::Frozen => f.write_str("frozen: nothing opens"),
             Self::Thawed => f.write_str("thawed"),
+            Self::Experiment { step } => step.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for ExperimentStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Designed => "designed",
+            Self::Scheduled => "scheduled: it starts by itself",
+            Self::Unscheduled => "not scheduled any more",
+            Self::Waits => "cannot start yet",
+            Self::Started => "started: it deals arms",
+            Self::Watched => "goes on",
+            Self::Paused => "paused: it deals no arms",
+            Self::Resumed => "resumed: it deals arms again",
+            Self::Excluded => "units are left out",
+            Self::Looked => "a look was taken that counts",
+            Self::Advised => "speaks for something else than before",
+            Self::Dealt => "the weights are dealt anew",
+            Self::Stopped => "stopped",
+            Self::Settled => "its flag goes another way",
+            Self::Concluded => "its numbers are final",
+            Self::Archived => "archived",
+        })
     }
 }
 
@@ -47,7 +71,7 @@ impl fmt::Display for Reason {
             Self::Soaking { until } => write!(f, "stage lasts until {}", clock(*until)),
             Self::BetweenStages { until } => write!(f, "pause between stages until {}", clock(*until)),
             Self::Monitoring { until } => write!(f, "still watched until {}", clock(*until)),
-            Self::PlanDiffers { text } => f.write_str(text),
+            Self::PlanDiffers { text } | Self::Found { text } => f.write_str(text),
             Self::PlanWaits { by } => write!(f, "another plan waits for approval, proposed by {by}"),
             Self::PastNoReturn { stage } => write!(
                 f,

@@ -1,6 +1,7 @@
 //! What is still stored when there is room for nothing else.
 
 use super::Change;
+use crate::experiment::ExperimentChange;
 use crate::rollout::{Ending, RolloutChange};
 use crate::verdict::Verdict;
 
@@ -19,6 +20,8 @@ impl Change {
                 RolloutChange::Looked(look) => look.verdict == Verdict::Breached,
                 _ => false,
             },
+            Self::FlagLetGo { fallback: None } | Self::FlagHeld { dealing: None, .. } => true,
+            Self::Experiment(ExperimentChange::Paused { .. } | ExperimentChange::Stopped { .. }) => true,
             _ => false,
         }
     }

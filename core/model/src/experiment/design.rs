@@ -1,8 +1,10 @@
 //! An experiment as it is designed: what is claimed, who takes part, what is measured, and how it is judged.
 
+use super::bandit::Bandit;
 use super::metric::{Metric, Role};
 use super::{Experiment, Holdout, LayerRange};
-use crate::condition::Predicate;
+use crate::condition::{Condition, Operator, Predicate};
+use crate::context::Context;
 use crate::flag::{Flag, WeightedVariation};
 use crate::invalid::{Invalid, Violation, nearest};
 use crate::key::{ExperimentKey, FlagKey, VariationKey};
@@ -83,6 +85,9 @@ pub struct Design {
     /// Attributes of the context by which results are broken down.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dimensions: Vec<String>,
+    /// How its weights follow what is seen; left out, they stay as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandit: Option<Bandit>,
 }
 
 /// When results may be looked at without making false alarms likelier.
@@ -157,18 +162,33 @@ fn is_usual_history(span: &Span) -> bool {
 }
 
 impl Design {
-    /// What the flag is told while the experiment runs.
-    pub fn dealing(&self) -> Experiment {
+    /// What a flag is told while the experiment runs, if this attribute is its unit.
+    pub fn dealing(&self, unit: &str) -> Experiment {
         Experiment {
             key: self.key.clone(),
             salt: None,
             layer: self.layer.clone(),
             holdout: self.holdout.clone(),
-            audience: self.audience.clone(),
+            audience: self.everybody_but_excluded(unit),
             allocation: self.traffic,
             arms: self.arms.clone(),
             batch: 0,
             dimensions: self.dimensions.clone(),
+        }
+    }
+
+    /// Who may take part, without the units that are left out one by one.
+    fn everybody_but_excluded(&self, unit: &str) -> Option<Predicate> {
+        let excluded = (!self.excluded.is_empty()).then(|| {
+            Predicate::Condition(Condition {
+                attribute: unit.to_owned(),
+                operator: Operator::NotIn,
+                value: self.excluded.iter().map(String::as_str).collect(),
+            })
+        });
+        match (self.audience.clone(), excluded) {
+            (Some(audience), Some(excluded)) => Some(Predicate::All(vec![excluded, audience])),
+            (one, other) => one.or(other),
         }
     }
 
@@ -205,7 +225,15 @@ impl Design {
         found.extend(self.arm_violations());
         found.extend(self.metric_violations());
         found.extend(self.number_violations());
-        found.extend(self.dealing().violations());
+        if let Some(bandit) = &self.bandit {
+            found.extend(
+                bandit
+                    .violations(self)
+                    .into_iter()
+                    .map(|one| one.inside("bandit")),
+            );
+        }
+        found.extend(self.dealing(Context::TARGETING_KEY).violations());
         if self.excluded.len() > EXCLUDED_MAX {
             found.push(Violation::new(
                 "excluded",

@@ -236,3 +236,87 @@ pub struct Tallies {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub breakdown: BTreeMap<String, BTreeMap<String, BTreeMap<VariationKey, ArmTally>>>,
 }
+
+impl MetricTally {
+    /// Both together. A percentile of both cannot be had from the percentiles of each.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let longest = self.steps.len().max(other.steps.len());
+        let step = |steps: &[u64], place: usize| steps.get(place).copied().unwrap_or(0);
+        Self {
+            known: self.known.plus(&other.known),
+            new: self.new.plus(&other.new),
+            active: self.active.saturating_add(other.active),
+            steps: (0..longest)
+                .map(|place| step(&self.steps, place).saturating_add(step(&other.steps, place)))
+                .collect(),
+            quantile: None,
+        }
+    }
+}
+
+impl ArmTally {
+    /// Both together.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let mut sum = self.clone();
+        sum.units = sum.units.saturating_add(other.units);
+        for (name, metric) in &other.metrics {
+            let before = sum.metrics.entry(name.clone()).or_default();
+            *before = before.plus(metric);
+        }
+        sum
+    }
+}
+
+impl LeftOut {
+    fn plus(&self, other: &Self) -> Self {
+        Self {
+            double_exposed: self.double_exposed.saturating_add(other.double_exposed),
+            excluded: self.excluded.saturating_add(other.excluded),
+            unknown_arm: self.unknown_arm.saturating_add(other.unknown_arm),
+            unknown_event: self.unknown_event.saturating_add(other.unknown_event),
+            duplicate: self.duplicate.saturating_add(other.duplicate),
+            late: self.late.saturating_add(other.late),
+            after_stop: self.after_stop.saturating_add(other.after_stop),
+            from_the_future: self.from_the_future.saturating_add(other.from_the_future),
+            bad_value: self.bad_value.saturating_add(other.bad_value),
+        }
+    }
+}
+
+impl Tallies {
+    /// All of them together: of one alone itself, of several without percentiles.
+    #[must_use]
+    pub fn together(all: &[Self]) -> Self {
+        let Some((first, rest)) = all.split_first() else {
+            return Self::default();
+        };
+        rest.iter().fold(first.clone(), |mut sum, one| {
+            add_arms(&mut sum.arms, &one.arms);
+            sum.left_out = sum.left_out.plus(&one.left_out);
+            for (dimension, values) in &one.breakdown {
+                let dimension = sum.breakdown.entry(dimension.clone()).or_default();
+                for (value, arms) in values {
+                    add_arms(dimension.entry(value.clone()).or_default(), arms);
+                }
+            }
+            sum
+        })
+    }
+
+    /// Units in all arms together.
+    #[must_use]
+    pub fn units(&self) -> u64 {
+        self.arms
+            .values()
+            .fold(0, |sum, arm| sum.saturating_add(arm.units))
+    }
+}
+
+fn add_arms(sum: &mut BTreeMap<VariationKey, ArmTally>, more: &BTreeMap<VariationKey, ArmTally>) {
+    for (arm, tally) in more {
+        let before = sum.entry(arm.clone()).or_default();
+        *before = before.plus(tally);
+    }
+}
