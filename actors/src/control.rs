@@ -1,10 +1,11 @@
 //! The control plane's handle: cheap to clone, safe from every thread.
 
 use crate::clock::{self, Clock};
-use crate::keeper::{Keeper, ListQuarantined, Resume};
+use crate::keeper::{Keeper, ListQuarantined, LookAfter, Resume};
 use crate::keys::KeyBook;
 use crate::measures::Measures;
 use crate::notices::{self, Cursors, Targets};
+use crate::observing::{InMemory, Observatory};
 use crate::poller::Poller;
 use crate::publisher::{Content, Heard, ListNodes, Publisher};
 use crate::question::MetricSource;
@@ -12,11 +13,12 @@ use crate::repeats::RepeatDesk;
 use crate::serving::{self, Serving};
 use crate::shell::{Environment, Shell, StepFn, incident};
 use actix::prelude::*;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 use tidegate_decide::serving::Cause;
-use tidegate_model::change::{EntityState, Kind, Record};
+use tidegate_model::change::{EntityRef, EntityState, Kind, Record};
 use tidegate_model::fleet::{NodeReport, NodeView, Receipt};
 use tidegate_model::key::EnvironmentKey;
 use tidegate_model::snapshot::{SnapshotHeader, Version};
@@ -28,6 +30,7 @@ mod definitions;
 mod drills;
 mod environments;
 mod error;
+mod experiments;
 mod freezes;
 mod keys;
 mod lists;
@@ -93,6 +96,8 @@ pub struct Parts {
     pub targets: Targets,
     /// How far what is told was told.
     pub cursors: Cursors,
+    /// Keep what was seen of single units, and fold it for experiments: in memory where an environment has none.
+    pub observatories: BTreeMap<EnvironmentKey, Arc<dyn Observatory>>,
 }
 
 impl ControlPlane {
@@ -110,7 +115,12 @@ impl ControlPlane {
         let environment_keys = parts.environments;
         let environments = environment_keys
             .iter()
-            .map(|key| (key.clone(), Environment::new(key.clone())))
+            .map(|key| {
+                let observatory = parts.observatories.get(key).cloned();
+                let observatory =
+                    observatory.unwrap_or_else(|| Arc::new(InMemory::new(Arc::clone(&parts.clock))));
+                (key.clone(), Environment::new(key.clone(), observatory))
+            })
             .collect();
         let shell = Arc::new(Shell {
             step,
@@ -153,6 +163,14 @@ impl ControlPlane {
             for stored in shell.store.list(Kind::Rollout, Some(key)).await? {
                 if let EntityState::Rollout(rollout) = stored.state {
                     keeper.do_send(Resume(stored.entity, *rollout, stored.revision));
+                }
+            }
+            for stored in shell.store.list(Kind::Experiment, Some(key)).await? {
+                if let (EntityRef::Experiment(environment, key), EntityState::Experiment(state)) =
+                    (stored.entity, stored.state)
+                    && state.is_watched()
+                {
+                    keeper.do_send(LookAfter(environment, key));
                 }
             }
         }

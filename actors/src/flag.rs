@@ -14,6 +14,7 @@ use tidegate_model::access::Author;
 use tidegate_model::because::{Because, Decision};
 use tidegate_model::change::{Change, EntityRef, EntityState, PolicyState};
 use tidegate_model::environment::EnvironmentSettings;
+use tidegate_model::experiment::{ExperimentCommand, ExperimentState};
 use tidegate_model::flag::{FlagDefinition, FlagState};
 use tidegate_model::key::{EnvironmentKey, FlagKey, PolicyName, Revision, RolloutId, SegmentKey};
 use tidegate_store::{Expect, Proposal, Store, Write};
@@ -46,6 +47,16 @@ pub(crate) enum Wanted {
     Flag(StartRollout),
     /// An edit of the segment that the flag guards, if the segment is still at this revision.
     Segment(SegmentKey, StageSegment, Expect),
+    /// The winner of an experiment, which ends in the same record.
+    Winner(StartRollout, Box<HandOver>),
+}
+
+/// An experiment whose winner a rollout opens.
+pub(crate) struct HandOver {
+    /// The experiment as it is stored.
+    pub(crate) experiment: Revised<ExperimentState>,
+    /// How it is to end.
+    pub(crate) command: ExperimentCommand,
 }
 
 /// Keeps a flag's edits in order. Holds no state of its own: what is true is in the store, and a

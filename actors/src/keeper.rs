@@ -17,14 +17,17 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tidegate_model::Timestamp;
 use tidegate_model::change::EntityRef;
-use tidegate_model::key::{EnvironmentKey, FlagKey, Revision};
+use tidegate_model::key::{EnvironmentKey, ExperimentKey, FlagKey, Revision};
 use tidegate_model::rollout::Rollout;
 use tidegate_model::span::Span;
 
 mod apart;
+mod experiments;
 mod failures;
 
 pub(crate) use apart::{Apart, CommandApart};
+use experiments::ExperimentCharge;
+pub(crate) use experiments::LookAfter;
 use failures::Failures;
 
 /// How often addresses are asked whether their actor still lives.
@@ -78,6 +81,7 @@ pub(crate) struct Keeper {
     flags: BTreeMap<(EnvironmentKey, FlagKey), FlagCharge>,
     rollouts: BTreeMap<EntityRef, Charge>,
     publishers: BTreeMap<EnvironmentKey, PublisherCharge>,
+    experiments: BTreeMap<(EnvironmentKey, ExperimentKey), ExperimentCharge>,
     next_wake_round: Timestamp,
 }
 
@@ -141,6 +145,7 @@ impl Keeper {
             flags: BTreeMap::new(),
             rollouts: BTreeMap::new(),
             publishers: BTreeMap::new(),
+            experiments: BTreeMap::new(),
             next_wake_round,
         }
     }
@@ -155,11 +160,13 @@ impl Keeper {
         self.rebuild_due(now, ctx);
         self.look_after_those_apart(now, ctx);
         self.look_after_publishers(now, ctx);
+        self.look_after_experiments(now);
         self.count_failing(now);
         if now >= self.next_wake_round {
             self.next_wake_round = WAKE_ROUND.after(now);
             self.note_hangs(now, ctx);
             self.sweep();
+            self.sweep_experiments();
             let shell = self.shell.clone();
             actix::spawn(async move { shell.repeats.settle(&shell).await });
         }
@@ -262,9 +269,11 @@ impl Keeper {
         let flags = self.flags.values().filter(|charge| charge.failures.goes_on(now));
         let publishers = self.publishers.values();
         let publishers = publishers.filter(|charge| charge.failures.goes_on(now));
+        let experiments = self.experiments.values();
+        let experiments = experiments.filter(|charge| charge.goes_on_failing(now));
         self.shell
             .serving
-            .note_failing(rollouts.count() + flags.count() + publishers.count());
+            .note_failing(rollouts.count() + flags.count() + publishers.count() + experiments.count());
     }
 
     fn count_quarantined(&self) {
@@ -460,6 +469,7 @@ impl Handler<ListQuarantined> for Keeper {
             .rollouts
             .iter()
             .filter(|(_, charge)| matches!(charge.condition, Condition::Quarantined { .. }));
-        MessageResult(apart.map(|(entity, _)| entity.clone()).collect())
+        let apart = apart.map(|(entity, _)| entity.clone());
+        MessageResult(apart.chain(self.experiments_apart()).collect())
     }
 }

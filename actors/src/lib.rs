@@ -1,8 +1,8 @@
 //! Supervised actors, and the one handle through which the rest of the binary speaks to them.
 //!
 //! Read in this order: what the control plane offers ([`control`]), how actors are kept alive
-//! (`keeper`), then one file per actor: `flag`, `rollout`, `publisher`. What they ask of the world
-//! is in `poller`, [`question`], [`prometheus`] and `ingest`.
+//! (`keeper`), then one file per actor: `flag`, `rollout`, `experiment`, `publisher`. What they ask of the world
+//! is in `poller`, [`question`], [`prometheus`], `ingest` and [`observing`].
 
 pub mod alerts;
 pub mod clock;
@@ -11,12 +11,14 @@ pub mod freeze;
 pub mod keys;
 pub mod measures;
 pub mod notices;
+pub mod observing;
 pub mod prometheus;
 pub mod question;
 pub mod repeats;
 pub mod view;
 
 mod definitions;
+mod experiment;
 mod flag;
 mod fleet;
 mod gates;

@@ -11,6 +11,7 @@ use crate::keys::KeyBook;
 use crate::measures::Measures;
 use crate::neighbours::NeighbourDesk;
 use crate::notices::{Cursors, Targets};
+use crate::observing::Observatory;
 use crate::poller::Poller;
 use crate::publisher::{Nudge, Publisher};
 use crate::repeats::RepeatDesk;
@@ -74,6 +75,8 @@ pub(crate) struct Environment {
     /// Held while a drill goes on.
     pub(crate) drills: Mutex<()>,
     pub(crate) ingest: Ingest,
+    /// Keeps what was seen of single units, and folds it for experiments.
+    pub(crate) observatory: Arc<dyn Observatory>,
     pub(crate) alerts: AlertDesk,
     /// What its rollouts know of each other.
     pub(crate) neighbours: NeighbourDesk,
@@ -87,8 +90,9 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
-    pub(crate) fn new(key: EnvironmentKey) -> Self {
+    pub(crate) fn new(key: EnvironmentKey, observatory: Arc<dyn Observatory>) -> Self {
         Self {
+            observatory,
             ingest: Ingest::new(key.clone()),
             alerts: AlertDesk::new(key.clone()),
             neighbours: NeighbourDesk::new(key.clone()),

@@ -1,6 +1,7 @@
 //! Why a call was not done.
 
 use crate::keys::KeyBookError;
+use crate::observing::ObserveError;
 use crate::shell::describe;
 use tidegate_decide::refusal::Refusal;
 use tidegate_decide::serving::Cause;
@@ -49,6 +50,9 @@ pub enum ControlError {
     /// The signing keys are not what the caller thinks, or cannot be kept.
     #[error(transparent)]
     Keys(KeyBookError),
+    /// What was seen of single units cannot be kept or folded.
+    #[error(transparent)]
+    Observing(ObserveError),
     /// Something went wrong in Tidegate; the state is unchanged, and the log has the incident.
     #[error("incident {id}")]
     Incident {

@@ -20,6 +20,8 @@ use tidegate_model::segment::SegmentState;
 /// What a rollout begins from, as it is stored.
 pub(super) enum Ground {
     Flag(Revised<FlagState>, Option<Rollout>),
+    /// The flag as it will be when its experiment has let go of it, and the experiment's revision.
+    Winner(Revised<FlagState>, Option<Rollout>, Revision),
     Segment {
         segment: Revised<SegmentState>,
         guard: Option<Revised<FlagState>>,
@@ -30,14 +32,14 @@ pub(super) enum Ground {
 impl Wanted {
     pub(super) fn policy(&self) -> &PolicyName {
         match self {
-            Self::Flag(request) => &request.policy,
+            Self::Flag(request) | Self::Winner(request, _) => &request.policy,
             Self::Segment(_, request, _) => &request.policy,
         }
     }
 
     pub(super) fn shadow(&self) -> Option<&PolicyName> {
         match self {
-            Self::Flag(request) => request.shadow.as_ref(),
+            Self::Flag(request) | Self::Winner(request, _) => request.shadow.as_ref(),
             Self::Segment(_, request, _) => request.shadow.as_ref(),
         }
     }
@@ -59,7 +61,16 @@ impl Ground {
             let flag = flag.ok_or_else(|| ControlError::NotFound {
                 what: describe(&entity),
             })?;
-            return Ok(Self::Flag(flag, latest));
+            let Wanted::Winner(_, from) = wanted else {
+                return Ok(Self::Flag(flag, latest));
+            };
+            let free = flag.value.let_go(None);
+            let value = free.map_err(|invalid| ControlError::Refused(Refusal::Invalid(invalid)))?;
+            let flag = Revised {
+                value,
+                revision: flag.revision,
+            };
+            return Ok(Self::Winner(flag, latest, from.experiment.revision));
         };
         let entity = EntityRef::Segment(environment.clone(), segment.clone());
         let stored = shell.store.load(&entity).await.map_err(ControlError::Store)?;
@@ -91,6 +102,10 @@ impl Ground {
                 let latest = latest.as_ref();
                 start::start(request, environment, &flag.value, policy, latest, authors, now)
             }
+            (Self::Winner(flag, latest, _), Wanted::Winner(request, _)) => {
+                let latest = latest.as_ref();
+                start::start(request, environment, &flag.value, policy, latest, authors, now)
+            }
             (
                 Self::Segment {
                     segment,
@@ -116,7 +131,8 @@ impl Ground {
     /// The revision at which a thing of this kind was seen; the rollout itself is new.
     pub(super) fn revision(&self, kind: Kind) -> Revision {
         match (self, kind) {
-            (Self::Flag(flag, _), Kind::Flag) => flag.revision,
+            (Self::Flag(flag, _) | Self::Winner(flag, _, _), Kind::Flag) => flag.revision,
+            (Self::Winner(_, _, experiment), Kind::Experiment) => *experiment,
             (Self::Segment { guard, .. }, Kind::Flag) => {
                 guard.as_ref().map_or(Revision::ABSENT, |guard| guard.revision)
             }

@@ -1,14 +1,16 @@
 //! What has to be so for a rollout to begin, and its first record.
 
 use super::ground::Ground;
-use super::{Start, load_policy};
+use super::{HandOver, Start, Wanted, load_policy};
 use crate::control::{ControlError, check_list};
 use crate::definitions::Definitions;
+use crate::experiment::load_flag;
 use crate::notices::Target;
 use crate::shell::{Environment, Shell, incident};
 use crate::view::Revised;
 use std::sync::Arc;
 use tidegate_decide::environment::check_target;
+use tidegate_decide::experiment;
 use tidegate_decide::freeze;
 use tidegate_decide::notice::unfit_targets;
 use tidegate_decide::refusal::Refusal;
@@ -67,6 +69,12 @@ pub(super) async fn start_rollout(
     // rollout that opens to it begins.
     let definitions = home.definitions.in_line(shell.store.as_ref()).await?;
     check_edits(shell, environment, &definitions, &step).await?;
+    if let Wanted::Winner(_, from) = &request {
+        step.changes = handed_over(shell, environment, &definitions, from, &by, now).await?
+            .into_iter()
+            .chain(step.changes)
+            .collect();
+    }
     let line = home.neighbours.line().await;
     check_step(shell, &definitions.catalog, &step)?;
     let firing = home.alerts.firing();
@@ -87,6 +95,28 @@ pub(super) async fn start_rollout(
     note_begun(home, &record);
     drop((line, definitions));
     Ok(id)
+}
+
+/// How the experiment ends whose winner is opened.
+async fn handed_over(
+    shell: &Shell,
+    environment: &EnvironmentKey,
+    definitions: &Definitions,
+    from: &HandOver,
+    by: &Author,
+    now: Timestamp,
+) -> Result<Vec<(EntityRef, Change)>, ControlError> {
+    let state = &from.experiment.value;
+    let flag = load_flag(shell, environment, &state.design.flag).await?;
+    let ground = experiment::Ground {
+        environment,
+        settings: definitions.settings,
+        catalog: &definitions.catalog,
+        flag: flag.as_ref().map(|flag| &flag.value),
+        frozen: None,
+    };
+    let end = experiment::command(state, &from.command, None, &ground, by, now);
+    Ok(end.map_err(ControlError::Refused)?.changes)
 }
 
 /// What has to be there for the rollout that `step` starts.

@@ -47,6 +47,7 @@ fn state(json: &str, pinned: bool) -> FlagState {
         flag: flag(json),
         pin: pinned.then_some(pin),
         attempts: 1,
+        held: None,
     }
 }
 

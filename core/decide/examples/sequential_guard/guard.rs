@@ -115,6 +115,7 @@ impl Guard {
             flag: serde_json::from_str(r#"{"key":"checkout","type":"boolean"}"#).expect("a flag"),
             pin: None,
             attempts: 0,
+            held: None,
         };
         let request = StartRollout {
             flag: FlagKey::new("checkout").expect("a key"),

@@ -30,6 +30,7 @@ pub(crate) fn flag() -> FlagState {
         flag: serde_json::from_str(r#"{"key":"checkout","type":"boolean"}"#).unwrap(),
         pin: None,
         attempts: 0,
+        held: None,
     }
 }
 

@@ -211,6 +211,7 @@ fn while_an_edit_opens_nobody_changes_what_it_stands_on() {
         flag: guard.clone(),
         pin: None,
         attempts: 1,
+        held: None,
     };
     let mut archived = guard.definition().clone();
     archived.status = tidegate_model::flag::FlagStatus::Archived;
