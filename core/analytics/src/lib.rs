@@ -5,6 +5,7 @@
 
 pub mod bandit;
 pub mod decision;
+pub mod fold;
 pub mod plan;
 pub mod report;
 pub mod result;
