@@ -66,7 +66,11 @@ impl ExperimentActor {
         }
         let (shell, environment, key) = (self.shell.clone(), self.environment.clone(), self.key.clone());
         let looking = async move { look(&shell, &environment, &key).await };
-        ctx.wait(looking.into_actor(self).map(|next, actor, ctx| actor.arm(next, ctx)));
+        ctx.wait(
+            looking
+                .into_actor(self)
+                .map(|next, actor, ctx| actor.arm(next, ctx)),
+        );
     }
 
     fn arm(&mut self, next: Result<Next, ControlError>, ctx: &mut Context<Self>) {
@@ -117,7 +121,11 @@ enum Next {
 }
 
 /// One look: what time and the numbers make of it becomes true.
-async fn look(shell: &Shell, environment: &EnvironmentKey, key: &ExperimentKey) -> Result<Next, ControlError> {
+async fn look(
+    shell: &Shell,
+    environment: &EnvironmentKey,
+    key: &ExperimentKey,
+) -> Result<Next, ControlError> {
     let home = shell.environment(environment)?;
     let entity = EntityRef::Experiment(environment.clone(), key.clone());
     let Some(before) = load(shell, &entity).await?.filter(|one| one.value.is_watched()) else {
@@ -133,9 +141,14 @@ async fn look(shell: &Shell, environment: &EnvironmentKey, key: &ExperimentKey) 
     } else {
         None
     };
-    let settled = settle(shell, home, &entity, &before, Author::Tidegate, |state, ground, now| {
-        Ok(watch(state, tallies.as_deref(), ground, now))
-    });
+    let settled = settle(
+        shell,
+        home,
+        &entity,
+        &before,
+        Author::Tidegate,
+        |state, ground, now| Ok(watch(state, tallies.as_deref(), ground, now)),
+    );
     let step = settled.await?;
     let now = shell.clock.now();
     let soon = if step.changes.is_empty() {

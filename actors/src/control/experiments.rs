@@ -182,7 +182,10 @@ impl ControlPlane {
         key: &ExperimentKey,
     ) -> Result<Vec<Moment>, ControlError> {
         let home = self.shell.environment(environment)?;
-        home.observatory.series(key).await.map_err(ControlError::Observing)
+        home.observatory
+            .series(key)
+            .await
+            .map_err(ControlError::Observing)
     }
 
     /// Takes in what nodes saw of single units. When this returns, it survives a power cut; a repeat changes nothing.
@@ -195,10 +198,13 @@ impl ControlPlane {
         batch: ObservationBatch,
     ) -> Result<ObservationReceipt, ControlError> {
         let home = self.shell.environment(environment)?;
-        home.observatory.take_in(batch).await.map_err(|error| match error {
-            ObserveError::Invalid(invalid) => ControlError::Refused(Refusal::Invalid(invalid)),
-            error => ControlError::Observing(error),
-        })
+        home.observatory
+            .take_in(batch)
+            .await
+            .map_err(|error| match error {
+                ObserveError::Invalid(invalid) => ControlError::Refused(Refusal::Invalid(invalid)),
+                error => ControlError::Observing(error),
+            })
     }
 }
 
@@ -287,7 +293,9 @@ async fn do_command(
     {
         return hand_over(shell, environment, &before, command, by).await;
     }
-    let tallies = tallies(shell, environment, &before.value).await.unwrap_or_default();
+    let tallies = tallies(shell, environment, &before.value)
+        .await
+        .unwrap_or_default();
     let author = by.clone();
     let step = settle(shell, home, &entity, &before, by, |state, ground, now| {
         experiment::command(state, command, tallies.as_deref(), ground, &author, now)
@@ -334,7 +342,8 @@ async fn hand_over(
         by,
     };
     let started = actor.send(start).await;
-    let id = started.unwrap_or_else(|dead| Err(incident(&format!("the flag's actor died on a start: {dead}"))))?;
+    let id =
+        started.unwrap_or_else(|dead| Err(incident(&format!("the flag's actor died on a start: {dead}"))))?;
     let entity = EntityRef::Rollout(environment.clone(), id);
     if let Some((rollout, revision)) = crate::rollout::load(shell.store.as_ref(), &entity).await? {
         keeper

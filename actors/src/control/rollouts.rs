@@ -40,7 +40,7 @@ impl ControlPlane {
             if let EntityState::Rollout(rollout) = stored.state
                 && !rollout.start.drill
             {
-                views.push(self.observe(stored.entity, *rollout, stored.revision).await?);
+                views.push(self.seen(stored.entity, *rollout, stored.revision).await?);
             }
         }
         views.sort_by(|left, right| (right.started, &right.id).cmp(&(left.started, &left.id)));
@@ -59,7 +59,7 @@ impl ControlPlane {
         self.shell.environment(environment)?;
         let entity = EntityRef::Rollout(environment.clone(), id.clone());
         match rollout::load(self.shell.store.as_ref(), &entity).await? {
-            Some((rollout, revision)) => self.observe(entity, rollout, revision).await,
+            Some((rollout, revision)) => self.seen(entity, rollout, revision).await,
             None => Err(ControlError::NotFound {
                 what: describe(&entity),
             }),
@@ -240,7 +240,7 @@ impl ControlPlane {
     }
 
     /// A rollout as its actor sees it; as the store has it when there is no actor.
-    async fn observe(
+    async fn seen(
         &self,
         entity: EntityRef,
         rollout: Rollout,

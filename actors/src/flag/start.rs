@@ -70,7 +70,8 @@ pub(super) async fn start_rollout(
     let definitions = home.definitions.in_line(shell.store.as_ref()).await?;
     check_edits(shell, environment, &definitions, &step).await?;
     if let Wanted::Winner(_, from) = &request {
-        step.changes = handed_over(shell, environment, &definitions, from, &by, now).await?
+        step.changes = handed_over(shell, environment, &definitions, from, &by, now)
+            .await?
             .into_iter()
             .chain(step.changes)
             .collect();

@@ -67,7 +67,11 @@ impl Keeper {
         for name in due {
             let (addr, pulse) = self.build_experiment(&name);
             tracing::warn!(experiment = %name.1, "actor built anew");
-            self.shell.measures.restarts.with_label_values(&["experiment"]).inc();
+            self.shell
+                .measures
+                .restarts
+                .with_label_values(&["experiment"])
+                .inc();
             if let Some(charge) = self.experiments.get_mut(&name) {
                 (charge.addr, charge.pulse) = (Some(addr), pulse);
                 (charge.swept, charge.due) = (0, None);

@@ -130,16 +130,25 @@ impl Observatory for InMemory {
 
 /// The periods of an experiment: one for each dealing.
 pub(super) fn periods(experiment: &ExperimentState) -> impl Iterator<Item = Period> + '_ {
-    let next = experiment.dealings.iter().skip(1).map(|dealing| Some(dealing.from));
+    let next = experiment
+        .dealings
+        .iter()
+        .skip(1)
+        .map(|dealing| Some(dealing.from));
     let last = std::iter::once(experiment.counts_until());
     let ends = next.chain(last);
-    experiment.dealings.iter().zip(ends).map(|(dealing, until)| Period {
-        from: dealing.from,
-        until,
-        batch: dealing.batch,
-    })
+    experiment
+        .dealings
+        .iter()
+        .zip(ends)
+        .map(|(dealing, until)| Period {
+            from: dealing.from,
+            until,
+            batch: dealing.batch,
+        })
 }
 
 fn stop(fold: &mut Fold, at: Timestamp) -> Result<(), ObserveError> {
-    fold.stop(at).map_err(|error| ObserveError::Stopped(error.to_string()))
+    fold.stop(at)
+        .map_err(|error| ObserveError::Stopped(error.to_string()))
 }

@@ -54,7 +54,9 @@ impl From<ControlError> for Problem {
                 problem.0.cause = Some(chain(&error));
                 problem
             }
-            ControlError::Observing(ObserveError::Invalid(invalid)) => Self::invalid(invalid.into_violations()),
+            ControlError::Observing(ObserveError::Invalid(invalid)) => {
+                Self::invalid(invalid.into_violations())
+            }
             ControlError::Observing(error @ ObserveError::Full) => {
                 Self::new(Kind::DiskFull, format!("{error}; send the batch again later"))
             }

@@ -279,6 +279,7 @@ impl LeftOut {
             double_exposed: self.double_exposed.saturating_add(other.double_exposed),
             excluded: self.excluded.saturating_add(other.excluded),
             unknown_arm: self.unknown_arm.saturating_add(other.unknown_arm),
+            before_start: self.before_start.saturating_add(other.before_start),
             unknown_event: self.unknown_event.saturating_add(other.unknown_event),
             duplicate: self.duplicate.saturating_add(other.duplicate),
             late: self.late.saturating_add(other.late),
