@@ -12,6 +12,8 @@ mod body;
 mod docs;
 mod drills;
 mod environments;
+mod experiments;
+mod findings;
 mod flags;
 mod freezes;
 mod health;

@@ -252,6 +252,7 @@ async fn start_control(
         targets,
         cursors: Cursors::open(&args.data)
             .map_err(|error| Failure::process("cannot keep how far notices were told", error))?,
+        observatories: std::collections::BTreeMap::new(),
     };
     ControlPlane::start(parts)
         .await

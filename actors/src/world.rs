@@ -127,6 +127,7 @@ impl World {
             measures: measures.clone(),
             targets: Targets::default(),
             cursors: Cursors::in_memory(),
+            observatories: std::collections::BTreeMap::new(),
             keys: KeyBook::in_memory(Timestamp::default()).unwrap(),
         };
         let control = ControlPlane::start_with(parts, step).await.unwrap();

@@ -20,11 +20,13 @@ const URGENT_MAX: usize = 2048;
 const AGAIN: u64 = 1;
 
 /// The routes of that lane.
-const URGENT: [&str; 4] = [
+const URGENT: [&str; 6] = [
     "/api/v1/{environment}/rollouts/{id}/commands",
     "/api/v1/{environment}/alerts",
     "/api/v1/{environment}/freeze",
     "/api/v1/{environment}/nodes/report",
+    "/api/v1/{environment}/observations",
+    "/api/v1/{environment}/experiments/{key}/commands",
 ];
 
 /// Who may come in.

@@ -10,7 +10,7 @@ use actix_web::web::Json;
 use serde::Serialize;
 use tidegate_actors::view::Revised;
 use tidegate_model::flag::{FlagDefinition, FlagState, FlagStatus, Pin};
-use tidegate_model::key::{FlagKey, Revision};
+use tidegate_model::key::{ExperimentKey, FlagKey, Revision};
 
 /// A flag, as it is shown.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
@@ -25,6 +25,9 @@ pub(crate) struct FlagView {
     pin: Option<Pin>,
     /// How many rollouts were ever started on it.
     attempts: u32,
+    /// The experiment that runs on it at present, or is paused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<ExperimentKey>,
 }
 
 impl From<Revised<FlagState>> for FlagView {
@@ -34,6 +37,7 @@ impl From<Revised<FlagState>> for FlagView {
             revision,
             pin: value.pin,
             attempts: value.attempts,
+            held: value.held,
         }
     }
 }

@@ -13,13 +13,17 @@ use tidegate_model::key::RolloutId;
 use tidegate_trail::report::Report;
 
 /// What a page that is nothing but text and drawings may do.
-const CONTENT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+pub(super) const CONTENT_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+pub(super) enum Format {
+    /// As data.
     Json,
+    /// For a ticket.
     Markdown,
+    /// As a page.
     Html,
 }
 

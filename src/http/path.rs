@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::future::{Ready, ready};
 use std::str::FromStr;
 use tidegate_model::invalid::{Violation, nearest};
-use tidegate_model::key::{FlagKey, PolicyName, RolloutId, SegmentKey, TokenName};
+use tidegate_model::key::{ExperimentKey, FlagKey, PolicyName, RolloutId, SegmentKey, TokenName};
 use tidegate_model::snapshot::{Digest, KeyId};
 
 /// A name that stands in a path.
@@ -21,6 +21,10 @@ impl PathName for FlagKey {
 }
 
 impl PathName for SegmentKey {
+    const SEGMENT: &'static str = "key";
+}
+
+impl PathName for ExperimentKey {
     const SEGMENT: &'static str = "key";
 }
 

@@ -7,15 +7,11 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use std::fmt;
-use tidegate_actors::control::ControlError;
-use tidegate_actors::keys::KeyBookError;
-use tidegate_decide::refusal::Refusal;
 use tidegate_decide::serving::{self, Cause};
 use tidegate_model::invalid::Violation;
 use tidegate_model::key::Revision;
 use tidegate_model::policy::diagnostic::Diagnostic;
 use tidegate_model::request::RequestKey;
-use tidegate_store::StoreError;
 use utoipa::openapi::{RefOr, schema::Schema};
 use utoipa::{PartialSchema, ToSchema};
 

@@ -9,8 +9,8 @@ use crate::http::observe::observe;
 use crate::http::problem::{Kind, Problem};
 use crate::http::repeats::{Told, repeatable};
 use crate::http::{
-    access_tokens, alerts, audit, docs, drills, environments, flags, freezes, health, histories, journal,
-    keys, lists, policies, rollouts, segments, snapshots,
+    access_tokens, alerts, audit, docs, drills, environments, experiments, findings, flags, freezes, health,
+    histories, journal, keys, lists, policies, rollouts, segments, snapshots,
 };
 use actix_web::dev::ResourceDef;
 use actix_web::guard::fn_guard;
@@ -92,6 +92,18 @@ routes! {
     GET    "/api/v1/{environment}/rollouts/{id}/report" => histories::report;
     POST   "/api/v1/{environment}/rollouts/{id}/commands" => rollouts::command;
     POST   "/api/v1/{environment}/rollouts/{id}/plan" => rollouts::amend;
+
+    POST   "/api/v1/{environment}/experiments/check" => experiments::check;
+    POST   "/api/v1/{environment}/experiments/plan" => findings::make_plan;
+    GET    "/api/v1/{environment}/experiments" => experiments::list;
+    GET    "/api/v1/{environment}/experiments/{key}" => experiments::read;
+    PUT    "/api/v1/{environment}/experiments/{key}" => experiments::save;
+    DELETE "/api/v1/{environment}/experiments/{key}" => experiments::delete;
+    POST   "/api/v1/{environment}/experiments/{key}/commands" => experiments::command;
+    GET    "/api/v1/{environment}/experiments/{key}/results" => findings::results;
+    GET    "/api/v1/{environment}/experiments/{key}/course" => findings::course;
+    GET    "/api/v1/{environment}/experiments/{key}/report" => findings::report;
+    POST   "/api/v1/{environment}/observations" => experiments::observe;
 
     POST   "/api/v1/{environment}/alerts" => alerts::deliver;
     GET    "/api/v1/{environment}/alerts" => alerts::list;

@@ -5,6 +5,7 @@
 
 pub mod bandit;
 pub mod decision;
+pub mod findings;
 pub mod fold;
 pub mod plan;
 pub mod report;
