@@ -195,6 +195,9 @@ pub struct LeftOut {
     pub duplicate: u64,
     /// Exposures and events that came later than is waited for.
     pub late: u64,
+    /// Exposures from before the start.
+    #[serde(default)]
+    pub before_start: u64,
     /// Exposures and events from after the stop.
     pub after_stop: u64,
     /// Exposures and events whose time lies more than five minutes ahead of the control plane's clock.
@@ -206,7 +209,7 @@ pub struct LeftOut {
 impl LeftOut {
     /// Each cause in words, with how many.
     #[must_use]
-    pub const fn causes(&self) -> [(&'static str, u64); 9] {
+    pub const fn causes(&self) -> [(&'static str, u64); 10] {
         [
             ("units that met two arms", self.double_exposed),
             (
@@ -217,6 +220,7 @@ impl LeftOut {
             ("events that no metric looks at", self.unknown_event),
             ("events that had been counted before", self.duplicate),
             ("exposures and events that came too late", self.late),
+            ("exposures from before the start", self.before_start),
             ("exposures and events from after the stop", self.after_stop),
             ("exposures and events from the future", self.from_the_future),
             ("events whose value cannot be counted", self.bad_value),
