@@ -87,6 +87,9 @@ mod tests {
         let low = |free, all| Space { free, all }.is_low();
         assert!(low(9, 100) && !low(10, 100), "a tenth of a small disk");
         let (gib, large) = (1 << 30, 1 << 50);
-        assert!(low(2 * gib - 1, large) && !low(2 * gib, large), "2 GiB of a large one");
+        assert!(
+            low(2 * gib - 1, large) && !low(2 * gib, large),
+            "2 GiB of a large one"
+        );
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::varint::{Bytes, Unreadable, put, put_signed, put_text};
 use chrono::{DateTime, TimeDelta};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use tidegate_model::Timestamp;
@@ -164,16 +165,38 @@ pub(crate) fn pack(batch: &ObservationBatch) -> Result<Vec<u8>, usize> {
 
 /// What [`pack`] wrote.
 pub(crate) fn unpack(bytes: &[u8]) -> Result<ObservationBatch, Unreadable> {
+    read(Bytes(&unfolded(bytes)?))
+}
+
+/// Of what [`pack`] wrote: the spool, the number, and how many observations.
+pub(crate) fn front(bytes: &[u8]) -> Result<(String, u64, u64), Unreadable> {
+    let plain = unfolded(bytes)?;
+    let mut bytes = Bytes(&plain);
+    let spool = bytes.text()?.to_owned();
+    let number = bytes.number()?;
+    // Experiments, arms, metrics, and what dimensions say.
+    for _ in 0..4 {
+        for _ in 0..bytes.count()? {
+            bytes.text()?;
+        }
+    }
+    Ok((spool, number, bytes.number()?))
+}
+
+/// Without compression.
+fn unfolded(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Unreadable> {
     let mut bytes = Bytes(bytes);
     match bytes.byte()? {
-        PLAIN => read(bytes),
+        PLAIN => Ok(bytes.0.into()),
         COMPRESSED => {
             let length = u32::from_le_bytes(bytes.array()?) as usize;
             if length > BATCH_BYTES_MAX {
                 return Err(Unreadable("it is longer than any batch"));
             }
             let plain = zstd::bulk::decompress(bytes.0, length);
-            read(Bytes(&plain.map_err(|_| Unreadable("it cannot be decompressed"))?))
+            plain
+                .map(Cow::Owned)
+                .map_err(|_| Unreadable("it cannot be decompressed"))
         }
         _ => Err(Unreadable("a newer version wrote it")),
     }

@@ -79,8 +79,7 @@ pub(crate) fn read_head(path: &Path) -> Result<Beginning, LogError> {
         .read_to_end(&mut bytes)
         .map_err(reading)?;
     let mut fixed = Bytes(&bytes);
-    let (Ok(magic), Ok(format), Ok(length)) =
-        (fixed.array::<8>(), fixed.array::<4>(), fixed.array::<4>())
+    let (Ok(magic), Ok(format), Ok(length)) = (fixed.array::<8>(), fixed.array::<4>(), fixed.array::<4>())
     else {
         return Ok(Beginning::NotWhole);
     };

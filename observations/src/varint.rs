@@ -16,7 +16,10 @@ pub(crate) fn put(bytes: &mut Vec<u8>, mut number: u64) {
 
 /// Numbers near zero, of either sign, are short.
 pub(crate) fn put_signed(bytes: &mut Vec<u8>, number: i64) {
-    put(bytes, (number.cast_unsigned() << 1) ^ (number >> 63).cast_unsigned());
+    put(
+        bytes,
+        (number.cast_unsigned() << 1) ^ (number >> 63).cast_unsigned(),
+    );
 }
 
 /// Its length and itself.
@@ -25,7 +28,6 @@ pub(crate) fn put_text(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend_from_slice(text.as_bytes());
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "masked to what fits")]
 const fn low_byte(number: u64) -> u8 {
     (number & 0xff) as u8
 }

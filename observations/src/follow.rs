@@ -1,0 +1,599 @@
+//! The one thread that follows the log and folds.
+//!
+//! It reads the log only, live as well: what is folded is what is on disk, and a batch is neither missed nor doubled when
+//! a replay ends, because nothing is switched over. Tracks are places in the log with the experiments that read along; one
+//! that catches up with the next becomes one with it.
+
+use crate::cursor::{Cursor, Step};
+use crate::error::TalliesError;
+use crate::extent::{Extent, Shared};
+use crate::lane::Lane;
+use crate::series::{Series, most};
+use crate::status::FoldStatus;
+use crate::{at_millis, millis};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use tidegate_analytics::fold::Period;
+use tidegate_model::Timestamp;
+use tidegate_model::experiment::Design;
+use tidegate_model::experiment::tally::Tallies;
+use tidegate_model::key::ExperimentKey;
+use tokio::sync::oneshot;
+
+/// After so many observations another track has its turn, and questions are answered.
+const TURN_OBSERVATIONS: usize = 20_000;
+/// After so many batches too.
+const TURN_BATCHES: usize = 256;
+
+/// What the thread is asked for.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    /// Something was written.
+    Wake,
+    /// Follow an experiment.
+    Watch {
+        /// Its design.
+        design: Arc<Design>,
+        /// All periods of it.
+        periods: Vec<Period>,
+    },
+    /// Follow it no longer.
+    Unwatch {
+        /// Which.
+        experiment: ExperimentKey,
+    },
+    /// Leave units out.
+    Exclude {
+        /// Of which experiment.
+        experiment: ExperimentKey,
+        /// Which units.
+        units: BTreeSet<String>,
+    },
+    /// End all its periods.
+    Stop {
+        /// Of which experiment.
+        experiment: ExperimentKey,
+        /// When.
+        at: Timestamp,
+    },
+    /// Answer, once everything up to this batch is folded.
+    Question {
+        /// About which experiment.
+        experiment: ExperimentKey,
+        /// Sequence of the batch.
+        through: u64,
+        /// What is asked.
+        question: Question,
+    },
+    /// End.
+    Close,
+}
+
+/// What is asked about an experiment.
+#[derive(Debug)]
+pub(crate) enum Question {
+    /// Its tallies.
+    Tallies(oneshot::Sender<Result<Arc<Folded>, TalliesError>>),
+    /// Its samples.
+    Series(oneshot::Sender<Result<Vec<Series>, TalliesError>>),
+    /// Whether all of it is folded: answered when it is.
+    CaughtUp(oneshot::Sender<Result<(), TalliesError>>),
+}
+
+/// The tallies of an experiment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Folded {
+    /// Sequence of the last batch of the log that is in them.
+    pub through: u64,
+    /// When the last batch of the log was received; `None` before the first.
+    pub received: Option<Timestamp>,
+    /// Batches of the log that could not be read, and are not in them.
+    pub lost: u64,
+    /// Each period, in the order in which they were given.
+    pub periods: Vec<PeriodTallies>,
+}
+
+/// The tallies of one period.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PeriodTallies {
+    /// Which period.
+    pub period: Period,
+    /// Complete, as of [`Folded::through`].
+    pub tallies: Arc<Tallies>,
+}
+
+/// Tells the thread that something was written, unless it knows.
+#[derive(Debug, Clone)]
+pub(crate) struct Waker {
+    asks: Sender<Ask>,
+    told: Arc<AtomicBool>,
+}
+
+impl Waker {
+    /// Of the thread that is asked through this.
+    pub(crate) fn new(asks: Sender<Ask>) -> Self {
+        Self {
+            asks,
+            told: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// What says whether it was told.
+    pub(crate) fn told(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.told)
+    }
+
+    /// Tells it.
+    pub(crate) fn wake(&self) {
+        if !self.told.swap(true, Ordering::AcqRel) {
+            // Whoever has ended needs not be told.
+            let _ended = self.asks.send(Ask::Wake);
+        }
+    }
+}
+
+/// The state of the thread.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    asks: Receiver<Ask>,
+    told: Arc<AtomicBool>,
+    shared: Arc<Shared>,
+    watched: BTreeMap<ExperimentKey, Watched>,
+    lanes: HashMap<u64, Lane>,
+    /// The one that is farthest comes first.
+    tracks: Vec<Track>,
+    questions: Vec<(ExperimentKey, u64, Question)>,
+    /// How many lanes there have been.
+    numbered: u64,
+}
+
+/// One experiment.
+#[derive(Debug)]
+struct Watched {
+    design: Arc<Design>,
+    slots: Vec<Slot>,
+}
+
+/// One period of it.
+#[derive(Debug)]
+struct Slot {
+    period: Period,
+    /// The lane that answers.
+    now: u64,
+    /// The lane that will, once it has caught up.
+    coming: Option<u64>,
+    /// Whether what answers now is right but for its samples.
+    holds: bool,
+}
+
+/// A place in the log, and who reads along.
+#[derive(Debug)]
+struct Track {
+    cursor: Cursor,
+    lanes: Vec<u64>,
+}
+
+impl Follower {
+    /// Follows nothing yet.
+    pub(crate) fn new(asks: Receiver<Ask>, told: Arc<AtomicBool>, shared: Arc<Shared>) -> Self {
+        Self {
+            asks,
+            told,
+            shared,
+            watched: BTreeMap::new(),
+            lanes: HashMap::new(),
+            tracks: Vec::new(),
+            questions: Vec::new(),
+            numbered: 0,
+        }
+    }
+
+    /// Until it is asked to close, or nobody can ask any more.
+    pub(crate) fn run(mut self) {
+        loop {
+            let first = if self.is_behind() {
+                match self.asks.try_recv() {
+                    Ok(ask) => Some(ask),
+                    Err(TryRecvError::Empty) => None,
+                    Err(TryRecvError::Disconnected) => return,
+                }
+            } else {
+                match self.asks.recv() {
+                    Ok(ask) => Some(ask),
+                    Err(_) => return,
+                }
+            };
+            let mut next = first;
+            while let Some(ask) = next {
+                if matches!(ask, Ask::Close) {
+                    return;
+                }
+                self.hear(ask);
+                next = self.asks.try_recv().ok();
+            }
+            self.advance();
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        let sequence = self.shared.extent().sequence;
+        self.tracks.iter().any(|track| track.cursor.next <= sequence)
+    }
+
+    fn hear(&mut self, ask: Ask) {
+        match ask {
+            Ask::Wake => self.told.store(false, Ordering::Release),
+            Ask::Watch { design, periods } => self.watch(design, &periods),
+            Ask::Unwatch { experiment } => {
+                for slot in self
+                    .watched
+                    .remove(&experiment)
+                    .into_iter()
+                    .flat_map(|it| it.slots)
+                {
+                    self.drop_slot(&slot);
+                }
+            }
+            Ask::Exclude { experiment, units } => self.exclude(&experiment, &units),
+            Ask::Stop { experiment, at } => self.stop(&experiment, at),
+            Ask::Question {
+                experiment,
+                through,
+                question,
+            } => self.questions.push((experiment, through, question)),
+            Ask::Close => {}
+        }
+    }
+
+    /// A turn of the track that is farthest, which is the live one, and one of the track that is farthest behind.
+    fn advance(&mut self) {
+        let extent = self.shared.extent();
+        self.turn(0, u64::MAX, &extent);
+        if let [.., before, _] = self.tracks.as_slice() {
+            let until = before.cursor.next;
+            self.turn(self.tracks.len() - 1, until, &extent);
+        }
+        self.join();
+        self.take_over(&extent);
+        self.publish(&extent);
+        self.answer(&extent);
+    }
+
+    /// Lets a track go on, up to a batch.
+    fn turn(&mut self, place: usize, until: u64, extent: &Extent) {
+        let Some(track) = self.tracks.get_mut(place) else {
+            return;
+        };
+        let mut observations = 0;
+        let mut batches = 0;
+        while track.cursor.next < until && observations < TURN_OBSERVATIONS && batches < TURN_BATCHES {
+            match track.cursor.step(extent) {
+                Step::End => return,
+                Step::Batch { received, batch } => {
+                    for lane in &track.lanes {
+                        if let Some(lane) = self.lanes.get_mut(lane) {
+                            lane.feed(received, &batch);
+                        }
+                    }
+                    observations += batch.observations.len();
+                    batches += 1;
+                }
+                Step::Damage(number, damage) => {
+                    for lane in &track.lanes {
+                        if let Some(lane) = self.lanes.get_mut(lane) {
+                            lane.lost += damage.batches;
+                        }
+                    }
+                    self.shared.damaged(number, damage);
+                }
+            }
+        }
+    }
+
+    /// Makes tracks at the same place one.
+    fn join(&mut self) {
+        self.tracks.retain(|track| !track.lanes.is_empty());
+        self.tracks.sort_by_key(|track| Reverse(track.cursor.next));
+        self.tracks.dedup_by(|later, kept| {
+            let same = later.cursor.next == kept.cursor.next;
+            if same {
+                kept.lanes.append(&mut later.lanes);
+            }
+            same
+        });
+    }
+
+    /// What has caught up answers from now on.
+    fn take_over(&mut self, extent: &Extent) {
+        for track in &self.tracks {
+            if track.cursor.next > extent.sequence {
+                for lane in &track.lanes {
+                    if let Some(lane) = self.lanes.get_mut(lane) {
+                        lane.live = true;
+                    }
+                }
+            }
+        }
+        let mut left = Vec::new();
+        for slot in self.watched.values_mut().flat_map(|watched| &mut watched.slots) {
+            if let Some(coming) = slot.coming
+                && self.lanes.get(&coming).is_some_and(|lane| lane.live)
+            {
+                left.push(slot.now);
+                (slot.now, slot.coming, slot.holds) = (coming, None, true);
+            }
+        }
+        for lane in left {
+            self.drop_lane(lane);
+        }
+    }
+
+    fn drop_slot(&mut self, slot: &Slot) {
+        self.drop_lane(slot.now);
+        if let Some(coming) = slot.coming {
+            self.drop_lane(coming);
+        }
+    }
+
+    fn drop_lane(&mut self, number: u64) {
+        self.lanes.remove(&number);
+        for track in &mut self.tracks {
+            track.lanes.retain(|lane| *lane != number);
+        }
+        self.tracks.retain(|track| !track.lanes.is_empty());
+    }
+
+    /// A lane at the beginning of what it needs, on a track that comes by there.
+    fn new_lane(&mut self, design: &Design, period: Period, most: i64) -> u64 {
+        let extent = self.shared.extent();
+        let lane = Lane::new(design, period, most, extent.received);
+        let cursor = Cursor::at(&extent, extent.segment_since(lane.since));
+        self.numbered += 1;
+        self.lanes.insert(self.numbered, lane);
+        let mut tracks = self.tracks.iter_mut();
+        match tracks.find(|track| track.cursor.next <= cursor.next) {
+            Some(track) => track.lanes.push(self.numbered),
+            None => self.tracks.push(Track {
+                cursor,
+                lanes: vec![self.numbered],
+            }),
+        }
+        self.join();
+        self.numbered
+    }
+
+    fn watch(&mut self, design: Arc<Design>, periods: &[Period]) {
+        let before = self.watched.remove(&design.key);
+        let mut slots = Vec::with_capacity(periods.len());
+        let same = before
+            .as_ref()
+            .is_some_and(|before| folds_alike(&before.design, &design));
+        let mut known = before.map_or_else(Vec::new, |before| before.slots);
+        let most = most(periods.len());
+        for period in periods {
+            let is_it = |slot: &Slot| slot.period.from == period.from && slot.period.batch == period.batch;
+            let slot = match known.iter().position(is_it) {
+                Some(place) => {
+                    let slot = known.swap_remove(place);
+                    self.adapt(slot, &design, *period, same, most)
+                }
+                None => Slot {
+                    period: *period,
+                    now: self.new_lane(&design, *period, most),
+                    coming: None,
+                    holds: true,
+                },
+            };
+            slots.push(slot);
+        }
+        for slot in &known {
+            self.drop_slot(slot);
+        }
+        self.watched.insert(design.key.clone(), Watched { design, slots });
+    }
+
+    /// A period that is known already, as it is to be now.
+    fn adapt(&mut self, mut slot: Slot, design: &Design, period: Period, same: bool, most: i64) -> Slot {
+        let fewer = self.lanes.get(&slot.now).is_none_or(|lane| lane.most() >= most);
+        if same && fewer {
+            for lane in [Some(slot.now), slot.coming].into_iter().flatten() {
+                if let Some(lane) = self.lanes.get_mut(&lane) {
+                    lane.thin(most);
+                }
+            }
+        }
+        let until = |period: &Period| period.until.map_or(i64::MAX, millis);
+        if !same || !fewer || until(&period) > until(&slot.period) {
+            slot.holds &= until(&period) == until(&slot.period);
+            slot.period = period;
+            self.anew(&mut slot, design, most);
+        } else if let Some(at) = period.until {
+            self.stop_slot(&mut slot, design, at, most);
+        }
+        slot
+    }
+
+    /// Folds a period anew.
+    fn anew(&mut self, slot: &mut Slot, design: &Design, most: i64) {
+        if let Some(coming) = slot.coming.take() {
+            self.drop_lane(coming);
+        }
+        slot.coming = Some(self.new_lane(design, slot.period, most));
+    }
+
+    fn stop_slot(&mut self, slot: &mut Slot, design: &Design, at: Timestamp, most: i64) {
+        if slot.period.until.is_some_and(|until| until <= at) {
+            return;
+        }
+        slot.period.until = Some(at);
+        let stopped = self.lanes.get_mut(&slot.now).map(|lane| lane.stop(at));
+        let exact = matches!(stopped, Some(Ok(true)));
+        if !exact || slot.coming.is_some() {
+            slot.holds &= matches!(stopped, Some(Ok(_)));
+            self.anew(slot, design, most);
+        }
+    }
+
+    fn stop(&mut self, experiment: &ExperimentKey, at: Timestamp) {
+        if let Some(mut watched) = self.watched.remove(experiment) {
+            let most = most(watched.slots.len());
+            for slot in &mut watched.slots {
+                self.stop_slot(slot, &watched.design, at, most);
+            }
+            self.watched.insert(experiment.clone(), watched);
+        }
+    }
+
+    fn exclude(&mut self, experiment: &ExperimentKey, units: &BTreeSet<String>) {
+        if let Some(mut watched) = self.watched.remove(experiment) {
+            if !units.is_subset(&watched.design.excluded) {
+                let design = Arc::make_mut(&mut watched.design);
+                design.excluded.extend(units.iter().cloned());
+                let most = most(watched.slots.len());
+                for slot in &mut watched.slots {
+                    if let Some(lane) = self.lanes.get_mut(&slot.now) {
+                        lane.exclude(units.iter().map(String::as_str));
+                    }
+                    self.anew(slot, &watched.design, most);
+                }
+            }
+            self.watched.insert(experiment.clone(), watched);
+        }
+    }
+
+    /// How many batches a lane is behind.
+    fn behind(&self, lane: u64, extent: &Extent) -> u64 {
+        let track = self.tracks.iter().find(|track| track.lanes.contains(&lane));
+        track.map_or(0, |track| (extent.sequence + 1).saturating_sub(track.cursor.next))
+    }
+
+    fn publish(&self, extent: &Extent) {
+        let mut experiments = BTreeMap::new();
+        for (key, watched) in &self.watched {
+            let mut status = FoldStatus::default();
+            for slot in &watched.slots {
+                for number in [Some(slot.now), slot.coming].into_iter().flatten() {
+                    if let Some(lane) = self.lanes.get(&number) {
+                        status.bytes += lane.bytes();
+                    }
+                    status.behind = status.behind.max(self.behind(number, extent));
+                }
+                if let Some(lane) = self.lanes.get(&slot.now) {
+                    status.participants += lane.participants();
+                }
+            }
+            experiments.insert(key.clone(), status);
+        }
+        self.shared.note(|status| status.experiments = experiments);
+    }
+
+    fn answer(&mut self, extent: &Extent) {
+        let mut later = Vec::new();
+        for (experiment, through, question) in std::mem::take(&mut self.questions) {
+            if let Some(question) = self.try_answer(&experiment, through, question, extent) {
+                later.push((experiment, through, question));
+            }
+        }
+        self.questions = later;
+    }
+
+    /// Answers, or gives the question back. Whoever does not wait any more needs no answer.
+    fn try_answer(
+        &mut self,
+        experiment: &ExperimentKey,
+        through: u64,
+        question: Question,
+        extent: &Extent,
+    ) -> Option<Question> {
+        let Some(watched) = self.watched.get(experiment) else {
+            question.refuse(TalliesError::NotWatched);
+            return None;
+        };
+        let mut behind = 0;
+        let mut waits = false;
+        for slot in &watched.slots {
+            let left = self.behind(slot.now, extent);
+            let live = self.lanes.get(&slot.now).is_some_and(|lane| lane.live);
+            let anew = match question {
+                Question::Tallies(_) => !slot.holds,
+                Question::Series(_) | Question::CaughtUp(_) => slot.coming.is_some(),
+            };
+            if !live || anew {
+                behind = behind
+                    .max(left)
+                    .max(slot.coming.map_or(0, |coming| self.behind(coming, extent)));
+                waits |= matches!(question, Question::CaughtUp(_));
+                if !waits {
+                    question.refuse(TalliesError::Behind { batches: behind });
+                    return None;
+                }
+            }
+            waits |= (extent.sequence + 1).saturating_sub(left) <= through;
+        }
+        if waits {
+            return Some(question);
+        }
+        let slots: Vec<u64> = watched.slots.iter().map(|slot| slot.now).collect();
+        match question {
+            Question::CaughtUp(reply) => drop(reply.send(Ok(()))),
+            Question::Series(reply) => {
+                let series = slots
+                    .iter()
+                    .filter_map(|lane| Some(self.lanes.get(lane)?.series()));
+                drop(reply.send(Ok(series.collect())));
+            }
+            Question::Tallies(reply) => drop(reply.send(Ok(Arc::new(self.folded(&slots, extent))))),
+        }
+        None
+    }
+
+    fn folded(&mut self, lanes: &[u64], extent: &Extent) -> Folded {
+        let left = lanes.iter().map(|lane| self.behind(*lane, extent)).max();
+        let mut folded = Folded {
+            through: extent.sequence - left.unwrap_or_default().min(extent.sequence),
+            received: (extent.sequence > 0).then(|| at_millis(extent.received)),
+            lost: 0,
+            periods: Vec::with_capacity(lanes.len()),
+        };
+        for lane in lanes {
+            if let Some(lane) = self.lanes.get_mut(lane) {
+                folded.lost = folded.lost.max(lane.lost);
+                folded.periods.push(PeriodTallies {
+                    period: lane.period,
+                    tallies: lane.tallies(),
+                });
+            }
+        }
+        folded
+    }
+}
+
+impl Question {
+    fn refuse(self, error: TalliesError) {
+        match self {
+            Self::Tallies(reply) => drop(reply.send(Err(error))),
+            Self::Series(reply) => drop(reply.send(Err(error))),
+            Self::CaughtUp(reply) => drop(reply.send(Err(error))),
+        }
+    }
+}
+
+/// Whether both give the same tallies. Texts for people, and how the result is judged, do not matter to them.
+fn folds_alike(one: &Design, other: &Design) -> bool {
+    let bare = |design: &Design| Design {
+        hypothesis: String::new(),
+        description: String::new(),
+        owner: String::new(),
+        metadata: BTreeMap::new(),
+        discipline: tidegate_model::experiment::Discipline::default(),
+        alpha: 0.0,
+        power: 0.0,
+        duration: None,
+        start_at: None,
+        ..design.clone()
+    };
+    bare(one) == bare(other)
+}
