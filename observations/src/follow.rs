@@ -4,13 +4,17 @@
 //! a replay ends, because nothing is switched over. Tracks are places in the log with the experiments that read along; one
 //! that catches up with the next becomes one with it.
 
+mod question;
+mod watched;
+
+pub(crate) use question::Question;
+pub use question::{Folded, PeriodTallies};
+use watched::Watched;
+
 use crate::cursor::{Cursor, Step};
-use crate::error::TalliesError;
 use crate::extent::{Extent, Shared};
 use crate::lane::Lane;
-use crate::series::{Series, most};
 use crate::status::FoldStatus;
-use crate::{at_millis, millis};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -19,9 +23,7 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use tidegate_analytics::fold::Period;
 use tidegate_model::Timestamp;
 use tidegate_model::experiment::Design;
-use tidegate_model::experiment::tally::Tallies;
 use tidegate_model::key::ExperimentKey;
-use tokio::sync::oneshot;
 
 /// After so many observations another track has its turn, and questions are answered.
 const TURN_OBSERVATIONS: usize = 20_000;
@@ -72,39 +74,6 @@ pub(crate) enum Ask {
     Close,
 }
 
-/// What is asked about an experiment.
-#[derive(Debug)]
-pub(crate) enum Question {
-    /// Its tallies.
-    Tallies(oneshot::Sender<Result<Arc<Folded>, TalliesError>>),
-    /// Its samples.
-    Series(oneshot::Sender<Result<Vec<Series>, TalliesError>>),
-    /// Whether all of it is folded: answered when it is.
-    CaughtUp(oneshot::Sender<Result<(), TalliesError>>),
-}
-
-/// The tallies of an experiment.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Folded {
-    /// Sequence of the last batch of the log that is in them.
-    pub through: u64,
-    /// When the last batch of the log was received; `None` before the first.
-    pub received: Option<Timestamp>,
-    /// Batches of the log that could not be read, and are not in them.
-    pub lost: u64,
-    /// Each period, in the order in which they were given.
-    pub periods: Vec<PeriodTallies>,
-}
-
-/// The tallies of one period.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PeriodTallies {
-    /// Which period.
-    pub period: Period,
-    /// Complete, as of [`Folded::through`].
-    pub tallies: Arc<Tallies>,
-}
-
 /// Tells the thread that something was written, unless it knows.
 #[derive(Debug, Clone)]
 pub(crate) struct Waker {
@@ -148,25 +117,6 @@ pub(crate) struct Follower {
     questions: Vec<(ExperimentKey, u64, Question)>,
     /// How many lanes there have been.
     numbered: u64,
-}
-
-/// One experiment.
-#[derive(Debug)]
-struct Watched {
-    design: Arc<Design>,
-    slots: Vec<Slot>,
-}
-
-/// One period of it.
-#[derive(Debug)]
-struct Slot {
-    period: Period,
-    /// The lane that answers.
-    now: u64,
-    /// The lane that will, once it has caught up.
-    coming: Option<u64>,
-    /// Whether what answers now is right but for its samples.
-    holds: bool,
 }
 
 /// A place in the log, and who reads along.
@@ -331,13 +281,6 @@ impl Follower {
         }
     }
 
-    fn drop_slot(&mut self, slot: &Slot) {
-        self.drop_lane(slot.now);
-        if let Some(coming) = slot.coming {
-            self.drop_lane(coming);
-        }
-    }
-
     fn drop_lane(&mut self, number: u64) {
         self.lanes.remove(&number);
         for track in &mut self.tracks {
@@ -365,105 +308,6 @@ impl Follower {
         self.numbered
     }
 
-    fn watch(&mut self, design: Arc<Design>, periods: &[Period]) {
-        let before = self.watched.remove(&design.key);
-        let mut slots = Vec::with_capacity(periods.len());
-        let same = before
-            .as_ref()
-            .is_some_and(|before| folds_alike(&before.design, &design));
-        let mut known = before.map_or_else(Vec::new, |before| before.slots);
-        let most = most(periods.len());
-        for period in periods {
-            let is_it = |slot: &Slot| slot.period.from == period.from && slot.period.batch == period.batch;
-            let slot = match known.iter().position(is_it) {
-                Some(place) => {
-                    let slot = known.swap_remove(place);
-                    self.adapt(slot, &design, *period, same, most)
-                }
-                None => Slot {
-                    period: *period,
-                    now: self.new_lane(&design, *period, most),
-                    coming: None,
-                    holds: true,
-                },
-            };
-            slots.push(slot);
-        }
-        for slot in &known {
-            self.drop_slot(slot);
-        }
-        self.watched.insert(design.key.clone(), Watched { design, slots });
-    }
-
-    /// A period that is known already, as it is to be now.
-    fn adapt(&mut self, mut slot: Slot, design: &Design, period: Period, same: bool, most: i64) -> Slot {
-        let fewer = self.lanes.get(&slot.now).is_none_or(|lane| lane.most() >= most);
-        if same && fewer {
-            for lane in [Some(slot.now), slot.coming].into_iter().flatten() {
-                if let Some(lane) = self.lanes.get_mut(&lane) {
-                    lane.thin(most);
-                }
-            }
-        }
-        let until = |period: &Period| period.until.map_or(i64::MAX, millis);
-        if !same || !fewer || until(&period) > until(&slot.period) {
-            slot.holds &= until(&period) == until(&slot.period);
-            slot.period = period;
-            self.anew(&mut slot, design, most);
-        } else if let Some(at) = period.until {
-            self.stop_slot(&mut slot, design, at, most);
-        }
-        slot
-    }
-
-    /// Folds a period anew.
-    fn anew(&mut self, slot: &mut Slot, design: &Design, most: i64) {
-        if let Some(coming) = slot.coming.take() {
-            self.drop_lane(coming);
-        }
-        slot.coming = Some(self.new_lane(design, slot.period, most));
-    }
-
-    fn stop_slot(&mut self, slot: &mut Slot, design: &Design, at: Timestamp, most: i64) {
-        if slot.period.until.is_some_and(|until| until <= at) {
-            return;
-        }
-        slot.period.until = Some(at);
-        let stopped = self.lanes.get_mut(&slot.now).map(|lane| lane.stop(at));
-        let exact = matches!(stopped, Some(Ok(true)));
-        if !exact || slot.coming.is_some() {
-            slot.holds &= matches!(stopped, Some(Ok(_)));
-            self.anew(slot, design, most);
-        }
-    }
-
-    fn stop(&mut self, experiment: &ExperimentKey, at: Timestamp) {
-        if let Some(mut watched) = self.watched.remove(experiment) {
-            let most = most(watched.slots.len());
-            for slot in &mut watched.slots {
-                self.stop_slot(slot, &watched.design, at, most);
-            }
-            self.watched.insert(experiment.clone(), watched);
-        }
-    }
-
-    fn exclude(&mut self, experiment: &ExperimentKey, units: &BTreeSet<String>) {
-        if let Some(mut watched) = self.watched.remove(experiment) {
-            if !units.is_subset(&watched.design.excluded) {
-                let design = Arc::make_mut(&mut watched.design);
-                design.excluded.extend(units.iter().cloned());
-                let most = most(watched.slots.len());
-                for slot in &mut watched.slots {
-                    if let Some(lane) = self.lanes.get_mut(&slot.now) {
-                        lane.exclude(units.iter().map(String::as_str));
-                    }
-                    self.anew(slot, &watched.design, most);
-                }
-            }
-            self.watched.insert(experiment.clone(), watched);
-        }
-    }
-
     /// How many batches a lane is behind.
     fn behind(&self, lane: u64, extent: &Extent) -> u64 {
         let track = self.tracks.iter().find(|track| track.lanes.contains(&lane));
@@ -489,111 +333,4 @@ impl Follower {
         }
         self.shared.note(|status| status.experiments = experiments);
     }
-
-    fn answer(&mut self, extent: &Extent) {
-        let mut later = Vec::new();
-        for (experiment, through, question) in std::mem::take(&mut self.questions) {
-            if let Some(question) = self.try_answer(&experiment, through, question, extent) {
-                later.push((experiment, through, question));
-            }
-        }
-        self.questions = later;
-    }
-
-    /// Answers, or gives the question back. Whoever does not wait any more needs no answer.
-    fn try_answer(
-        &mut self,
-        experiment: &ExperimentKey,
-        through: u64,
-        question: Question,
-        extent: &Extent,
-    ) -> Option<Question> {
-        let Some(watched) = self.watched.get(experiment) else {
-            question.refuse(TalliesError::NotWatched);
-            return None;
-        };
-        let mut behind = 0;
-        let mut waits = false;
-        for slot in &watched.slots {
-            let left = self.behind(slot.now, extent);
-            let live = self.lanes.get(&slot.now).is_some_and(|lane| lane.live);
-            let anew = match question {
-                Question::Tallies(_) => !slot.holds,
-                Question::Series(_) | Question::CaughtUp(_) => slot.coming.is_some(),
-            };
-            if !live || anew {
-                behind = behind
-                    .max(left)
-                    .max(slot.coming.map_or(0, |coming| self.behind(coming, extent)));
-                waits |= matches!(question, Question::CaughtUp(_));
-                if !waits {
-                    question.refuse(TalliesError::Behind { batches: behind });
-                    return None;
-                }
-            }
-            waits |= (extent.sequence + 1).saturating_sub(left) <= through;
-        }
-        if waits {
-            return Some(question);
-        }
-        let slots: Vec<u64> = watched.slots.iter().map(|slot| slot.now).collect();
-        match question {
-            Question::CaughtUp(reply) => drop(reply.send(Ok(()))),
-            Question::Series(reply) => {
-                let series = slots
-                    .iter()
-                    .filter_map(|lane| Some(self.lanes.get(lane)?.series()));
-                drop(reply.send(Ok(series.collect())));
-            }
-            Question::Tallies(reply) => drop(reply.send(Ok(Arc::new(self.folded(&slots, extent))))),
-        }
-        None
-    }
-
-    fn folded(&mut self, lanes: &[u64], extent: &Extent) -> Folded {
-        let left = lanes.iter().map(|lane| self.behind(*lane, extent)).max();
-        let mut folded = Folded {
-            through: extent.sequence - left.unwrap_or_default().min(extent.sequence),
-            received: (extent.sequence > 0).then(|| at_millis(extent.received)),
-            lost: 0,
-            periods: Vec::with_capacity(lanes.len()),
-        };
-        for lane in lanes {
-            if let Some(lane) = self.lanes.get_mut(lane) {
-                folded.lost = folded.lost.max(lane.lost);
-                folded.periods.push(PeriodTallies {
-                    period: lane.period,
-                    tallies: lane.tallies(),
-                });
-            }
-        }
-        folded
-    }
-}
-
-impl Question {
-    fn refuse(self, error: TalliesError) {
-        match self {
-            Self::Tallies(reply) => drop(reply.send(Err(error))),
-            Self::Series(reply) => drop(reply.send(Err(error))),
-            Self::CaughtUp(reply) => drop(reply.send(Err(error))),
-        }
-    }
-}
-
-/// Whether both give the same tallies. Texts for people, and how the result is judged, do not matter to them.
-fn folds_alike(one: &Design, other: &Design) -> bool {
-    let bare = |design: &Design| Design {
-        hypothesis: String::new(),
-        description: String::new(),
-        owner: String::new(),
-        metadata: BTreeMap::new(),
-        discipline: tidegate_model::experiment::Discipline::default(),
-        alpha: 0.0,
-        power: 0.0,
-        duration: None,
-        start_at: None,
-        ..design.clone()
-    };
-    bare(one) == bare(other)
 }

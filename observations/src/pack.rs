@@ -305,3 +305,92 @@ fn time(milli: i64, fine: u64) -> Option<Timestamp> {
     let fine = TimeDelta::nanoseconds(i64::try_from(fine).ok()?);
     DateTime::from_timestamp_millis(milli)?.checked_add_signed(fine)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::{Strategy, any, prop_oneof};
+
+    fn at() -> impl Strategy<Value = Timestamp> {
+        let milli = 946_684_800_000..4_102_444_800_000_i64;
+        (
+            milli,
+            prop_oneof![proptest::prelude::Just(0_u64), 0..1_000_000_u64],
+        )
+            .prop_map(|(milli, fine)| time(milli, fine).unwrap())
+    }
+
+    fn observation() -> impl Strategy<Value = Observation> {
+        let text = "\\PC{1,12}";
+        let dimensions = btree_map(text, text, 0..3);
+        let exposure = ("[a-c]", 0..3_u32, text, "[a-c]", at(), dimensions).prop_map(
+            |(experiment, batch, unit, arm, at, dimensions)| Observation::Exposure {
+                experiment: experiment.parse().unwrap(),
+                batch,
+                unit,
+                arm: arm.parse().unwrap(),
+                at,
+                dimensions,
+            },
+        );
+        let event = (text, "[a-c]", any::<f64>(), at(), text).prop_map(|(unit, metric, value, at, id)| {
+            Observation::Event {
+                unit,
+                metric: metric.parse().unwrap(),
+                value,
+                at,
+                id,
+            }
+        });
+        prop_oneof![exposure, event]
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_packed_comes_back(spool in "\\PC{1,20}", number: u64, observations in vec(observation(), 0..40)) {
+            let batch = ObservationBatch { spool, number, observations };
+            let packed = pack(&batch).unwrap();
+            assert_eq!(unpack(&packed).unwrap(), batch);
+            let (spool, number, count) = front(&packed).unwrap();
+            assert_eq!((spool, number), (batch.spool, batch.number));
+            assert_eq!(count, batch.observations.len() as u64);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in vec(any::<u8>(), 0..200)) {
+            let _either_way = unpack(&bytes);
+            let _either_way = front(&bytes);
+        }
+    }
+
+    #[test]
+    fn no_part_of_a_batch_is_a_batch() {
+        let observations = (0..100).map(|number| Observation::Event {
+            unit: format!("unit-{number}"),
+            metric: "bought".parse().unwrap(),
+            value: f64::from(number),
+            at: Timestamp::UNIX_EPOCH,
+            id: number.to_string(),
+        });
+        for count in [2, 100] {
+            let batch = ObservationBatch {
+                spool: "a".to_owned(),
+                number: 1,
+                observations: observations.clone().take(count).collect(),
+            };
+            let packed = pack(&batch).unwrap();
+            assert_eq!(
+                packed[0],
+                u8::from(count == 100),
+                "only what is long is compressed"
+            );
+            for short in 0..packed.len() {
+                assert!(
+                    unpack(&packed[..short]).is_err(),
+                    "{short} bytes of {count} observations"
+                );
+            }
+        }
+    }
+}

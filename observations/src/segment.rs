@@ -2,7 +2,7 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 0..8 | `tgobserv` |
+//! | 0..8 | `tidegobs` |
 //! | 8..12 | format, little endian |
 //! | 12..16 | length of the rest of the head |
 //! | 16..20 | CRC32C of all other bytes of the head |
@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 /// The newest format that this version reads, and the one that it writes.
 const FORMAT: u32 = 1;
 
-const MAGIC: &[u8; 8] = b"tgobserv";
+const MAGIC: &[u8; 8] = b"tidegobs";
 
 /// Bytes of the head whose number is known beforehand.
 const FIXED_BYTES: usize = 36;
