@@ -13,7 +13,7 @@ const NAMELESS: [&str; 11] = [
 ];
 
 /// Which of our own crates each crate may know. Everything points towards the model.
-const MAY_KNOW: [(&str, &[&str]); 18] = [
+const MAY_KNOW: [(&str, &[&str]); 19] = [
     ("core/stats", &[]),
     ("core/proof", &["stats"]),
     ("core/analytics", &["model", "stats"]),
@@ -24,6 +24,7 @@ const MAY_KNOW: [(&str, &[&str]); 18] = [
     ("core/interop", &["model"]),
     ("core/trail", &["model", "decide"]),
     ("store", &["model"]),
+    ("observations", &["model", "analytics"]),
     (
         "actors",
         &["model", "decide", "eval", "interop", "store", "trail"],
