@@ -9,15 +9,17 @@ use crate::http::{self, ApiState};
 use crate::policy_folder::PolicyFolder;
 use crate::store_metrics::StoreCollector;
 use crate::{flagd, signals, telemetry, tokens};
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tidegate_actors::clock::SystemClock;
+use tidegate_actors::clock::{Clock, SystemClock};
 use tidegate_actors::control::{ControlPlane, Parts};
 use tidegate_actors::keys::KeyBook;
 use tidegate_actors::measures::Measures;
 use tidegate_actors::notices::{Cursors, Target, Targets};
+use tidegate_actors::observing::Observatory;
 use tidegate_actors::prometheus::PrometheusSource;
 use tidegate_actors::question::MetricSource;
 use tidegate_model::change::{EntityState, Kind};
@@ -25,6 +27,7 @@ use tidegate_model::key::{EnvironmentKey, NodeName};
 use tidegate_model::policy::read;
 use tidegate_node::Node;
 use tidegate_node::flagd::Flagd;
+use tidegate_observations::Observations;
 use tidegate_replica::{Replica, ReplicaSettings, Trust};
 use tidegate_store::{EmbeddedStore, HeadFile, OpenReport, Store, StoreError, ViewReport};
 use tokio::sync::watch;
@@ -242,9 +245,17 @@ async fn start_control(
     keys: KeyBook,
 ) -> Result<ControlPlane, Failure> {
     let measures = Measures::new().map_err(|error| Failure::process("cannot measure", error))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let mut observatories: BTreeMap<EnvironmentKey, Arc<dyn Observatory>> = BTreeMap::new();
+    for environment in &args.environments {
+        let time = Arc::clone(&clock);
+        let log = Observations::open(&args.data, environment, move || time.now())
+            .map_err(|error| Failure::process("cannot open the log of observations", error))?;
+        observatories.insert(environment.clone(), Arc::new(log));
+    }
     let parts = Parts {
         store,
-        clock: Arc::new(SystemClock::start()),
+        clock,
         source: source.map(|source| Arc::new(source) as Arc<dyn MetricSource>),
         environments: args.environments.clone(),
         measures,
@@ -252,7 +263,7 @@ async fn start_control(
         targets,
         cursors: Cursors::open(&args.data)
             .map_err(|error| Failure::process("cannot keep how far notices were told", error))?,
-        observatories: std::collections::BTreeMap::new(),
+        observatories,
     };
     ControlPlane::start(parts)
         .await

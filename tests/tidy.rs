@@ -27,7 +27,16 @@ const MAY_KNOW: [(&str, &[&str]); 19] = [
     ("observations", &["model", "analytics"]),
     (
         "actors",
-        &["model", "decide", "eval", "interop", "store", "trail"],
+        &[
+            "model",
+            "decide",
+            "eval",
+            "interop",
+            "store",
+            "trail",
+            "analytics",
+            "observations",
+        ],
     ),
     // Replicas and nodes never need the control plane to evaluate: they do not even link it.
     ("replica", &["model", "eval"]),
@@ -39,7 +48,20 @@ const MAY_KNOW: [(&str, &[&str]); 19] = [
     (
         ".",
         &[
-            "model", "eval", "decide", "simulate", "interop", "trail", "store", "actors", "replica", "node",
+            "model",
+            "eval",
+            "decide",
+            "simulate",
+            "interop",
+            "trail",
+            "store",
+            "actors",
+            "replica",
+            "node",
+            "analytics",
+            "observations",
+            "stats",
+            "proof",
         ],
     ),
 ];

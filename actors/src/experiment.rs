@@ -8,7 +8,7 @@ use actix::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tidegate_decide::experiment::{Ground, LOOK_EVERY, watch};
+use tidegate_decide::experiment::{Ground, LOOK_EVERY, due, watch};
 use tidegate_decide::freeze;
 use tidegate_decide::step::Step;
 use tidegate_model::Timestamp;
@@ -16,6 +16,7 @@ use tidegate_model::access::Author;
 use tidegate_model::because::Because;
 use tidegate_model::change::{Change, EntityRef, EntityState};
 use tidegate_model::experiment::ExperimentState;
+use tidegate_model::experiment::tally::Tallies;
 use tidegate_model::flag::FlagState;
 use tidegate_model::key::{EnvironmentKey, ExperimentKey, FlagKey, Revision};
 use tidegate_store::{Expect, Proposal, Write};
@@ -41,6 +42,14 @@ pub(crate) struct ExperimentActor {
     key: ExperimentKey,
     wake: Option<SpawnHandle>,
     pulse: Pulse,
+    seen: Option<LastLook>,
+}
+
+/// What a look was taken at. At the same revision the same numbers say the same, until time makes something of them.
+#[derive(PartialEq)]
+struct LastLook {
+    revision: Revision,
+    tallies: Vec<Tallies>,
 }
 
 impl ExperimentActor {
@@ -51,6 +60,7 @@ impl ExperimentActor {
             key,
             wake: None,
             pulse: Pulse::default(),
+            seen: None,
         }
     }
 

@@ -1,16 +1,18 @@
 //! Where what nodes saw of single units is kept and folded.
 
+mod memory;
+mod on_disk;
+
+pub use memory::InMemory;
+
 use async_trait::async_trait;
+use tidegate_analytics::fold::Period;
 use tidegate_model::Timestamp;
 use tidegate_model::experiment::ExperimentState;
 use tidegate_model::experiment::tally::Tallies;
 use tidegate_model::invalid::Invalid;
 use tidegate_model::key::ExperimentKey;
 use tidegate_model::observation::{ObservationBatch, ObservationReceipt};
-
-mod memory;
-
-pub use memory::InMemory;
 
 /// Keeps the observations of one environment, and folds them into the tallies of its experiments.
 #[async_trait]
@@ -38,7 +40,8 @@ pub trait Observatory: Send + Sync + 'static {
     /// When nothing can be folded.
     async fn tallies(&self, experiment: &ExperimentKey) -> Result<Option<Vec<Tallies>>, ObserveError>;
 
-    /// The numbers as they were, the earliest first, at most 200 moments evenly spread.
+    /// The numbers as they were, the earliest first, at most some hundred moments evenly spread; none where they are not
+    /// kept.
     ///
     /// # Errors
     /// When nothing can be folded.
@@ -66,4 +69,23 @@ pub enum ObserveError {
     /// They cannot be kept any more until a restart.
     #[error("observations cannot be kept any more: {0}")]
     Stopped(String),
+}
+
+/// The periods of an experiment: one for each dealing.
+fn periods(experiment: &ExperimentState) -> impl Iterator<Item = Period> + '_ {
+    let next = experiment
+        .dealings
+        .iter()
+        .skip(1)
+        .map(|dealing| Some(dealing.from));
+    let ends = next.chain(std::iter::once(experiment.counts_until()));
+    experiment
+        .dealings
+        .iter()
+        .zip(ends)
+        .map(|(dealing, until)| Period {
+            from: dealing.from,
+            until,
+            batch: dealing.batch,
+        })
 }

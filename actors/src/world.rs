@@ -26,6 +26,7 @@ mod alerts;
 mod approvals;
 mod crashing;
 mod edits;
+mod experiments;
 mod freezes;
 mod gated;
 mod neighbours;

@@ -1,11 +1,11 @@
 //! Observations in memory: for whoever has no disk to keep them on, and for tests.
 
-use super::{Moment, Observatory, ObserveError};
+use super::{Moment, Observatory, ObserveError, periods};
 use crate::clock::Clock;
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tidegate_analytics::fold::{Fold, Period};
+use tidegate_analytics::fold::Fold;
 use tidegate_model::Timestamp;
 use tidegate_model::experiment::ExperimentState;
 use tidegate_model::experiment::tally::Tallies;
@@ -126,26 +126,6 @@ impl Observatory for InMemory {
     async fn series(&self, _experiment: &ExperimentKey) -> Result<Vec<Moment>, ObserveError> {
         Ok(Vec::new())
     }
-}
-
-/// The periods of an experiment: one for each dealing.
-pub(super) fn periods(experiment: &ExperimentState) -> impl Iterator<Item = Period> + '_ {
-    let next = experiment
-        .dealings
-        .iter()
-        .skip(1)
-        .map(|dealing| Some(dealing.from));
-    let last = std::iter::once(experiment.counts_until());
-    let ends = next.chain(last);
-    experiment
-        .dealings
-        .iter()
-        .zip(ends)
-        .map(|(dealing, until)| Period {
-            from: dealing.from,
-            until,
-            batch: dealing.batch,
-        })
 }
 
 fn stop(fold: &mut Fold, at: Timestamp) -> Result<(), ObserveError> {

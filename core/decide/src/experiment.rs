@@ -8,7 +8,7 @@ mod ground;
 mod watch;
 
 pub use ground::Ground;
-pub use watch::{LATE_MAX, LOOK_EVERY, watch};
+pub use watch::{LATE_MAX, LOOK_EVERY, due, watch};
 
 use crate::refusal::Refusal;
 use crate::step::{Effect, Step};

@@ -128,6 +128,13 @@ fn go_on(state: &ExperimentState, tallies: &[Tallies], ground: &Ground<'_>, now:
     step(changes, told, said(), Some(wake_at))
 }
 
+/// When time alone makes something of an experiment, whose numbers stay as they are.
+pub fn due(state: &ExperimentState) -> Option<Timestamp> {
+    let batch = state.design.bandit.as_ref().zip(state.dealings.last());
+    let dealt = batch.map(|(bandit, last)| bandit.every.after(last.from));
+    end_of(state).into_iter().chain(dealt).min()
+}
+
 fn end_of(state: &ExperimentState) -> Option<Timestamp> {
     Some(state.design.duration?.after(state.started?))
 }

@@ -75,9 +75,9 @@ pub enum OnBreach {
     /// It is shown, and somebody is told.
     #[default]
     Alert,
-    /// Nobody new is enrolled until a person resumes; those who are enrolled keep their variation.
+    /// Arms are dealt to nobody until a person resumes: everybody gets what the flag serves without the experiment.
     Pause,
-    /// The experiment stops, and everybody gets the control.
+    /// The experiment stops, and everybody gets what the flag serves without it.
     Stop,
 }
 

@@ -182,9 +182,9 @@ pub enum ExperimentCommand {
     Archive,
 }
 
-/// What became true of an experiment.
+/// What became true of an experiment. Not tagged inside: serde reads no numbers of 128 bits there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", rename_all_fields = "camelCase", tag = "kind")]
+#[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum ExperimentChange {
     /// It is designed like this now.
     Designed {
