@@ -75,13 +75,14 @@ impl World {
     /// So many units meet each arm, and so many of them buy, each from `first` on.
     async fn meet(&self, number: u64, first: u64, arms: [(&str, u64, u64); 2]) {
         let at = self.control.clock().now();
+        let batch = self.batch().await;
         let mut observations = Vec::new();
         for (arm, units, buyers) in arms {
             for unit in 0..units {
                 let unit_name = format!("{arm}-{}", first + unit);
                 observations.push(Observation::Exposure {
                     experiment: key(),
-                    batch: self.batch().await,
+                    batch,
                     unit: unit_name.clone(),
                     arm: VariationKey::new(arm).unwrap(),
                     at,
