@@ -33,6 +33,7 @@ IMAGES ?= 100
 .PHONY: prove
 prove: ## Cut the power, fail every call, turn bits: the campaigns of docs/proof/store.md, minutes; CUTS=, CALLS=, FLIPS=, IMAGES=, TIDEGATE_SEED=
 	TIDEGATE_CUTS=$(CUTS) TIDEGATE_CALLS=$(CALLS) TIDEGATE_FLIPS=$(FLIPS) TIDEGATE_IMAGES=$(IMAGES) $(CARGO) test --locked -p tidegate-store --test proof -- --nocapture
+	TIDEGATE_FLIPS=$(FLIPS) TIDEGATE_KILLS=100 $(CARGO) test --locked -p tidegate-observations --test log -- --nocapture
 
 KILLS ?= 1000
 
@@ -50,10 +51,11 @@ bench: ## Measure evaluation, requests over HTTP, changes on their way; docs/ben
 	$(TARGET)/release/time_to_safe
 
 .PHONY: bench-store
-bench-store: ## Measure commits beside a bare fdatasync, replay and start; docs/store.md has numbers
-	$(CARGO) build --release --locked -p tidegate-store --examples
+bench-store: ## Measure commits beside a bare fdatasync, replay and start, and the log of observations; docs/store.md and docs/benchmarks.md have numbers
+	$(CARGO) build --release --locked -p tidegate-store -p tidegate-observations --examples
 	$(TARGET)/release/examples/commit_rate
 	$(TARGET)/release/examples/start_rate
+	$(TARGET)/release/examples/log_rate
 
 .PHONY: bench-rollouts
 bench-rollouts: ## Measure a control plane with 10,000 live rollouts, beside a real Prometheus: minutes

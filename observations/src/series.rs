@@ -128,3 +128,87 @@ impl Sampler {
         self.until.saturating_sub(ahead)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+
+    const FROM: i64 = 1_767_603_600_000;
+
+    fn period(until: Option<i64>) -> Period {
+        Period {
+            from: at_millis(FROM),
+            until: until.map(|until| at_millis(FROM + until)),
+            batch: 0,
+        }
+    }
+
+    /// Tallies that say how much was received before.
+    fn so_many(count: u64) -> Arc<Tallies> {
+        let mut tallies = Tallies::default();
+        tallies.left_out.late = count;
+        Arc::new(tallies)
+    }
+
+    /// After so long each, in milliseconds since the start of the period.
+    fn receipts(steps: &[i64]) -> Vec<i64> {
+        let sum = |at: &mut i64, step: &i64| {
+            *at += step;
+            Some(FROM + *at)
+        };
+        steps.iter().scan(-3_600_000, sum).collect()
+    }
+
+    fn pass(sampler: &mut Sampler, receipts: &[i64], before: u64) {
+        for (count, received) in (before..).zip(receipts) {
+            sampler.pass(*received, || so_many(count));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn samples_are_what_was_received_by_then_evenly_and_not_too_many(steps in vec(0..4_000_000_i64, 1..300)) {
+            let receipts = receipts(&steps);
+            let mut sampler = Sampler::new(&period(None), 20);
+            pass(&mut sampler, &receipts, 0);
+            let series = sampler.series(period(None));
+            let last = *receipts.last().unwrap();
+            assert!(series.samples.len() <= 20);
+            let interval = sampler.interval;
+            let fits = |interval: i64| (last - FROM) / interval <= 20;
+            assert!(fits(interval) && (interval == INTERVAL || !fits(interval / 2)));
+            let due = (1..).map(|n| FROM + n * interval).take_while(|at| *at < last);
+            assert!(series.samples.iter().map(|sample| millis(sample.at)).eq(due));
+            for sample in &series.samples {
+                let by_then = receipts.iter().filter(|received| **received <= millis(sample.at)).count();
+                assert_eq!(sample.tallies.left_out.late, by_then as u64);
+            }
+        }
+
+        #[test]
+        fn knowing_the_end_keeping_fewer_and_stopping_later_give_the_same(
+            steps in vec(0..4_000_000_i64, 2..300),
+            cut in 0..300_usize,
+            stopped: bool,
+        ) {
+            let receipts = receipts(&steps);
+            let last = *receipts.last().unwrap();
+            let (early, late) = receipts.split_at(cut.min(receipts.len()));
+            // Not before what was received by then.
+            let stop = early.last().copied().unwrap_or(FROM).max(FROM + 1);
+            let ends = period(stopped.then_some(stop - FROM));
+            let mut knowing = Sampler::new(&ends, 10);
+            knowing.reach(last);
+            pass(&mut knowing, &receipts, 0);
+            let mut learning = Sampler::new(&period(None), 20);
+            pass(&mut learning, early, 0);
+            if stopped {
+                learning.stop(at_millis(stop));
+            }
+            learning.thin(10);
+            pass(&mut learning, late, early.len() as u64);
+            assert_eq!(knowing.series(ends), learning.series(ends));
+        }
+    }
+}

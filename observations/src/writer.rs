@@ -105,9 +105,11 @@ impl Drop for Ended {
     fn drop(&mut self) {
         self.0.note(|status| {
             if !matches!(status.taking, Taking::Stopped { .. }) {
-                status.taking = Taking::Stopped {
-                    why: "it was closed".to_owned(),
+                let why = match std::thread::panicking() {
+                    true => "its thread has failed",
+                    false => "it was closed",
                 };
+                status.taking = Taking::Stopped { why: why.to_owned() };
             }
         });
     }

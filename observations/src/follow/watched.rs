@@ -123,7 +123,7 @@ impl Follower {
                 let most = most(watched.slots.len());
                 for slot in &mut watched.slots {
                     if let Some(lane) = self.lanes.get_mut(&slot.now) {
-                        lane.exclude(units.iter().map(String::as_str));
+                        slot.holds &= lane.exclude(units.iter().map(String::as_str));
                     }
                     self.anew(slot, &watched.design, most);
                 }

@@ -269,6 +269,46 @@ async fn a_further_period_is_folded_beside_the_ones_before() {
 }
 
 #[tokio::test]
+async fn a_day_after_its_end_a_period_is_closed_and_takes_no_memory_any_more() {
+    let data = tempfile::tempdir().unwrap();
+    let clock = Clock::at_nine();
+    let mut dice = Dice::of("closed periods");
+    let traffic = traffic(&mut dice, 200);
+    let log = open(data.path(), &clock, small());
+    let ends = period(0, Some(traffic[100].0));
+    log.watch(&design(), &[ends]);
+    send(&log, &clock, &traffic).await;
+    let before = tallies(&log).await;
+    let fold = log.status().experiments[&checkout()];
+    assert!(fold.bytes > 0);
+    // A second later than it is waited for, of something that happened before the end.
+    clock.set(ends.until.unwrap().timestamp_millis() + 86_401_000);
+    let late = vec![exposure("unit-1000", "old", NINE)];
+    log.take_in(&holding("node", 201, late)).await.unwrap();
+    assert_eq!(tallies(&log).await, before);
+    let closed = log.status().experiments[&checkout()];
+    assert_eq!((closed.bytes, closed.participants), (0, fold.participants));
+    // What changes it all the same is folded anew.
+    log.exclude(&checkout(), ["unit-1".to_owned()].into());
+    log.caught_up(&checkout()).await.unwrap();
+    assert_ne!(tallies(&log).await, before);
+    log.stop(&checkout(), at(NINE + traffic[50].0 * 60_000));
+    log.caught_up(&checkout()).await.unwrap();
+    let earlier = Design {
+        excluded: ["unit-1".to_owned()].into(),
+        ..design()
+    };
+    let stopped = period(0, Some(traffic[50].0));
+    let mut known = Fold::new(&earlier, stopped);
+    for (minute, batch) in &traffic {
+        for observation in &batch.observations {
+            known.observe(observation, at(NINE + minute * 60_000));
+        }
+    }
+    assert_eq!(tallies(&log).await, known.look());
+}
+
+#[tokio::test]
 async fn samples_are_evenly_spaced_never_too_many_and_say_what_was_known_then() {
     let data = tempfile::tempdir().unwrap();
     let clock = Clock::at_nine();

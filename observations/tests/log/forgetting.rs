@@ -73,11 +73,11 @@ async fn what_a_watched_experiment_needs_stays_until_it_is_not_watched_any_more(
     let data = tempfile::tempdir().unwrap();
     let clock = Clock::at_nine();
     let log = forty_days(data.path(), &clock).await;
-    // From day 20 on, with 14 days before: from day 6 on, whose batch is number 7.
+    // From day 30 on, with 14 days before: from day 16 on, whose batch is number 17.
     let design = design();
-    log.watch(&design, &[period(20 * 24 * 60, None)]);
+    log.watch(&design, &[period(30 * 24 * 60, None)]);
     log.forget(at(NINE + 400 * DAY)).await.unwrap();
-    assert!((2..=7).contains(&first(data.path())));
+    assert!((2..=17).contains(&first(data.path())));
     log.unwatch(&design.key);
     log.forget(at(NINE + 400 * DAY)).await.unwrap();
     assert_eq!(segments(data.path()).len(), 1);

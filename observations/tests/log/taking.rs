@@ -4,7 +4,7 @@ use crate::ground::{
     Clock, NINE, at, batch, event, exposure, folder, holding, kept, open, production, small, try_open,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use tidegate_model::observation::{Observation, ObservationReceipt};
+use tidegate_model::observation::{Observation, ObservationBatch, ObservationReceipt};
 use tidegate_observations::{LogError, Settings, TakeInError, Taking, replay};
 use tokio::task::JoinSet;
 
@@ -51,10 +51,8 @@ async fn lines_do_not_know_of_each_other() {
     assert_eq!(kept(data.path()).len(), 4);
 }
 
-#[tokio::test]
-async fn bad_batches_are_refused_by_name_before_anything_is_written() {
-    let data = tempfile::tempdir().unwrap();
-    let log = open(data.path(), &Clock::at_nine(), small());
+/// Batches that nobody takes in, each with the field that is wrong.
+fn bad_batches() -> Vec<(ObservationBatch, &'static str)> {
     let long = "x".repeat(1025);
     let dimensions = |dimensions| Observation::Exposure {
         experiment: "checkout".parse().unwrap(),
@@ -66,7 +64,7 @@ async fn bad_batches_are_refused_by_name_before_anything_is_written() {
     };
     let many: BTreeMap<String, String> = (0..51).map(|n| (n.to_string(), String::new())).collect();
     let wide = BTreeMap::from([("plan".to_owned(), long.clone())]);
-    let table = [
+    vec![
         (holding("", 1, vec![]), "spool"),
         (holding(&long, 1, vec![]), "spool"),
         (holding("a", 0, vec![]), "number"),
@@ -114,8 +112,14 @@ async fn bad_batches_are_refused_by_name_before_anything_is_written() {
             holding("a", 1, vec![dimensions(wide)]),
             "observations[0].dimensions.plan",
         ),
-    ];
-    for (batch, field) in table {
+    ]
+}
+
+#[tokio::test]
+async fn bad_batches_are_refused_by_name_before_anything_is_written() {
+    let data = tempfile::tempdir().unwrap();
+    let log = open(data.path(), &Clock::at_nine(), small());
+    for (batch, field) in bad_batches() {
         match log.take_in(&batch).await {
             Err(TakeInError::Invalid(invalid)) => {
                 let fields: Vec<&str> = invalid.violations().iter().map(|it| it.field.as_str()).collect();
