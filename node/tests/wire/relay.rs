@@ -11,11 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidegate_model::fleet::{NodeReport, Receipt};
 use tidegate_model::key::{EnvironmentKey, NodeName};
+use tidegate_model::observation::{ObservationBatch, ObservationReceipt};
 use tidegate_model::snapshot::{Digest, KeyList, SigningKey, Snapshot, Version};
 use tidegate_node::Node;
 use tidegate_node::relay::{self, Relay};
 use tidegate_replica::{
-    HttpUpstream, Offer, Replica, ReplicaSettings, Trust, Upstream, UpstreamError, exposition,
+    HttpUpstream, Offer, Replica, ReplicaSettings, SPOOL_BYTES_DEFAULT, Trust, Upstream, UpstreamError,
+    exposition,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
@@ -62,6 +64,10 @@ impl Upstream for Source {
         self.reports.send(report.clone()).unwrap();
         Ok(Receipt::default())
     }
+
+    async fn observe(&self, _: &ObservationBatch) -> Result<ObservationReceipt, UpstreamError> {
+        Err(UpstreamError::Away("nobody is observed".into()))
+    }
 }
 
 fn replica(name: &str, trust: Trust) -> Replica {
@@ -70,6 +76,7 @@ fn replica(name: &str, trust: Trust) -> Replica {
         environment: production(),
         folder: None,
         trust,
+        spool_bytes_max: SPOOL_BYTES_DEFAULT,
     };
     Replica::new(settings).unwrap()
 }
