@@ -151,7 +151,7 @@ async fn single_flags_and_errors() {
 async fn who_asks_for_one_flag_is_exposed_and_who_asks_for_all_is_not() {
     let site = Site::start().await;
     let arms = json!([{"variation": "on", "weight": 50}, {"variation": "off", "weight": 50}]);
-    let flag = json!({"key": "tried", "type": "boolean", "status": "experiment", "experiment": {"key": "e", "arms": arms},
+    let flag = json!({"key": "tried", "type": "boolean", "visibility": "client", "status": "experiment", "experiment": {"key": "e", "arms": arms},
         "fallback": {"variation": "off"}});
     site.publish("production", "1.2", json!([flag])).await;
     let exposed = || site.metric("tidegate_node_observations_total", &[("kind", "exposure")]);
@@ -161,8 +161,8 @@ async fn who_asks_for_one_flag_is_exposed_and_who_asks_for_all_is_not() {
         ("v2.Service/ResolveString", None),
         ("v2.Service/ResolveBoolean", Some(1.0)),
     ] {
-        call(&site, method, &json!({"flagKey": "tried", "context": context})).await;
-        assert_eq!(exposed(), seen, "{method}");
+        let (_, answer) = call(&site, method, &json!({"flagKey": "tried", "context": context})).await;
+        assert_eq!(exposed(), seen, "{method} {answer}");
     }
     site.stop().await;
 }
