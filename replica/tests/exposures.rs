@@ -32,7 +32,9 @@ fn replica() -> Replica {
 
 fn exposures(replica: &Replica) -> f64 {
     let text = exposition(replica).unwrap();
-    let mut lines = text.lines().filter(|line| line.starts_with("tidegate_node_observations_total{"));
+    let mut lines = text
+        .lines()
+        .filter(|line| line.starts_with("tidegate_node_observations_total{"));
     let count = lines.find(|line| line.contains("kind=\"exposure\""));
     count.map_or(0.0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
 }
