@@ -14,7 +14,7 @@ use tidegate_model::Timestamp;
 use tidegate_model::key::{EnvironmentKey, NodeName};
 use tidegate_model::snapshot::{Snapshot, SnapshotContent, Version};
 use tidegate_node::{Node, OpenAccess};
-use tidegate_replica::{Replica, ReplicaSettings, Trust, SPOOL_BYTES_DEFAULT};
+use tidegate_replica::{Replica, ReplicaSettings, SPOOL_BYTES_DEFAULT, Trust};
 
 const CONTENT: &str = include_str!("../seeds/snapshot/every-kind.json");
 

@@ -79,7 +79,7 @@ async fn main() {
     }
     let evaluate = |flag: &'static str| {
         each(ROUNDS * 50, few, |context| {
-            drop(black_box(served.evaluate(black_box(flag), context)))
+            black_box(served.evaluate(black_box(flag), context));
         })
     };
     let (split, tried) = (evaluate("split"), evaluate("tried"));

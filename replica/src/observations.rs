@@ -186,6 +186,9 @@ impl Observations {
     /// # Errors
     /// When they were not recorded: then none of the units may be treated as if it took part.
     pub async fn record(&self, exposures: Vec<Exposure>, now: Timestamp) -> Result<(), NotKept> {
+        if exposures.is_empty() {
+            return Ok(());
+        }
         let is_known = || exposures.iter().all(|exposure| self.seen.has(exposure.mark));
         if is_known() {
             self.spool.flushed().await?;

@@ -9,6 +9,7 @@ mod frame;
 mod line;
 mod segment;
 mod thread;
+mod ticket;
 
 use frame::Frame;
 use line::{BATCH_BYTES_MAX, Left, Line, Written};
@@ -20,6 +21,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
+pub use ticket::NotKept;
+pub(crate) use ticket::Ticket;
 use tidegate_model::observation::{OBSERVATIONS_MAX, Observation, ObservationBatch};
 use tokio::sync::{oneshot, watch};
 
@@ -112,47 +115,6 @@ pub(crate) struct Waiting {
 enum Place {
     Disk(Extent),
     Memory(Arc<[u8]>),
-}
-
-/// Why observations were not kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotKept {
-    /// As many wait as may.
-    #[error("as many observations wait for the control plane as the node may keep")]
-    Full,
-    /// They could not be written.
-    #[error("observations cannot be written to the node's folder")]
-    Disk,
-}
-
-impl NotKept {
-    /// The cause, as the label of `tidegate_node_lost_observations_total`.
-    pub fn cause(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Disk => "disk",
-        }
-    }
-}
-
-/// What becomes of observations that were handed in.
-#[derive(Debug)]
-pub(crate) struct Ticket(Option<oneshot::Receiver<bool>>);
-
-impl Ticket {
-    /// Waits until they are written.
-    ///
-    /// # Errors
-    /// When they could not be.
-    pub(crate) async fn written(self) -> Result<(), NotKept> {
-        match self.0 {
-            None => Ok(()),
-            Some(written) => match written.await {
-                Ok(true) => Ok(()),
-                Ok(false) | Err(_) => Err(NotKept::Disk),
-            },
-        }
-    }
 }
 
 impl Spool {
@@ -365,10 +327,10 @@ impl Shared {
         if let Some(memory) = state.memory.take() {
             let Some(frame) = frame else {
                 state.memory = Some(memory);
-                return Ok(Ticket(None));
+                return Ok(Ticket::of_nothing());
             };
             self.put_in_memory(&mut state, memory, &frame);
-            return Ok(Ticket(None));
+            return Ok(Ticket::of_nothing());
         }
         let observations = frame.as_ref().map_or(0, |frame| frame.observations);
         let (then, ticket) = match awaited {
@@ -384,7 +346,7 @@ impl Shared {
         if begins || awaited || state.pending_observations >= thread::OBSERVATIONS_AT_ONCE {
             self.wake.notify_one();
         }
-        Ok(Ticket(ticket))
+        Ok(Ticket::new(ticket))
     }
 
     fn put_in_memory(&self, state: &mut State, mut memory: Memory, frame: &Frame) {
