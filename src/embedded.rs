@@ -7,6 +7,7 @@ use tidegate_actors::control::{ControlError, ControlPlane};
 use tidegate_model::access::{Permission, Token};
 use tidegate_model::fleet::{NodeReport, Receipt};
 use tidegate_model::key::EnvironmentKey;
+use tidegate_model::observation::{ObservationBatch, ObservationReceipt};
 use tidegate_model::snapshot::{Digest, Version};
 use tidegate_node::{Admission, ClientAccess, Credential, Grant, Handle, Scope};
 use tidegate_replica::{Offer, Upstream, UpstreamError};
@@ -33,6 +34,11 @@ impl Upstream for Inside {
 
     async fn report(&self, report: &NodeReport) -> Result<Receipt, UpstreamError> {
         let taken_in = self.control.report(&self.environment, report.clone()).await;
+        taken_in.map_err(|error: ControlError| UpstreamError::Away(Box::new(error)))
+    }
+
+    async fn observe(&self, batch: &ObservationBatch) -> Result<ObservationReceipt, UpstreamError> {
+        let taken_in = self.control.observe(&self.environment, batch.clone()).await;
         taken_in.map_err(|error: ControlError| UpstreamError::Away(Box::new(error)))
     }
 }

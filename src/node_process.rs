@@ -47,6 +47,7 @@ async fn serve(args: NodeArgs) -> Result<(), Failure> {
         environment: args.environment.clone(),
         folder: Some(args.data.clone()),
         trust: trust(&args.trusted_key)?,
+        spool_bytes_max: u64::from(args.spool_mib.get()) << 20,
     });
     let replica = replica.map_err(|error| Failure::process("cannot start the node", error))?;
     let node =

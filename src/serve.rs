@@ -28,7 +28,7 @@ use tidegate_model::policy::read;
 use tidegate_node::Node;
 use tidegate_node::flagd::Flagd;
 use tidegate_observations::Observations;
-use tidegate_replica::{Replica, ReplicaSettings, Trust};
+use tidegate_replica::{Replica, ReplicaSettings, SPOOL_BYTES_DEFAULT, Trust};
 use tidegate_store::{EmbeddedStore, HeadFile, OpenReport, Store, StoreError, ViewReport};
 use tokio::sync::watch;
 
@@ -303,6 +303,7 @@ fn start_nodes(
             environment: environment.clone(),
             folder: None,
             trust: Trust::Channel,
+            spool_bytes_max: SPOOL_BYTES_DEFAULT,
         });
         let replica = replica.map_err(|error| Failure::process("cannot start the embedded node", error))?;
         let node = Node::new(replica, Arc::new(access))

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tidegate_model::Timestamp;
 use tidegate_model::context::Context;
 use tidegate_model::key::{EnvironmentKey, NodeName};
-use tidegate_replica::{HttpUpstream, Replica, ReplicaSettings, Trust};
+use tidegate_replica::{HttpUpstream, Replica, ReplicaSettings, SPOOL_BYTES_DEFAULT, Trust};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -22,6 +22,7 @@ pub fn replica(place: usize, url: &str, token: &str) -> (Replica, Arc<HttpUpstre
         environment,
         folder: None,
         trust: Trust::FirstContact,
+        spool_bytes_max: SPOOL_BYTES_DEFAULT,
     };
     (Replica::new(settings).expect("a replica"), Arc::new(upstream))
 }

@@ -14,7 +14,7 @@ use tidegate_model::Timestamp;
 use tidegate_model::key::{EnvironmentKey, NodeName};
 use tidegate_model::snapshot::{Snapshot, SnapshotContent, Version};
 use tidegate_node::{Node, OpenAccess};
-use tidegate_replica::{Replica, ReplicaSettings, Trust};
+use tidegate_replica::{Replica, ReplicaSettings, SPOOL_BYTES_DEFAULT, Trust};
 
 const CONTENT: &str = include_str!("../seeds/snapshot/every-kind.json");
 
@@ -31,6 +31,7 @@ fn server() -> Server {
         environment: EnvironmentKey::new("production").expect("a key"),
         folder: None,
         trust: Trust::Channel,
+        spool_bytes_max: SPOOL_BYTES_DEFAULT,
     });
     let replica = replica.expect("a replica");
     let content: SnapshotContent = serde_json::from_str(CONTENT).expect("content");

@@ -11,9 +11,12 @@ mod cache;
 mod caller;
 mod credential;
 pub mod distribution;
+mod enrolments;
 mod evaluate;
 mod events;
+mod exposures;
 mod facts;
+mod fields;
 /// flagd's protocols.
 pub mod flagd;
 mod health;

@@ -15,6 +15,8 @@ pub(crate) struct Metrics {
     pub(crate) cache_hits: IntCounter,
     pub(crate) cache_misses: IntCounter,
     refused: IntCounterVec,
+    enrolments: IntCounterVec,
+    no_exposures: IntCounterVec,
 }
 
 impl Metrics {
@@ -61,12 +63,45 @@ impl Metrics {
                     &["cause"],
                 )?,
             )?,
+            enrolments: kept(
+                registry,
+                IntCounterVec::new(
+                    Opts::new(
+                        "tidegate_node_enrolments_total",
+                        "Enrolments in experiments, by what became of them",
+                    ),
+                    &["outcome"],
+                )?,
+            )?,
+            no_exposures: kept(
+                registry,
+                IntCounterVec::new(
+                    Opts::new(
+                        "tidegate_node_dropped_exposures_total",
+                        "Exposures that clients reported and that are none",
+                    ),
+                    &["cause"],
+                )?,
+            )?,
         })
     }
 
     /// A request of a known caller was turned away for this cause.
     pub(crate) fn refused(&self, cause: &str) {
         self.refused.with_label_values(&[cause]).inc();
+    }
+}
+
+/// What becomes of what is said of single units.
+impl Metrics {
+    /// A unit was enrolled, or why it was not.
+    pub(crate) fn enrolled(&self, outcome: &str) {
+        self.enrolments.with_label_values(&[outcome]).inc();
+    }
+
+    /// A client reported an exposure that is none, for this cause.
+    pub(crate) fn no_exposure(&self, cause: &str) {
+        self.no_exposures.with_label_values(&[cause]).inc();
     }
 }
 

@@ -71,7 +71,8 @@ pub(crate) async fn evaluate_one(
         node.replica().counters().defaulted("flag_not_found");
         return Err(about(Refusal::flag_not_found()));
     };
-    let evaluation = served.evaluate(key, &facts.prepare(&served, node.now()));
+    let context = facts.prepare(&served, node.now());
+    let evaluation = served.evaluate(key, &context);
     if evaluation.json().is_none() {
         let reason = reason_in_detail(evaluation.reason());
         node.replica().counters().defaulted(reason);
@@ -80,6 +81,7 @@ pub(crate) async fn evaluate_one(
         return Err(about(Refusal::of(code)));
     }
     flag.counts.exposed_at(evaluation.variation_place());
+    served.expose(&evaluation, &context);
     let sheet = node.surface().sheet(&served);
     let standing = node.replica().standing_of(&served);
     Pen::new(&sheet, standing, caller.grant.scope)

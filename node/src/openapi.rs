@@ -12,6 +12,8 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
     crate::stream::follow,
     crate::evaluate::evaluate,
     crate::events::take_in,
+    crate::exposures::take_in,
+    crate::enrolments::enrol,
     crate::cache::show,
     crate::cache::clear,
 ))]

@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     TooBusy,
     /// No snapshot is served yet.
     NotReady,
+    /// What was sent cannot be kept.
+    StorageUnavailable,
 }
 
 impl Kind {
@@ -70,6 +72,11 @@ impl Kind {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "https://tidegate.dev/errors/not-ready",
                 "The node has no snapshot yet",
+            ),
+            Self::StorageUnavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "https://tidegate.dev/errors/storage-unavailable",
+                "Nothing can be stored at present",
             ),
         }
     }

@@ -3,16 +3,19 @@
 
 use crate::distribution::{self, Ask, NoAnswer};
 use crate::node::Node;
+use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap};
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web::{self, Bytes, PayloadConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_model::fleet::{HOPS_MAX, NodeReport};
+use tidegate_model::observation::ObservationBatch;
 use tidegate_model::snapshot::{Digest, Version};
 use tidegate_replica::{Upstream, UpstreamError};
+use tokio::sync::Semaphore;
 
 /// Longest wait for a newer snapshot, in seconds: shorter than proxies' patience.
 const WAIT_SECONDS_MAX: u64 = 30;
@@ -20,11 +23,18 @@ const WAIT_SECONDS_MAX: u64 = 30;
 /// Largest report, in bytes.
 const REPORT_BYTES_MAX: usize = 1 << 20;
 
+/// Largest batch of observations, in bytes, after decompression: far more than a node puts into one.
+const OBSERVATIONS_BYTES_MAX: usize = 16 << 20;
+
+/// Most batches of observations that are being forwarded at once.
+const FORWARDED_MAX: usize = 32;
+
 /// What a relay stands on.
 pub struct Relay {
     node: Node,
     upstream: Arc<dyn Upstream>,
     admits: Box<Admits>,
+    forwarding: Semaphore,
 }
 
 /// Whether the secret of a request is one of a node that may follow this one.
@@ -57,6 +67,7 @@ impl Relay {
             upstream: node.replica().guarded(upstream),
             node,
             admits: Box::new(admits),
+            forwarding: Semaphore::new(FORWARDED_MAX),
         }
     }
 
@@ -102,7 +113,12 @@ pub fn routes(relay: Arc<Relay>) -> impl FnOnce(&mut ServiceConfig) + Clone + Se
             .route("/api/v1/{environment}/snapshots/stream", web::get().to(stream))
             .route("/api/v1/{environment}/keys", web::get().to(keys))
             .route("/api/v1/{environment}/lists/{digest}", web::get().to(list))
-            .route("/api/v1/{environment}/nodes/report", web::post().to(report));
+            .route("/api/v1/{environment}/nodes/report", web::post().to(report))
+            .service(
+                web::resource("/api/v1/{environment}/observations")
+                    .app_data(PayloadConfig::new(OBSERVATIONS_BYTES_MAX))
+                    .route(web::post().to(observe)),
+            );
     }
 }
 
@@ -196,6 +212,47 @@ async fn report(request: HttpRequest, body: web::Payload, relay: web::Data<Relay
             status: 400 | 413 | 422,
             detail,
         }) => malformed(&detail),
+        Err(error) => busy(2, &format!("it cannot be forwarded: {error}")),
+    }
+}
+
+/// Forwards a batch of observations at once and unchanged, with upstream's answer: what upstream did not take, the
+/// author keeps and repeats.
+async fn observe(
+    request: HttpRequest,
+    body: Result<Bytes, actix_web::Error>,
+    relay: web::Data<Relay>,
+) -> HttpResponse {
+    if let Err(refused) = relay.admit(&request) {
+        return *refused;
+    }
+    let malformed = |why: &str| problem(StatusCode::BAD_REQUEST, "malformed-body", why);
+    let body = match body {
+        Ok(body) => body,
+        Err(error) if matches!(error.as_error::<PayloadError>(), Some(PayloadError::Overflow)) => {
+            let detail = format!("a batch has at most {OBSERVATIONS_BYTES_MAX} bytes");
+            return problem(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", &detail);
+        }
+        Err(error) => return malformed(&format!("the batch did not arrive whole: {error}")),
+    };
+    // Each may take megabytes. Should nodes follow each other in a circle, this is where it ends.
+    let Ok(_room) = relay.forwarding.try_acquire() else {
+        return busy(1, "too many batches are being forwarded");
+    };
+    let batch: ObservationBatch = match serde_json::from_slice(&body) {
+        Ok(batch) => batch,
+        Err(error) => return malformed(&format!("not a batch of observations: {error}")),
+    };
+    match relay.upstream.observe(&batch).await {
+        Ok(receipt) => HttpResponse::Ok().json(receipt),
+        // It would be refused for ever, so its author has to hear of it.
+        Err(UpstreamError::Refused {
+            status: status @ (400 | 413 | 422),
+            detail,
+        }) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+            problem(status, "invalid", &detail)
+        }
         Err(error) => busy(2, &format!("it cannot be forwarded: {error}")),
     }
 }

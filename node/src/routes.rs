@@ -2,7 +2,7 @@
 
 use crate::caller::Hosted;
 use crate::node::Node;
-use crate::{cache, evaluate, events, health, ofrep, stream};
+use crate::{cache, enrolments, evaluate, events, exposures, health, ofrep, stream};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
@@ -44,6 +44,11 @@ pub fn routes(nodes: Vec<Node>) -> impl FnOnce(&mut ServiceConfig) + Clone + Sen
                 resource("/v1/evaluate", evaluate::BODY_BYTES_MAX).route(web::post().to(evaluate::evaluate)),
             )
             .service(resource("/v1/events", BODY_BYTES_MAX).route(web::post().to(events::take_in)))
+            .service(resource("/v1/exposures", BODY_BYTES_MAX).route(web::post().to(exposures::take_in)))
+            .service(
+                resource("/v1/experiments/{experiment}/enrolments", BODY_BYTES_MAX)
+                    .route(web::post().to(enrolments::enrol)),
+            )
             .service(
                 resource("/v1/cache", BODY_BYTES_MAX)
                     .route(web::get().to(cache::show))

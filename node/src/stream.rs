@@ -236,6 +236,7 @@ mod tests {
             environment: EnvironmentKey::new("production").unwrap(),
             folder: None,
             trust: tidegate_replica::Trust::Channel,
+            spool_bytes_max: tidegate_replica::SPOOL_BYTES_DEFAULT,
         });
         let node = Node::new(replica.unwrap(), Arc::clone(access) as Arc<dyn ClientAccess>).unwrap();
         Following {

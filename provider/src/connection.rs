@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use tidegate_model::invalid::Violation;
 use tidegate_model::key::{EnvironmentKey, NodeName};
-use tidegate_replica::{HttpUpstream, HttpUpstreamError, Replica, ReplicaError, ReplicaSettings, Trust};
+use tidegate_replica::{
+    HttpUpstream, HttpUpstreamError, Replica, ReplicaError, ReplicaSettings, SPOOL_BYTES_DEFAULT, Trust,
+};
 
 /// Where snapshots come from. The replica counts as a node: it is listed, and a rollback waits for it.
 #[derive(Debug, Clone)]
@@ -52,6 +54,7 @@ pub(crate) fn open(connection: Connection) -> Result<(Replica, HttpUpstream), Co
         environment,
         folder: connection.folder,
         trust: connection.trust,
+        spool_bytes_max: SPOOL_BYTES_DEFAULT,
     })?;
     Ok((replica, upstream))
 }

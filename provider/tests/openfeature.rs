@@ -12,7 +12,7 @@ use tidegate_model::flag::Flag;
 use tidegate_model::key::{EnvironmentKey, NodeName};
 use tidegate_model::snapshot::{Snapshot, SnapshotContent, SnapshotFlag};
 use tidegate_openfeature::{ConnectError, Connection, TidegateProvider, Trust};
-use tidegate_replica::{Replica, ReplicaSettings};
+use tidegate_replica::{Replica, ReplicaSettings, SPOOL_BYTES_DEFAULT};
 
 fn replica() -> Replica {
     Replica::new(ReplicaSettings {
@@ -20,6 +20,7 @@ fn replica() -> Replica {
         environment: EnvironmentKey::new("production").expect("a key"),
         folder: None,
         trust: Trust::Channel,
+        spool_bytes_max: SPOOL_BYTES_DEFAULT,
     })
     .expect("a replica")
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tidegate_model::breaker::Breaker;
 use tidegate_model::fleet::{BreakerState, NodeReport, Receipt};
+use tidegate_model::observation::{ObservationBatch, ObservationReceipt};
 use tidegate_model::snapshot::{Digest, KeyList, Version};
 use tokio::time::Instant;
 
@@ -91,5 +92,10 @@ impl Upstream for Guarded {
     async fn report(&self, report: &NodeReport) -> Result<Receipt, UpstreamError> {
         self.admit()?;
         self.note(self.upstream.report(report).await)
+    }
+
+    async fn observe(&self, batch: &ObservationBatch) -> Result<ObservationReceipt, UpstreamError> {
+        self.admit()?;
+        self.note(self.upstream.observe(batch).await)
     }
 }

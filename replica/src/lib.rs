@@ -8,11 +8,15 @@
 mod backoff;
 mod breaker;
 mod contact;
+mod handing_in;
 mod lease;
 mod lists;
 mod metrics;
+mod observations;
+mod seen;
 mod serving;
 mod shelf;
+mod spool;
 mod tally;
 mod trust;
 
@@ -25,9 +29,11 @@ mod upstream;
 pub use contact::{StaleBecause, Standing};
 pub use lists::ListRefusal;
 pub use metrics::{Counters, collector, exposition};
+pub use observations::{Exposure, NotRecorded, Observations, SPOOL_BYTES_DEFAULT};
 pub use replica::{Replica, ReplicaError, ReplicaSettings};
 pub use serving::{OfferRefusal, Served, ServedFlag};
 pub use shelf::ShelfError;
+pub use spool::NotKept;
 pub use tally::{FlagCounts, METRICS_PER_FLAG_MAX, TooManyMetrics};
 pub use trust::Trust;
 pub use upstream::http::{HttpUpstream, HttpUpstreamError};

@@ -1,10 +1,12 @@
 //! What a replica exports to Prometheus.
 
+mod observations;
 mod travel;
 
 use crate::contact::Standing;
 use crate::replica::Replica;
 use crate::serving::Served;
+pub(crate) use observations::ObservationCounters;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{
@@ -30,6 +32,7 @@ pub struct Counters {
     report_failures: IntCounterVec,
     shelf_failures: IntCounter,
     travel: Travel,
+    observations: ObservationCounters,
     epoch: IntGauge,
     version: IntGauge,
     age: Gauge,
@@ -90,6 +93,7 @@ impl Counters {
                 "Snapshots that are served but could not be kept on disk",
             )?)?,
             travel: Travel::new(&new)?,
+            observations: ObservationCounters::new(&new)?,
             epoch: new.kept(IntGauge::new(
                 "tidegate_node_snapshot_epoch",
                 "Which life of the store the served snapshot is from; 0 while blind",
@@ -163,6 +167,11 @@ impl Counters {
 
     pub(crate) fn took_snapshot(&self, form: &str) {
         self.travel.snapshots.with_label_values(&[form]).inc();
+    }
+
+    /// What became of observations of single units.
+    pub(crate) fn observations(&self) -> &ObservationCounters {
+        &self.observations
     }
 
     pub(crate) fn kept_back(&self) {

@@ -2,9 +2,11 @@
 
 use crate::breaker::{Guarded, SharedBreaker};
 use crate::contact::{Contact, Standing};
+use crate::handing_in::HandingIn;
 use crate::lease::Lease;
 use crate::lists::{ListRefusal, ListShelf};
 use crate::metrics::Counters;
+use crate::observations::Observations;
 use crate::publication::Publication;
 use crate::pull::Pull;
 use crate::report::Reporter;
@@ -34,6 +36,9 @@ pub struct ReplicaSettings {
     pub folder: Option<PathBuf>,
     /// Whose signature it believes.
     pub trust: Trust,
+    /// How many bytes of observations may wait for upstream: [`SPOOL_BYTES_DEFAULT`](crate::SPOOL_BYTES_DEFAULT), if
+    /// there is nothing to say. In memory never more than 32 MiB.
+    pub spool_bytes_max: u64,
 }
 
 /// Why a replica cannot start. Bad snapshots on disk are no reason.
@@ -42,6 +47,9 @@ pub enum ReplicaError {
     /// The folder for snapshots cannot be used.
     #[error(transparent)]
     Shelf(#[from] ShelfError),
+    /// The folder for observations cannot be used.
+    #[error("cannot keep observations in the node's folder; give it a folder that it may write, or none")]
+    Observations(#[source] std::io::Error),
     /// The metrics could not be set up.
     #[error("cannot set up the node's metrics")]
     Metrics(#[source] prometheus::Error),
@@ -63,6 +71,7 @@ struct Parts {
     environment: EnvironmentKey,
     counters: Arc<Counters>,
     tallies: Tallies,
+    observations: Arc<Observations>,
     serving: Serving,
     contact: Contact,
     lease: Lease,
@@ -89,13 +98,16 @@ impl Replica {
         let keyring = Keyring::open(settings.trust, folder);
         let shelf = folder.map(|folder| Shelf::open(folder, &settings.environment, &keyring));
         let (shelf, found) = shelf.transpose()?.unzip();
+        let observations = Observations::open(folder, settings.spool_bytes_max, &counters);
+        let observations = Arc::new(observations.map_err(ReplicaError::Observations)?);
         let replica = Self {
             parts: Arc::new(Parts {
                 name: settings.name,
                 instance: format!("{:016x}", getrandom::u64().map_err(ReplicaError::Randomness)?),
                 tallies: Tallies::new(Arc::clone(&counters)),
                 counters,
-                serving: Serving::nothing_yet(settings.environment.clone()),
+                serving: Serving::nothing_yet(settings.environment.clone(), Arc::clone(&observations)),
+                observations,
                 environment: settings.environment,
                 contact: Contact::default(),
                 lease: Lease::default(),
@@ -265,15 +277,16 @@ impl Replica {
     pub async fn run(&self, upstream: Arc<dyn Upstream>, shutdown: impl Future<Output = ()>) {
         let upstream = self.guarded(upstream);
         let mut reporter = Reporter::new(self.clone(), Arc::clone(&upstream));
+        let mut handing_in = HandingIn::new(self.clone(), Arc::clone(&upstream));
         let pull = Pull::new(self.clone(), upstream);
         tokio::select! {
             () = shutdown => {}
             () = async {
                 reporter.introduce().await;
-                tokio::join!(pull.run(), reporter.run(), self.keep_lease());
+                tokio::join!(pull.run(), reporter.run(), handing_in.run(), self.keep_lease());
             } => {}
         }
-        reporter.finish().await;
+        tokio::join!(reporter.finish(), handing_in.finish());
     }
 
     fn recover(&self, found: Found) {
@@ -365,6 +378,11 @@ impl Replica {
         &self.parts.tallies
     }
 
+    /// What takes in what is seen of single units.
+    pub fn observations(&self) -> &Arc<Observations> {
+        &self.parts.observations
+    }
+
     /// Wakes when another snapshot comes into force.
     pub fn watch(&self) -> watch::Receiver<Option<Arc<Served>>> {
         self.parts.serving.watch()
@@ -374,6 +392,8 @@ impl Replica {
     pub(crate) fn note_serving(&self) {
         let served = self.served();
         let health = self.health(0.0);
+        let waiting = self.parts.observations.spool().size();
+        self.parts.counters.observations().note(waiting);
         self.parts
             .counters
             .note_serving(served.as_deref(), self.standing());

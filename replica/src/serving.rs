@@ -1,17 +1,18 @@
 //! The snapshot in force: swapped as a whole, never to an older one.
 
 use crate::lists::{ListRefusal, ListShelf};
+use crate::observations::Observations;
 use crate::tally::{FlagCounts, Tallies};
 use serde_json::value::RawValue;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tidegate_eval::{CompiledSnapshot, Evaluation, Explanation, Filling, PreparedContext, Space};
+use tidegate_eval::{CompiledSnapshot, Evaluation, Explanation, Filling, Part, PreparedContext, Space};
 use tidegate_model::Timestamp;
 use tidegate_model::context::Context;
 use tidegate_model::flag::{FlagStatus, FlagType, Visibility};
 use tidegate_model::invalid::Invalid;
-use tidegate_model::key::{EnvironmentKey, FlagKey};
+use tidegate_model::key::{EnvironmentKey, ExperimentKey, FlagKey};
 use tidegate_model::snapshot::{
     DeltaRefusal, Digest, Snapshot, SnapshotContent, SnapshotFlag, SnapshotHeader, SnapshotRefusal, Version,
 };
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub(crate) struct Serving {
     environment: EnvironmentKey,
+    observations: Arc<Observations>,
     current: watch::Sender<Option<Arc<Served>>>,
 }
 
@@ -38,6 +40,9 @@ pub struct Served {
     listed: usize,
     places: HashMap<FlagKey, usize>,
     lists: Lists,
+    /// Places of the flags that deal each experiment's arms, sorted by key.
+    experiments: BTreeMap<ExperimentKey, Vec<usize>>,
+    observations: Arc<Observations>,
     /// What it stands in for, when every rollout in it is shut.
     open: Option<Arc<Served>>,
     /// Counts what comes into force in this process, and is set then.
@@ -57,6 +62,8 @@ pub struct ServedFlag {
     pub kind: FlagType,
     /// Who may evaluate it.
     pub visibility: Visibility,
+    /// The experiment whose arms it deals, whether it runs or not.
+    pub experiment: Option<ExperimentKey>,
 }
 
 /// Why a snapshot that was offered is not served. What was served before stays in force.
@@ -102,9 +109,10 @@ impl OfferRefusal {
 }
 
 impl Serving {
-    pub(crate) fn nothing_yet(environment: EnvironmentKey) -> Self {
+    pub(crate) fn nothing_yet(environment: EnvironmentKey, observations: Arc<Observations>) -> Self {
         Self {
             environment,
+            observations,
             current: watch::Sender::new(None),
         }
     }
@@ -140,7 +148,8 @@ impl Serving {
         let lists = lists
             .at_hand(&content.lists())
             .map_err(OfferRefusal::ListsMissing)?;
-        Served::new(snapshot, &content, tallies, lists)
+        let observations = Arc::clone(&self.observations);
+        Served::new(snapshot, &content, tallies, lists, observations)
     }
 
     /// Puts a compiled snapshot in force.
@@ -186,6 +195,7 @@ impl Served {
         content: &SnapshotContent,
         tallies: &Tallies,
         lists: Lists,
+        observations: Arc<Observations>,
     ) -> Result<Self, OfferRefusal> {
         let compiled = CompiledSnapshot::compile_with(content, snapshot.header.version, &lists)
             .map_err(OfferRefusal::Uncompilable)?;
@@ -195,6 +205,7 @@ impl Served {
                 key: flag.key().clone(),
                 kind: flag.definition().kind,
                 visibility: flag.definition().visibility,
+                experiment: flag.definition().experiment.as_ref().map(|one| one.key.clone()),
                 counts: tallies.of_flag(flag),
             };
             match flag.definition().status {
@@ -206,6 +217,12 @@ impl Served {
         listed.sort_by(|one, other| one.key.cmp(&other.key));
         let count = listed.len();
         listed.extend(archived);
+        let mut experiments: BTreeMap<ExperimentKey, Vec<usize>> = BTreeMap::new();
+        for (place, served) in listed.iter().enumerate() {
+            if let Some(experiment) = &served.experiment {
+                experiments.entry(experiment.clone()).or_default().push(place);
+            }
+        }
         let places = listed
             .iter()
             .enumerate()
@@ -216,6 +233,8 @@ impl Served {
             compiled,
             places: places.collect(),
             flags: listed.into(),
+            experiments,
+            observations,
             listed: count,
             lists,
             open: None,
@@ -248,6 +267,7 @@ impl Served {
             &content,
             tallies,
             self.lists.clone(),
+            Arc::clone(&self.observations),
         )?;
         Ok(Some(Self {
             open: Some(Arc::clone(self)),
@@ -334,13 +354,44 @@ impl Served {
         self.compiled.fill(Space::default(), at)
     }
 
-    /// The answer for one flag, counted as served.
+    /// The answer for one flag, counted as served; a unit that takes part in an experiment is recorded.
     pub fn serve(&self, flag: &str, context: &PreparedContext<'_>) -> Evaluation<'_> {
         let evaluation = self.compiled.evaluate(flag, context);
         if let Some(flag) = self.flag(flag) {
             flag.counts.exposed_at(evaluation.variation_place());
         }
+        self.expose(&evaluation, context);
         evaluation
+    }
+
+    /// Records that the unit of a context met its arm, if an experiment decided. For answers that somebody acts upon;
+    /// never waits, never fails.
+    #[inline]
+    pub fn expose(&self, evaluation: &Evaluation<'_>, context: &PreparedContext<'_>) {
+        if let Some(dealt) = evaluation.dealt() {
+            self.observations.expose(&dealt, context);
+        }
+    }
+
+    /// The flags that deal an experiment's arms, sorted by key; whether it runs or not.
+    pub fn flags_of_experiment(&self, experiment: &str) -> impl Iterator<Item = &ServedFlag> {
+        let places = self.experiments.get(experiment).into_iter().flatten();
+        places.filter_map(|place| self.flags.get(*place))
+    }
+
+    /// What part a context has in the experiment of a flag.
+    pub fn part(&self, flag: &str, context: &PreparedContext<'_>) -> Part {
+        self.compiled.part(flag, context)
+    }
+
+    /// The answer for one flag as if its experiment did not run, not counted.
+    pub fn evaluate_without_experiment(&self, flag: &str, context: &PreparedContext<'_>) -> Evaluation<'_> {
+        self.compiled.evaluate_without_experiment(flag, context)
+    }
+
+    /// The units of a context: its targeting key, and every other attribute that a flag deals by.
+    pub fn units(&self, context: &PreparedContext<'_>) -> Vec<String> {
+        self.compiled.units(context)
     }
 
     /// The answer for one flag, not counted.
@@ -383,7 +434,9 @@ mod tests {
     fn serving() -> (Serving, Tallies) {
         let environment = EnvironmentKey::new("production").unwrap();
         let counters = Arc::new(Counters::new(&environment).unwrap());
-        (Serving::nothing_yet(environment), Tallies::new(counters))
+        let observations = Observations::open(None, 1 << 20, &counters).unwrap();
+        let serving = Serving::nothing_yet(environment, Arc::new(observations));
+        (serving, Tallies::new(counters))
     }
 
     fn offer(serving: &Serving, snapshot: Snapshot, tallies: &Tallies) -> Result<Version, OfferRefusal> {

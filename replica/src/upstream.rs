@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;
 use tidegate_model::fleet::{NodeReport, Receipt};
+use tidegate_model::observation::{ObservationBatch, ObservationReceipt};
 use tidegate_model::snapshot::{Digest, KeyList, Version};
 
 /// The control plane as a node sees it: over HTTP ([`crate::HttpUpstream`]), or in the same process.
@@ -50,6 +51,12 @@ pub trait Upstream: Send + Sync + 'static {
     /// # Errors
     /// When it is not certain that the report was taken in.
     async fn report(&self, report: &NodeReport) -> Result<Receipt, UpstreamError>;
+
+    /// Hands in a batch of observations. The same batch may come twice and counts once.
+    ///
+    /// # Errors
+    /// When it is not certain that the batch was taken in.
+    async fn observe(&self, batch: &ObservationBatch) -> Result<ObservationReceipt, UpstreamError>;
 }
 
 /// A newer snapshot.

@@ -12,8 +12,11 @@ use tidegate_model::Timestamp;
 use tidegate_model::context::Context;
 use tidegate_model::fleet::{BreakerState, NodeReport, NodeState, Receipt};
 use tidegate_model::key::{EnvironmentKey, NodeName};
+use tidegate_model::observation::{ObservationBatch, ObservationReceipt};
 use tidegate_model::snapshot::{Delta, Digest, KeyList, SigningKey, Snapshot, SnapshotContent, Version};
-use tidegate_replica::{News, Offer, Replica, ReplicaSettings, Tiding, Trust, Upstream, UpstreamError};
+use tidegate_replica::{
+    News, Offer, Replica, ReplicaSettings, SPOOL_BYTES_DEFAULT, Tiding, Trust, Upstream, UpstreamError,
+};
 use tokio::sync::watch;
 
 fn key(seed: u8) -> SigningKey {
@@ -204,6 +207,10 @@ impl Upstream for Upstreamed {
         let newest = published.last().map(|one| one.header.version);
         Ok(Receipt { newest })
     }
+
+    async fn observe(&self, _: &ObservationBatch) -> Result<ObservationReceipt, UpstreamError> {
+        Err(UpstreamError::Away("nobody is observed".into()))
+    }
 }
 
 /// A replica that follows the script for as long as the test lasts.
@@ -213,6 +220,7 @@ fn follow(script: &Arc<Script>) -> Replica {
         environment: EnvironmentKey::new("production").expect("a name"),
         folder: None,
         trust: Trust::FirstContact,
+        spool_bytes_max: SPOOL_BYTES_DEFAULT,
     });
     let replica = replica.expect("it starts");
     let (running, upstream) = (replica.clone(), Arc::new(Upstreamed(Arc::clone(script))));

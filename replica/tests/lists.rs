@@ -12,9 +12,12 @@ use tidegate_model::Timestamp;
 use tidegate_model::context::Context;
 use tidegate_model::fleet::{NodeReport, Receipt};
 use tidegate_model::key::{EnvironmentKey, NodeName};
+use tidegate_model::observation::{ObservationBatch, ObservationReceipt};
 use tidegate_model::snapshot::{Digest, Snapshot, SnapshotContent, Version};
 use tidegate_model::units::UnitSet;
-use tidegate_replica::{Offer, OfferRefusal, Replica, ReplicaSettings, Trust, Upstream, UpstreamError};
+use tidegate_replica::{
+    Offer, OfferRefusal, Replica, ReplicaSettings, SPOOL_BYTES_DEFAULT, Trust, Upstream, UpstreamError,
+};
 
 fn list(units: &[&str]) -> (Digest, Bytes) {
     let set = UnitSet::of_hashes(units.iter().map(|unit| UnitSet::hash(unit)).collect());
@@ -43,6 +46,7 @@ fn replica(folder: &Path) -> Replica {
         environment: EnvironmentKey::new("production").unwrap(),
         folder: Some(folder.to_owned()),
         trust: Trust::Channel,
+        spool_bytes_max: SPOOL_BYTES_DEFAULT,
     })
     .unwrap()
 }
@@ -114,6 +118,10 @@ impl Upstream for Feed {
 
     async fn report(&self, _: &NodeReport) -> Result<Receipt, UpstreamError> {
         Ok(Receipt::default())
+    }
+
+    async fn observe(&self, _: &ObservationBatch) -> Result<ObservationReceipt, UpstreamError> {
+        Err(UpstreamError::Away("nobody is observed".into()))
     }
 }
 

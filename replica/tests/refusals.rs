@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tidegate_model::Timestamp;
 use tidegate_model::key::{EnvironmentKey, NodeName};
 use tidegate_model::snapshot::{Delta, Digest, SigningKey, Snapshot, SnapshotContent, Version};
-use tidegate_replica::{Replica, ReplicaSettings, Trust};
+use tidegate_replica::{Replica, ReplicaSettings, SPOOL_BYTES_DEFAULT, Trust};
 
 fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed(&[seed; 32]).expect("32 bytes make a key")
@@ -43,6 +43,7 @@ fn replica() -> Replica {
         environment: EnvironmentKey::new("production").expect("a name"),
         folder: None,
         trust: Trust::Named(vec![*key(1).public()]),
+        spool_bytes_max: SPOOL_BYTES_DEFAULT,
     });
     let replica = replica.expect("it starts");
     let taken = replica.offer(&bytes(&sealed("production", 5).signed(&key(1))));

@@ -68,6 +68,10 @@ pub(crate) struct NodeArgs {
     /// Most requests a second for each token that evaluates; more are answered with 429
     #[arg(long, env = "TIDEGATE_RATE_LIMIT", value_name = "NUMBER")]
     pub(crate) rate_limit: Option<NonZeroU32>,
+    /// Most mebibytes of observations of experiments that wait in DATA while the upstream is away; when they are full,
+    /// units are left out of experiments
+    #[arg(long, env = "TIDEGATE_SPOOL", default_value = "256", value_name = "MIB")]
+    pub(crate) spool_mib: NonZeroU32,
     #[command(flatten, next_help_heading = "flagd")]
     pub(crate) flagd: FlagdArgs,
     /// How to write the log to standard error; TIDEGATE_LOG says how much of it

@@ -12,7 +12,7 @@ use crate::names::Names;
 use crate::prepared::MemoCounts;
 use crate::segment::Segment;
 use crate::snapshot::CompiledSnapshot;
-use crate::vocabulary::{Table, Vocabulary};
+use crate::vocabulary::{AttributeId, Table, Vocabulary};
 use std::collections::BTreeMap;
 use tidegate_model::catalog::CHAIN_MAX;
 use tidegate_model::environment::Bucketing;
@@ -86,6 +86,12 @@ pub(crate) fn compile(
         places.get_or_insert(&flag.cold.key, || place);
     }
     compiler.vocabulary.close();
+    let mut units = vec![AttributeId::TARGETING_KEY];
+    for flag in &flags {
+        if !units.contains(&flag.unit) {
+            units.push(flag.unit);
+        }
+    }
     let snapshot = CompiledSnapshot {
         version,
         vocabulary: compiler.vocabulary,
@@ -95,6 +101,7 @@ pub(crate) fn compile(
         segments,
         segment_places: compiler.segment_places,
         memos,
+        units: units.into(),
     };
     Invalid::unless_empty(compiler.found, snapshot)
 }

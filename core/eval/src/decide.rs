@@ -36,6 +36,12 @@ impl CompiledSnapshot {
         {
             return outcome;
         }
+        self.behind_experiment(flag, context)
+    }
+
+    /// Decides a flag whose exceptions, rules and experiment say nothing about the context.
+    #[inline]
+    pub(crate) fn behind_experiment(&self, flag: &CompiledFlag, context: &PreparedContext<'_>) -> Outcome {
         if let Some(rollout) = &flag.rollout {
             if !flag.waves.is_empty()
                 && let Some(outcome) = self.wave(flag, context)

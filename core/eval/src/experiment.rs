@@ -5,6 +5,7 @@ use crate::flag::{CompiledFlag, Serve};
 use crate::predicate::Predicate;
 use crate::prepared::PreparedContext;
 use crate::segment::Segment;
+use crate::vocabulary::AttributeId;
 use tidegate_model::key::{ExperimentKey, HoldoutKey, LayerKey};
 use tidegate_model::share::Share;
 
@@ -21,6 +22,12 @@ pub(crate) struct Experiment {
     pub(crate) key: ExperimentKey,
     pub(crate) holdout_key: Option<HoldoutKey>,
     pub(crate) layer_key: Option<LayerKey>,
+    /// Counts how often arms were dealt anew.
+    pub(crate) batch: u32,
+    /// What exposures tell of a context: names, and where the context has them.
+    pub(crate) dimensions: Box<[(Box<str>, AttributeId)]>,
+    /// Stands for this dealing and each of the flag's variations, by their places.
+    pub(crate) traces: Box<[u64]>,
 }
 
 /// Buckets under a salt, from the first up to but not including the last.
@@ -48,8 +55,9 @@ impl Range {
         self.to.contains(bucket) && !self.from.contains(bucket)
     }
 
+    /// Whether the context's unit, which is the flag's, has one of these buckets.
     #[inline]
-    fn has_unit_of(&self, flag: &CompiledFlag, context: &PreparedContext<'_>) -> bool {
+    pub(crate) fn has_unit_of(&self, flag: &CompiledFlag, context: &PreparedContext<'_>) -> bool {
         let bucket = context.bucket(flag.unit, &self.salt);
         bucket.is_some_and(|bucket| self.contains(bucket))
     }

@@ -66,6 +66,12 @@ impl Outcome {
         (self.variation != Self::NONE).then_some(self.variation)
     }
 
+    /// Why.
+    #[inline]
+    pub(crate) fn cause(self) -> Cause {
+        self.cause
+    }
+
     /// The reason, with the names that the flag has for it.
     pub(crate) fn reason(self, flag: &CompiledFlag) -> Reason<'_> {
         let place = self.place as usize;

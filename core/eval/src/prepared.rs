@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tidegate_model::Timestamp;
 use tidegate_model::context::Context;
+use tidegate_model::units::UnitSet;
 
 /// A context prepared for one compiled snapshot; evaluates any number of its flags, from any number
 /// of threads. Borrows its texts. Of no use to another snapshot: prepare the context again after a new
@@ -240,6 +241,25 @@ impl<'c> PreparedContext<'c> {
         bucket_of_other(&self.attribute(unit).seen, salt)
     }
 
+    /// The hash that stands for the attribute that is the unit; `None` when there is no unit.
+    #[inline]
+    pub(crate) fn unit_hash(&self, unit: AttributeId) -> Option<u64> {
+        if unit == AttributeId::TARGETING_KEY && !self.key.is_empty() {
+            return Some(UnitSet::hash(self.key));
+        }
+        with_text(&self.attribute(unit).seen, UnitSet::hash)
+    }
+
+    /// The text of the attribute that is the unit; `None` when there is no unit.
+    pub(crate) fn unit(&self, unit: AttributeId) -> Option<String> {
+        self.text(unit).filter(|text| !text.is_empty())
+    }
+
+    /// An attribute as text; `None` when it is missing, a list or an object.
+    pub(crate) fn text(&self, attribute: AttributeId) -> Option<String> {
+        with_text(&self.attribute(attribute).seen, str::to_owned)
+    }
+
     /// Whether there is a unit to bucket.
     pub(crate) fn has_unit(&self, unit: AttributeId) -> bool {
         match &self.attribute(unit).seen {
@@ -294,11 +314,19 @@ impl<'c> PreparedContext<'c> {
 #[inline(never)]
 fn bucket_of_other(unit: &Seen<'_>, salt: &Salt) -> Option<u32> {
     match unit {
-        Seen::Text(text) if !text.is_empty() => Some(salt.bucket(text)),
-        Seen::Short(short) => Some(salt.bucket(short.as_str())),
-        Seen::Number(number) => Some(salt.bucket(UnitText::of_number(*number).as_str())),
-        Seen::Boolean(truth) => Some(salt.bucket(if *truth { "true" } else { "false" })),
-        Seen::Text(_) | Seen::Missing | Seen::List(_) | Seen::Object(_) => None,
+        Seen::Text("") => None,
+        unit => with_text(unit, |text| salt.bucket(text)),
+    }
+}
+
+/// What follows from the text of a value, if it has one. Allocates nothing.
+fn with_text<T>(seen: &Seen<'_>, then: impl FnOnce(&str) -> T) -> Option<T> {
+    match seen {
+        Seen::Text(text) => Some(then(text)),
+        Seen::Short(short) => Some(then(short.as_str())),
+        Seen::Number(number) => Some(then(UnitText::of_number(*number).as_str())),
+        Seen::Boolean(truth) => Some(then(if *truth { "true" } else { "false" })),
+        Seen::Missing | Seen::List(_) | Seen::Object(_) => None,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::flag::CompiledFlag;
 use crate::names::Names;
 use crate::prepared::{MemoCounts, PreparedContext};
 use crate::segment::Segment;
-use crate::vocabulary::{Table, Vocabulary};
+use crate::vocabulary::{AttributeId, Table, Vocabulary};
 use tidegate_model::flag::FlagStatus;
 use tidegate_model::invalid::Invalid;
 use tidegate_model::key::SegmentKey;
@@ -28,6 +28,8 @@ pub struct CompiledSnapshot {
     /// Places in `segments`.
     pub(crate) segment_places: Table<SegmentKey, u32>,
     pub(crate) memos: MemoCounts,
+    /// The attributes that flags deal by, each once, the targeting key first.
+    pub(crate) units: Box<[AttributeId]>,
 }
 
 impl CompiledSnapshot {

@@ -6,7 +6,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tidegate_eval::{CompiledSnapshot, Evaluation, PreparedContext, Reason};
+use tidegate_eval::{CompiledSnapshot, Evaluation, Part, PreparedContext, Reason};
 use tidegate_model::Timestamp;
 use tidegate_model::context::Context;
 use tidegate_model::share::Share;
@@ -76,6 +76,65 @@ proptest! {
     }
 
     #[test]
+    fn the_part_of_a_unit_is_what_kept_it_out_and_without_the_experiment_it_gets_the_rest(
+        unit in ".{0,30}", held in share(), layer in share(), allocation in share(), plan in "free|pro", weights in weights(),
+    ) {
+        prop_assume!(layer > 0);
+        let only = |condition: usize| {
+            let mut experiment = json!({"key": "e", "arms": arms(weights)});
+            let conditions = [
+                ("holdout", json!({"key": "h", "share": percent(held)})),
+                ("audience", json!({"attribute": "plan", "operator": "equals", "value": "pro"})),
+                ("layer", json!({"key": "l", "from": 0, "to": percent(layer)})),
+                ("allocation", json!(percent(allocation))),
+            ];
+            for (name, value) in conditions.into_iter().take(condition) {
+                experiment[name] = value;
+            }
+            let snapshot = compile(vec![flag("f", experiment)]);
+            let context = Context::of_unit(unit.as_str()).with("plan", plan.as_str());
+            let context = snapshot.prepare(&context, Timestamp::default());
+            let answer = evaluate(&snapshot, "f", &context);
+            let part = snapshot.part("f", &context);
+            prop_assert_eq!(part == Part::Dealt, answer.dealt().is_some());
+            prop_assert_eq!(part == Part::Dealt, takes_part(&answer));
+            let otherwise = snapshot.evaluate_without_experiment("f", &context);
+            prop_assert_eq!(otherwise.variation(), "rest");
+            prop_assert!(otherwise.dealt().is_none());
+            Ok(part)
+        };
+        // What keeps a unit out goes on keeping it out, whatever is asked behind it.
+        let parts = [only(0)?, only(1)?, only(2)?, only(3)?, only(4)?];
+        let reasons = [Part::HeldOut, Part::Audience, Part::Layer, Part::Allocation];
+        let mut expected = if unit.is_empty() { Part::NoUnit } else { Part::Dealt };
+        prop_assert_eq!(parts[0], expected);
+        for (part, reason) in parts.iter().skip(1).zip(reasons) {
+            if *part != expected {
+                prop_assert_eq!((expected, *part), (Part::Dealt, reason));
+                expected = reason;
+            }
+        }
+    }
+
+    #[test]
+    fn a_trace_is_that_of_one_unit_one_arm_and_one_dealing(one in ".{1,30}", other in ".{1,30}", weights in weights()) {
+        let trace = |unit: &str, batch: u32, key: &str| {
+            let snapshot = compile(vec![flag("f", json!({"key": key, "batch": batch, "salt": "s", "arms": arms(weights)}))]);
+            let context = Context::of_unit(unit);
+            let context = snapshot.prepare(&context, Timestamp::default());
+            let dealt = snapshot.evaluate("f", &context).dealt().unwrap();
+            assert_eq!((dealt.experiment().as_str(), dealt.batch()), (key, batch));
+            assert_eq!(dealt.unit(&context).as_deref(), Some(unit));
+            assert_eq!(dealt.arm().unwrap().as_str(), snapshot.evaluate("f", &context).variation());
+            dealt.trace(&context).unwrap()
+        };
+        prop_assert_eq!(trace(&one, 0, "e"), trace(&one, 0, "e"));
+        prop_assert_ne!(trace(&one, 0, "e"), trace(&one, 1, "e"));
+        prop_assert_ne!(trace(&one, 0, "e"), trace(&one, 0, "d"));
+        prop_assert!(one == other || trace(&one, 0, "e") != trace(&other, 0, "e"));
+    }
+
+    #[test]
     fn experiments_of_one_layer_share_nobody(
         unit in ".{1,30}", cuts in prop::array::uniform4(share()), weights in weights(),
     ) {
@@ -117,4 +176,40 @@ proptest! {
         }
         prop_assert!(takes_part(&snapshot.evaluate("free", &context)));
     }
+}
+
+#[test]
+fn exposures_carry_dimensions_as_texts_and_units_are_told_once() {
+    let mut by_company = flag(
+        "f",
+        json!({"key": "e", "arms": arms([50_000, 50_000]),
+        "dimensions": ["plan", "seats", "trial", "tags", "place", "missing", "long"]}),
+    );
+    by_company["flag"]["unit"] = json!("company");
+    let mut by_seats = flag("g", json!({"key": "d", "arms": arms([50_000, 50_000])}));
+    by_seats["flag"]["unit"] = json!("seats");
+    let snapshot = compile(vec![by_company, by_seats]);
+    let long = format!("{}é", "x".repeat(254));
+    let context = json!({"targetingKey": "7", "company": "acme", "plan": "pro", "seats": 7.0, "trial": true,
+        "tags": ["a"], "place": {"city": "Paris"}, "long": long});
+    let context = Context::from_json(context.as_object().unwrap()).unwrap();
+    let context = snapshot.prepare(&context, Timestamp::default());
+    let dealt = snapshot.evaluate("f", &context).dealt().unwrap();
+    let told: Vec<(String, String)> = dealt.dimensions(&context).into_iter().collect();
+    let cut = "x".repeat(254);
+    let expected = [
+        ("long", cut.as_str()),
+        ("plan", "pro"),
+        ("seats", "7"),
+        ("trial", "true"),
+    ];
+    assert_eq!(
+        told,
+        expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    );
+    // The seats are the same text as the targeting key, and so the same unit.
+    assert_eq!(snapshot.units(&context), ["7", "acme"]);
+    let nobody = Context::default();
+    let nobody = snapshot.prepare(&nobody, Timestamp::default());
+    assert!(snapshot.units(&nobody).is_empty());
 }

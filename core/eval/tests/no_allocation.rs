@@ -115,6 +115,25 @@ fn evaluating_allocates_nothing() {
     }
 }
 
+/// Whether somebody's exposure was told before is asked for every evaluation of an experiment.
+#[test]
+fn what_stands_for_an_exposure_is_found_without_allocating() {
+    let snapshot = snapshot();
+    let units: Vec<Context> = (0..100)
+        .map(|i| Context::of_unit(format!("p{i}")).with("plan", "pro"))
+        .collect();
+    let mut dealt = 0;
+    for context in &units {
+        let prepared = snapshot.prepare(context, Timestamp::default());
+        let counted = measure(|| {
+            let arm = snapshot.evaluate("tried", black_box(&prepared)).dealt();
+            dealt += usize::from(arm.and_then(|arm| arm.trace(&prepared)).is_some());
+        });
+        assert_eq!(counted.count_total, 0, "{context:?}");
+    }
+    assert!(dealt > 0);
+}
+
 /// Many flags and many contexts at once, values by type, and everything that can be asked of an answer.
 #[test]
 fn answers_allocate_nothing() {

@@ -109,7 +109,10 @@ impl Caller {
             return Err(refusal(ErrorCode::FlagNotFound, flag));
         };
         let prepared = served.prepare(context, self.realm.node.now());
-        self.answer(&served, known, &prepared)
+        let answer = self.answer(&served, known, &prepared)?;
+        // Who asks for one flag acts upon it. An answer of another type than was asked for is none.
+        served.expose(&served.evaluate(flag, &prepared), &prepared);
+        Ok(answer)
     }
 
     /// The answers for all flags that have one. Flags without a value are left out, so that clients use

@@ -148,6 +148,26 @@ async fn single_flags_and_errors() {
 }
 
 #[tokio::test]
+async fn who_asks_for_one_flag_is_exposed_and_who_asks_for_all_is_not() {
+    let site = Site::start().await;
+    let arms = json!([{"variation": "on", "weight": 50}, {"variation": "off", "weight": 50}]);
+    let flag = json!({"key": "tried", "type": "boolean", "visibility": "client", "status": "experiment", "experiment": {"key": "e", "arms": arms},
+        "fallback": {"variation": "off"}});
+    site.publish("production", "1.2", json!([flag])).await;
+    let exposed = || site.metric("tidegate_node_observations_total", &[("kind", "exposure")]);
+    let context = json!({"targetingKey": "u1"});
+    for (method, seen) in [
+        ("v1.Service/ResolveAll", None),
+        ("v2.Service/ResolveString", None),
+        ("v2.Service/ResolveBoolean", Some(1.0)),
+    ] {
+        let (_, answer) = call(&site, method, &json!({"flagKey": "tried", "context": context})).await;
+        assert_eq!(exposed(), seen, "{method} {answer}");
+    }
+    site.stop().await;
+}
+
+#[tokio::test]
 async fn streams_are_frames_and_say_how_they_end() {
     let site = Site::start().await;
     let mut frames = Frames::of(open_stream(&site, framed("{}"), &[]).await);

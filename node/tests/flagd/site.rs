@@ -10,7 +10,7 @@ use tidegate_model::key::{EnvironmentKey, NodeName};
 use tidegate_model::snapshot::{Snapshot, SnapshotContent};
 use tidegate_node::flagd::{Door, Flagd, Protocol};
 use tidegate_node::{ClientAccess, Node, OpenAccess};
-use tidegate_replica::{Replica, ReplicaSettings, Trust, exposition};
+use tidegate_replica::{Replica, ReplicaSettings, SPOOL_BYTES_DEFAULT, Trust, exposition};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
@@ -125,6 +125,7 @@ pub(crate) fn node(environment: &str, access: Arc<dyn ClientAccess>) -> Node {
         environment: EnvironmentKey::new(environment).unwrap(),
         folder: None,
         trust: Trust::Channel,
+        spool_bytes_max: SPOOL_BYTES_DEFAULT,
     };
     Node::new(Replica::new(settings).unwrap(), access).unwrap()
 }

@@ -1,13 +1,15 @@
 use actix_web::body::SizedStream;
 use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
+use actix_web::web::PayloadConfig;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use bytes::Bytes;
 use futures_util::stream;
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tidegate_model::fleet::{NodeReport, Receipt};
+use tidegate_model::observation::{Observation, ObservationBatch, ObservationReceipt};
 use tidegate_model::snapshot::{Snapshot, Version};
 use tidegate_replica::HttpUpstream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -46,6 +48,7 @@ pub(crate) struct ControlPlane {
     answer: Arc<watch::Sender<Answer>>,
     polls: UnboundedReceiver<Poll>,
     reports: UnboundedReceiver<NodeReport>,
+    pub(crate) kept: Arc<Kept>,
     server: ServerHandle,
 }
 
@@ -53,6 +56,7 @@ struct Wire {
     answer: watch::Receiver<Answer>,
     polls: UnboundedSender<Poll>,
     reports: UnboundedSender<NodeReport>,
+    kept: Arc<Kept>,
 }
 
 impl ControlPlane {
@@ -62,6 +66,11 @@ impl ControlPlane {
 
     /// At this port, or a free one if it is 0.
     pub(crate) fn start_at(port: u16, answer: Answer) -> Self {
+        Self::start_with(port, answer, Arc::default())
+    }
+
+    /// With what another one has kept.
+    pub(crate) fn start_with(port: u16, answer: Answer, kept: Arc<Kept>) -> Self {
         let (answer, heard) = watch::channel(answer);
         let (polls, polled) = unbounded_channel();
         let (reports, reported) = unbounded_channel();
@@ -69,12 +78,15 @@ impl ControlPlane {
             answer: heard,
             polls,
             reports,
+            kept: Arc::clone(&kept),
         });
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(wire.clone())
                 .route("/api/v1/production/snapshots/current", web::get().to(current))
                 .route("/api/v1/production/nodes/report", web::post().to(report))
+                .route("/api/v1/production/observations", web::post().to(observe))
+                .app_data(PayloadConfig::new(16 << 20))
         })
         .workers(1)
         .disable_signals()
@@ -89,6 +101,7 @@ impl ControlPlane {
             answer: Arc::new(answer),
             polls: polled,
             reports: reported,
+            kept,
             server: handle,
         }
     }
@@ -171,6 +184,89 @@ async fn current(
 async fn report(report: web::Json<NodeReport>, wire: web::Data<Wire>) -> HttpResponse {
     let _ = wire.reports.send(report.into_inner());
     HttpResponse::Ok().json(Receipt::default())
+}
+
+/// The observations that it took in, each batch once.
+#[derive(Default)]
+pub(crate) struct Kept {
+    batches: Mutex<BTreeMap<(String, u64), ObservationBatch>>,
+    /// What becomes of the next batches; those behind are taken.
+    pub(crate) fates: Mutex<VecDeque<Fate>>,
+    /// Batches that were sent.
+    pub(crate) sent: watch::Sender<usize>,
+}
+
+/// What becomes of a batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fate {
+    /// The connection breaks before it is taken in.
+    Lost,
+    /// It breaks after that.
+    AnswerLost,
+    /// This status.
+    Status(u16),
+    /// It is taken in, and a power cut could still take it.
+    NotYet,
+}
+
+impl Kept {
+    /// Everything that was taken in, in the order of the lines and their numbers.
+    pub(crate) fn all(&self) -> Vec<Observation> {
+        let batches = self.batches.lock().unwrap();
+        batches
+            .values()
+            .flat_map(|batch| batch.observations.clone())
+            .collect()
+    }
+
+    /// Waits until so many were taken in.
+    pub(crate) async fn are(&self, many: usize) -> Vec<Observation> {
+        let mut sent = self.sent.subscribe();
+        let enough = sent.wait_for(|_| self.all().len() >= many);
+        timeout(DEADLINE, enough).await.unwrap().unwrap();
+        self.all()
+    }
+
+    fn take(&self, batch: ObservationBatch) {
+        assert!(batch.observations.len() <= 10_000);
+        let known = (batch.spool.clone(), batch.number);
+        let mut batches = self.batches.lock().unwrap();
+        let before = batches.insert(known, batch.clone());
+        assert!(
+            before.is_none_or(|before| before == batch),
+            "a repeat is the same"
+        );
+    }
+}
+
+async fn observe(
+    batch: web::Json<ObservationBatch>,
+    request: HttpRequest,
+    wire: web::Data<Wire>,
+) -> HttpResponse {
+    assert!(
+        request
+            .headers()
+            .get("content-encoding")
+            .is_some_and(|coding| coding == "gzip")
+    );
+    let (batch, kept) = (batch.into_inner(), &wire.kept);
+    let number = batch.number;
+    let fate = kept.fates.lock().unwrap().pop_front();
+    if !matches!(fate, Some(Fate::Lost | Fate::Status(_))) {
+        kept.take(batch);
+    }
+    kept.sent.send_modify(|sent| *sent += 1);
+    match fate {
+        // The answer is announced, and the connection ends in its middle.
+        Some(Fate::Lost | Fate::AnswerLost) => {
+            let cut = stream::iter([Err::<Bytes, _>(std::io::Error::other("cut"))]);
+            HttpResponse::Ok().body(SizedStream::new(64, cut))
+        }
+        Some(Fate::Status(status)) => HttpResponse::new(StatusCode::from_u16(status).unwrap()),
+        Some(Fate::NotYet) => HttpResponse::Ok().json(ObservationReceipt { through: number - 1 }),
+        None => HttpResponse::Ok().json(ObservationReceipt { through: number }),
+    }
 }
 
 fn version(bytes: &[u8]) -> Version {

@@ -34,7 +34,7 @@ async fn events_are_counted_on_the_variation_that_was_served() {
         {"metric": "errors", "flag": "compat-disabled", "targetingKey": "u1"},
     ]});
     let answer = site.ask(EVENTS, &events).await;
-    assert_eq!(answer, (202, json!({"accepted": 5, "dropped": 1})));
+    assert_eq!(answer, (202, json!({"accepted": 5, "dropped": 1, "observed": 3})));
     assert_eq!(counted(&site, "on", "revenue").await, (Some(4.0), Some(16.0)));
     assert_eq!(counted(&site, "off", "errors").await, (Some(1.0), Some(1.0)));
     assert_eq!(
@@ -164,7 +164,7 @@ async fn bodies_that_are_no_list_of_events_are_refused() {
     let full = json!({"events": vec![event.clone(); 1000]});
     assert_eq!(
         site.ask(EVENTS, &full).await,
-        (202, json!({"accepted": 1000, "dropped": 0}))
+        (202, json!({"accepted": 1000, "dropped": 0, "observed": 0}))
     );
     for (body, status) in [
         (json!({"events": vec![event; 1001]}).to_string(), 422),

@@ -16,8 +16,11 @@ mod streams;
 
 mod bad_input;
 mod cache;
+mod enrolments;
 mod evaluate;
 mod events;
+mod handing_in;
+mod observations;
 mod ofrep;
 mod probes;
 mod pulling;

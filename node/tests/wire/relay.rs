@@ -11,11 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidegate_model::fleet::{NodeReport, Receipt};
 use tidegate_model::key::{EnvironmentKey, NodeName};
+use tidegate_model::observation::{ObservationBatch, ObservationReceipt};
 use tidegate_model::snapshot::{Digest, KeyList, SigningKey, Snapshot, Version};
 use tidegate_node::Node;
 use tidegate_node::relay::{self, Relay};
 use tidegate_replica::{
-    HttpUpstream, Offer, Replica, ReplicaSettings, Trust, Upstream, UpstreamError, exposition,
+    HttpUpstream, Offer, Replica, ReplicaSettings, SPOOL_BYTES_DEFAULT, Trust, Upstream, UpstreamError,
+    exposition,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
@@ -37,6 +39,7 @@ fn signed(at: &str) -> Bytes {
 struct Source {
     published: watch::Receiver<Bytes>,
     reports: UnboundedSender<NodeReport>,
+    batches: UnboundedSender<ObservationBatch>,
 }
 
 #[async_trait]
@@ -62,6 +65,18 @@ impl Upstream for Source {
         self.reports.send(report.clone()).unwrap();
         Ok(Receipt::default())
     }
+
+    async fn observe(&self, batch: &ObservationBatch) -> Result<ObservationReceipt, UpstreamError> {
+        self.batches.send(batch.clone()).unwrap();
+        match batch.number {
+            1 => Ok(ObservationReceipt { through: 41 }),
+            2 => Err(UpstreamError::Refused {
+                status: 422,
+                detail: "a unit without a name".to_owned(),
+            }),
+            _ => Err(UpstreamError::Away("gone".into())),
+        }
+    }
 }
 
 fn replica(name: &str, trust: Trust) -> Replica {
@@ -70,6 +85,7 @@ fn replica(name: &str, trust: Trust) -> Replica {
         environment: production(),
         folder: None,
         trust,
+        spool_bytes_max: SPOOL_BYTES_DEFAULT,
     };
     Replica::new(settings).unwrap()
 }
@@ -90,13 +106,19 @@ struct Hub {
     url: String,
     publish: watch::Sender<Bytes>,
     reports: UnboundedReceiver<NodeReport>,
+    batches: UnboundedReceiver<ObservationBatch>,
     server: ServerHandle,
 }
 
 fn hub() -> Hub {
     let (publish, published) = watch::channel(signed("1.1"));
     let (reports, reported) = unbounded_channel();
-    let source = Arc::new(Source { published, reports });
+    let (batches, observed) = unbounded_channel();
+    let source = Arc::new(Source {
+        published,
+        reports,
+        batches,
+    });
     let node = node_of(replica("hub", Trust::FirstContact));
     run(&node, Arc::clone(&source) as Arc<dyn Upstream>);
     let relay = Arc::new(Relay::new(node, source, |secret| secret == Some(CHILD)));
@@ -113,6 +135,7 @@ fn hub() -> Hub {
         url,
         publish,
         reports: reported,
+        batches: observed,
         server: handle,
     }
 }
@@ -147,6 +170,43 @@ async fn a_node_follows_another_one_and_trusts_the_control_plane() {
     let metrics = exposition(leaf.replica()).unwrap();
     let by_delta = metrics.lines().find(|line| line.contains("form=\"delta\""));
     assert!(by_delta.is_some(), "{metrics}");
+    hub.server.stop(false).await;
+}
+
+#[actix_web::test]
+async fn observations_are_forwarded_unchanged_and_the_answer_is_upstreams() {
+    let mut hub = hub();
+    let upstream = upstream(&hub, &production(), CHILD);
+    let event = json!({"kind": "event", "unit": "u1", "metric": "m", "value": 0.1, "at": "2026-11-24T10:00:00Z", "id": "1"});
+    let batch = |number: u64, many: usize| -> ObservationBatch {
+        let batch = json!({"spool": "s", "number": number, "observations": vec![event.clone(); many]});
+        serde_json::from_value(batch).unwrap()
+    };
+    let full = batch(1, 10_000);
+    assert_eq!(upstream.observe(&full).await.unwrap().through, 41);
+    assert!(hub.batches.recv().await.unwrap() == full);
+    let refused = upstream.observe(&batch(2, 1)).await.unwrap_err();
+    assert!(
+        matches!(&refused, UpstreamError::Refused { status: 422, detail } if detail.contains("without a name")),
+        "{refused}"
+    );
+    assert_eq!(upstream.observe(&batch(3, 1)).await.unwrap_err().cause(), "busy");
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("{}/api/v1/production/observations", hub.url);
+    for (token, body, status) in [
+        ("another-secret-0123456789", "{}".to_owned(), 401),
+        (CHILD, "{}".to_owned(), 400),
+        (CHILD, " ".repeat((16 << 20) + 1), 413),
+    ] {
+        let answer = client
+            .post(&url)
+            .bearer_auth(token)
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status().as_u16(), status);
+    }
     hub.server.stop(false).await;
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tidegate_model::context::Context;
 use tidegate_model::fleet::{NodeReport, Receipt};
 use tidegate_model::key::MetricName;
+use tidegate_model::observation::{ObservationBatch, ObservationReceipt};
 use tidegate_model::snapshot::{Digest, Version};
 use tidegate_node::Node;
 use tidegate_replica::{Offer, Upstream, UpstreamError};
@@ -75,6 +76,10 @@ impl Upstream for Recorder {
                 detail: String::new(),
             }),
         }
+    }
+
+    async fn observe(&self, _: &ObservationBatch) -> Result<ObservationReceipt, UpstreamError> {
+        Err(UpstreamError::Away("nobody is observed".into()))
     }
 }
 

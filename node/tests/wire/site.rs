@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tidegate_model::fleet::Receipt;
 use tidegate_model::key::{EnvironmentKey, NodeName};
 use tidegate_node::{Admission, ClientAccess, Credential, Grant, Handle, Node, OpenAccess, Scope};
-use tidegate_replica::{Replica, ReplicaSettings, Trust};
+use tidegate_replica::{Replica, ReplicaSettings, SPOOL_BYTES_DEFAULT, Trust};
 
 /// Admits exactly one secret, and knows another that may not evaluate.
 pub(crate) struct OneSecret(pub(crate) &'static str, pub(crate) Scope);
@@ -58,6 +58,7 @@ pub(crate) fn node_with(
         environment: environment.clone(),
         folder: folder.map(Path::to_owned),
         trust: Trust::Channel,
+        spool_bytes_max: SPOOL_BYTES_DEFAULT,
     };
     let replica = Replica::new(settings).unwrap();
     // As if a control plane had heard of it.

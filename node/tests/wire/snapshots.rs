@@ -50,6 +50,18 @@ pub(crate) fn snapshot_with(at: &str, more: Vec<Value>) -> Vec<u8> {
     sealed(&content("production", more), at)
 }
 
+/// A flag that deals an experiment's arms: everybody gets `rest` who takes no part.
+pub(crate) fn tried(key: &str, experiment: Value) -> Value {
+    json!({"flag": {"key": key, "type": "string", "status": "experiment", "visibility": "client",
+        "variations": [{"key": "a", "value": "A"}, {"key": "b", "value": "B"}, {"key": "rest", "value": "R"}],
+        "experiment": experiment, "fallback": {"variation": "rest"}}})
+}
+
+/// Two arms, half of the units each.
+pub(crate) fn halves() -> Value {
+    json!([{"variation": "a", "weight": 50}, {"variation": "b", "weight": 50}])
+}
+
 fn sealed(content: &SnapshotContent, at: &str) -> Vec<u8> {
     let snapshot = Snapshot::seal(content, version(at), Timestamp::default(), None).unwrap();
     serde_json::to_vec(&snapshot).unwrap()

@@ -4,11 +4,17 @@ use super::news::HttpNews;
 use super::{News, Offer, Upstream, UpstreamError};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH, RETRY_AFTER};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH, RETRY_AFTER,
+};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use std::io::Write as _;
 use std::time::Duration;
 use tidegate_model::fleet::{NodeReport, Receipt};
 use tidegate_model::key::EnvironmentKey;
+use tidegate_model::observation::{ObservationBatch, ObservationReceipt};
 use tidegate_model::snapshot::{Digest, KeyList, SNAPSHOT_BYTES_MAX, Version};
 use tidegate_model::units::LIST_BYTES_MAX;
 use url::Url;
@@ -44,6 +50,7 @@ pub struct HttpUpstream {
     stream: Url,
     keys: Url,
     report: Url,
+    observations: Url,
     /// Where the lists are; each is at its digest below.
     lists: Url,
     authorization: HeaderValue,
@@ -109,6 +116,7 @@ impl HttpUpstream {
             stream: below(&["snapshots", "stream"])?,
             keys: below(&["keys"])?,
             report: below(&["nodes", "report"])?,
+            observations: below(&["observations"])?,
             lists: below(&["lists", ""])?,
             authorization,
         })
@@ -207,6 +215,27 @@ impl Upstream for HttpUpstream {
         let receipt = body(self.send(request, ANSWER).await?, RECEIPT_BYTES_MAX).await?;
         serde_json::from_slice(&receipt).map_err(|error| UpstreamError::Away(Box::new(error)))
     }
+
+    async fn observe(&self, batch: &ObservationBatch) -> Result<ObservationReceipt, UpstreamError> {
+        let text = serde_json::to_vec(batch).map_err(|error| UpstreamError::Away(Box::new(error)))?;
+        // Not on an event loop's thread: a full batch takes milliseconds.
+        let packed = tokio::task::spawn_blocking(move || packed(&text)).await;
+        let packed = packed.map_err(|error| UpstreamError::Away(Box::new(error)))?;
+        let request = self.client.post(self.observations.clone());
+        let request = request
+            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_ENCODING, "gzip");
+        let packed = packed.map_err(|error| UpstreamError::Away(Box::new(error)))?;
+        let receipt = body(self.send(request.body(packed), ANSWER).await?, RECEIPT_BYTES_MAX).await?;
+        serde_json::from_slice(&receipt).map_err(|error| UpstreamError::Away(Box::new(error)))
+    }
+}
+
+/// The text, compressed: names repeat from observation to observation.
+fn packed(text: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 8), Compression::fast());
+    encoder.write_all(text)?;
+    encoder.finish()
 }
 
 /// The body, decompressed, as long as it is not larger than that: what was announced, and how small it

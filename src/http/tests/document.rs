@@ -90,7 +90,7 @@ fn every_operation_says_what_it_does_who_may_and_what_goes_wrong() {
     }
 }
 
-const NODES_ROUTES: [&str; 7] = [
+const NODES_ROUTES: [&str; 9] = [
     "DELETE /v1/cache",
     "GET /ofrep/v1/stream",
     "GET /v1/cache",
@@ -98,6 +98,8 @@ const NODES_ROUTES: [&str; 7] = [
     "POST /ofrep/v1/evaluate/flags/{key}",
     "POST /v1/evaluate",
     "POST /v1/events",
+    "POST /v1/experiments/{experiment}/enrolments",
+    "POST /v1/exposures",
 ];
 
 #[test]

@@ -4,8 +4,11 @@ use super::Compiler;
 use super::flag::Names;
 use crate::bucket::Salt;
 use crate::experiment::{Experiment, Range};
+use crate::vocabulary::AttributeId;
 use tidegate_model::experiment;
+use tidegate_model::key::VariationKey;
 use tidegate_model::share::Share;
+use tidegate_model::units::UnitSet;
 
 impl Compiler<'_> {
     /// Compiles an experiment.
@@ -23,6 +26,8 @@ impl Compiler<'_> {
         });
         let holdout = experiment.holdout.as_ref();
         let layer = experiment.layer.as_ref();
+        let variations = names.in_order().into_iter();
+        let traces = variations.map(|arm| trace(experiment, arm)).collect();
         Some(Box::new(Experiment {
             holdout: holdout.map(|holdout| self.first(&format!("holdout.{}", holdout.key), holdout.share)),
             audience,
@@ -38,7 +43,16 @@ impl Compiler<'_> {
             key: experiment.key.clone(),
             holdout_key: holdout.map(|holdout| holdout.key.clone()),
             layer_key: layer.map(|layer| layer.key.clone()),
+            batch: experiment.batch,
+            dimensions: self.dimensions(experiment),
+            traces,
         }))
+    }
+
+    fn dimensions(&mut self, experiment: &experiment::Experiment) -> Box<[(Box<str>, AttributeId)]> {
+        let names = experiment.dimensions.iter();
+        let placed = names.map(|name| (name.as_str().into(), self.vocabulary.add_attribute(name)));
+        placed.collect()
     }
 
     fn salt(&self, text: &str) -> Salt {
@@ -53,4 +67,9 @@ impl Compiler<'_> {
             to: share,
         }
     }
+}
+
+/// Stands for one arm of one dealing of an experiment. Keys have no spaces, so no two are written alike.
+fn trace(experiment: &experiment::Experiment, arm: &VariationKey) -> u64 {
+    UnitSet::hash(&format!("{} {} {arm}", experiment.key, experiment.batch))
 }

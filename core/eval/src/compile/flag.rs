@@ -181,6 +181,13 @@ impl Names {
         }
     }
 
+    /// The variations in the order of their places.
+    pub(super) fn in_order(&self) -> Vec<&VariationKey> {
+        let mut placed: Vec<_> = self.places.iter().collect();
+        placed.sort_by_key(|(_, place)| **place);
+        placed.into_iter().map(|(key, _)| key).collect()
+    }
+
     fn variation(&mut self, field: &str, key: &VariationKey) -> Option<u16> {
         let place = self.places.get(key).copied();
         if place.is_none() {
