@@ -4,6 +4,7 @@
 //! events and no way of merging gives another number, and a result never looks at a participant.
 
 pub mod decision;
+pub mod foreign;
 pub mod plan;
 pub mod report;
 pub mod result;
