@@ -394,9 +394,17 @@ pub(super) fn looked_at(schedule: &Schedule, units: u64) -> (Discipline, Asked) 
 /// Shares in proportion to the weights that add up to everybody, each more than nothing.
 fn shares(weights: &[f64]) -> Result<Vec<Share>, Violation> {
     let all: f64 = weights.iter().sum();
+    let share = |weight: &f64| {
+        if all > 0.0 {
+            weight / all
+        } else {
+            // Rates need no units: then no arm has more than another.
+            crate::sufficient::count(u64::try_from(weights.len()).unwrap_or(1)).recip()
+        }
+    };
     let exact: Vec<f64> = weights
         .iter()
-        .map(|weight| weight / all * f64::from(Share::TOTAL))
+        .map(|weight| share(weight) * f64::from(Share::TOTAL))
         .collect();
     #[expect(
         clippy::cast_possible_truncation,
