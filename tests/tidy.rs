@@ -38,7 +38,18 @@ const MAY_KNOW: [(&str, &[&str]); 18] = [
     (
         ".",
         &[
-            "model", "eval", "decide", "simulate", "interop", "trail", "store", "actors", "replica", "node",
+            "model",
+            "eval",
+            "decide",
+            "simulate",
+            "interop",
+            "trail",
+            "store",
+            "actors",
+            "replica",
+            "node",
+            "proof",
+            "analytics",
         ],
     ),
 ];

@@ -68,6 +68,14 @@ fn lines_that_are_understood() {
         "tidegate token create ci --role operator --expires-in 30d",
         "tidegate token list",
         "tidegate token revoke ci",
+        "tidegate stats check a.json b.json --json",
+        "tidegate stats check -",
+        "tidegate stats simulate",
+        "tidegate stats simulate s1 S10 --seed 7 --scale quick",
+        "tidegate stats analyze a.csv",
+        "tidegate stats analyze - --arm g --control a -m x -m y=a/b:ratio --goal y=decrease --goal increase",
+        "tidegate stats analyze a.csv --discipline group-sequential --planned 9000 --looked-at 10 --looked-at 20",
+        "tidegate stats analyze --from-json - --discipline sequential --tuned-for 9 --format html --out r.html",
         "tidegate completions zsh",
     ] {
         assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
@@ -122,6 +130,28 @@ fn lines_that_are_refused_say_why() {
         "for nobody",
     );
     check("tidegate token create ci --role king", "viewer, editor");
+    check("tidegate stats check", "<FILES>");
+    check("tidegate stats simulate S11", "known: S1, S2");
+    check("tidegate stats simulate --scale tiny", "quick, full");
+    check("tidegate stats analyze", "--from-json");
+    check(
+        "tidegate stats analyze a.csv --from-json b",
+        "cannot be used with",
+    );
+    check(
+        "tidegate stats analyze a.csv --metric x=",
+        "a metric names its column",
+    );
+    check(
+        "tidegate stats analyze a.csv --goal up",
+        "`increase`, `decrease`, `maintain`",
+    );
+    check("tidegate stats analyze a.csv --expected a", "ARM=SHARE");
+    check(
+        "tidegate stats analyze a.csv --discipline group-sequential",
+        "--planned",
+    );
+    check("tidegate stats analyze a.csv --delimiter ;;", "one character");
     check("tidegate token create ci --role viewer --expires-in soon", "15m");
     check("tidegate audit --limit 0", "0 is not in 1..");
     check("tidegate eval a --context x", "NAME=VALUE");

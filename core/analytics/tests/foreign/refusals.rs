@@ -158,8 +158,8 @@ fn columns_that_are_not_there() {
             ["control", "no unit is in this arm", "did you mean \"new\"?"],
         ),
         (
-            ask(|q| q.only = vec!["newest".to_owned()]),
-            ["arms", "no", "units"],
+            ask(|q| q.only = vec!["new".to_owned(), "newest".to_owned()]),
+            ["arms", "\"newest\"", "the arms are new"],
         ),
         (
             ask(|q| q.expected = vec![("old".to_owned(), 50.0)]),
