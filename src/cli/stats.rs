@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use clap::{Args, Subcommand};
+use std::path::Path;
 
 mod analyze;
 mod check;
@@ -59,5 +60,14 @@ pub(crate) fn run(args: StatsArgs) -> Result<(), Failure> {
         Verb::Analyze(analyze) => analyze::run(&analyze),
         Verb::Check(check) => check::run(&check),
         Verb::Simulate(simulate) => simulate::run(&simulate),
+    }
+}
+
+/// What a file is called in an error.
+fn source(file: &Path) -> String {
+    if file == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        file.display().to_string()
     }
 }

@@ -1,5 +1,6 @@
 //! `tidegate stats analyze`: data that never went through Tidegate.
 
+use super::source;
 use crate::cli::failure::Failure;
 use crate::cli::{read_text, screen, word};
 use clap::{Args, ValueEnum};
@@ -68,6 +69,9 @@ pub(super) struct Analyze {
     /// Compare these arms alone
     #[arg(long, value_name = "ARM")]
     only: Vec<String>,
+    /// Read the rows alone in which a column has this value; several times for several columns
+    #[arg(long = "where", value_name = "COLUMN=VALUE", value_parser = crate::cli::pair)]
+    rows_where: Vec<(String, String)>,
     /// What becomes of a cell without a value
     #[arg(long, value_enum, default_value_t = Gap::Refuse)]
     missing: Gap,
@@ -207,6 +211,7 @@ impl Analyze {
             arm: self.arm.clone(),
             control: self.control.clone(),
             only: self.only.clone(),
+            rows_where: self.rows_where.clone(),
             expected: self.expected.clone(),
             unit: self.unit.clone(),
             weight: self.weight.clone(),
@@ -274,12 +279,13 @@ fn shown(analysis: &Analysis, format: Format) -> Result<String, Failure> {
     let no_json = |error| Failure::process("cannot write the inputs as JSON", error);
     let mut inputs = serde_json::to_vec(&analysis.design).map_err(no_json)?;
     inputs.extend(serde_json::to_vec(&analysis.tallies).map_err(no_json)?);
+    let digest = Digest::of(&inputs);
     let report = Report {
         design: &analysis.design,
         result: &judged.result,
         decision: &judged.decision,
         plan: None,
-        inputs: Digest::of(&inputs).as_str(),
+        inputs: digest.as_str(),
         version: concat!("tidegate ", env!("CARGO_PKG_VERSION")),
     };
     let besides = Besides {
@@ -309,7 +315,7 @@ fn refuse(file: &Path, violation: &Violation) -> Failure {
         format!(" ({:?})", violation.value)
     };
     Failure::input(
-        format!("{}: {}", file.display(), violation.field),
+        format!("{}: {}", source(file), violation.field),
         format!("{}{value}", violation.rule),
         &violation.fix,
     )
@@ -325,7 +331,7 @@ fn refuse_all(file: &Path, invalid: &Invalid) -> Failure {
                 .map(|violation| format!("\n  {violation}"))
                 .collect();
             Failure::input(
-                file.display(),
+                source(file),
                 format!("{} things are wrong{}\n", several.len(), lines.concat()),
                 "mend all of them",
             )

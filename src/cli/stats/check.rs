@@ -35,7 +35,7 @@ pub(super) fn run(args: &Check) -> Result<(), Failure> {
                 .source()
                 .map_or_else(String::new, |cause| format!(": {cause}"));
             Failure::input(
-                file.display(),
+                super::source(file),
                 format!("{error}{because}"),
                 "core/stats/tests/reference/README.md describes the schema",
             )
@@ -87,7 +87,7 @@ fn lines(all: &[(&Path, Checked)], count: Count) -> String {
             Outcome::Failed(why) => format!("failed: {}", why.join("; ")),
             Outcome::Unsupported => "unsupported".to_owned(),
         };
-        let line = format!("{}: {} {}: {why}", file.display(), case.id, case.method);
+        let line = format!("{}: {} {}: {why}", super::source(file), case.id, case.method);
         // One line a case, whatever its texts hold.
         let line: String = line
             .chars()

@@ -5,7 +5,7 @@ use super::gathered::Gathered;
 use super::names::Names;
 use super::percentiles;
 use super::question::{ColumnKind, Question, Schedule};
-use crate::decision::{Decision, decide};
+use crate::decision::{Action, Decision, Reason, decide};
 use crate::result::{Answer, Asked, End, ExperimentResult, result};
 use tidegate_model::experiment::tally::{ArmTally, LeftOut, MetricTally, Sums, Tallies};
 use tidegate_model::experiment::{Aggregation, Design, Discipline, Goal, Measure, Metric, Part};
@@ -65,7 +65,16 @@ impl Analysis {
                 why: "nobody said which shares of the units the arms should have",
             });
         }
-        let decision = decide(&result);
+        let decision = if self.design.metrics.is_empty() {
+            // Rates have verdicts of their own, and there is nothing else to decide by.
+            Decision {
+                action: Action::CannotSay,
+                by_itself: false,
+                because: vec![Reason::Look { look: result.look }],
+            }
+        } else {
+            decide(&result)
+        };
         Judged {
             result,
             decision,

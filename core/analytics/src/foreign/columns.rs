@@ -78,6 +78,8 @@ pub(super) struct Layout {
     pub(super) unit: Option<usize>,
     pub(super) weight: Option<usize>,
     pub(super) strata: Option<usize>,
+    /// Columns that say which rows are read, with the value they must have.
+    pub(super) filters: Vec<(usize, String)>,
     pub(super) columns: Vec<Column>,
     /// What was guessed, a sentence each.
     pub(super) notes: Vec<String>,
@@ -106,7 +108,12 @@ impl Layout {
                 "leave 'weight' or 'unit' out",
             ));
         }
-        let taken = [Some(arm), unit, weight, strata];
+        let filters = question.rows_where.iter();
+        let filters = filters
+            .map(|(name, value)| Ok((header.find("where", name)?, value.clone())))
+            .collect::<Result<Vec<_>, Violation>>()?;
+        let mut taken = vec![Some(arm), unit, weight, strata];
+        taken.extend(filters.iter().map(|(column, _)| Some(*column)));
         let wanted = if question.metrics.is_empty() {
             vec![header.guess_metric(&taken, &question.settings, sample, &mut notes)?]
         } else {
@@ -130,6 +137,7 @@ impl Layout {
             unit,
             weight,
             strata,
+            filters,
             columns,
             notes,
         })

@@ -16,6 +16,9 @@ pub struct Question {
     pub control: Option<String>,
     /// The arms that are compared; empty for all. Rows of others are left out and counted.
     pub only: Vec<String>,
+    /// Columns with the value that their rows must have: a part of the table is analysed. Other rows are passed over and
+    /// counted.
+    pub rows_where: Vec<(String, String)>,
     /// The planned shares of the arms, in any unit; empty when they are not known. Then nobody can tell whether units
     /// are missing.
     pub expected: Vec<(String, f64)>,
@@ -44,6 +47,7 @@ impl Default for Question {
             arm: None,
             control: None,
             only: Vec::new(),
+            rows_where: Vec::new(),
             expected: Vec::new(),
             unit: None,
             weight: None,

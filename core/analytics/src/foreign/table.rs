@@ -26,6 +26,8 @@ pub struct Table {
     strata: Strata,
     units: Option<Units>,
     rows: u64,
+    /// Rows that are not of the part that is analysed.
+    passed_over: u64,
     left_out: LeftOut,
     /// For each metric.
     told: Vec<Told>,
@@ -62,6 +64,7 @@ impl Table {
             strata: Strata::default(),
             units,
             rows: 0,
+            passed_over: 0,
             left_out: LeftOut::default(),
             told,
         })
@@ -143,6 +146,12 @@ impl Table {
     ) -> Result<Option<Row>, Violation> {
         self.rows += 1;
         let text = |column: usize| text_at(&self.layout, line, column, cell);
+        for (column, value) in &self.layout.filters {
+            if text(*column)?.0 != value {
+                self.passed_over += 1;
+                return Ok(None);
+            }
+        }
         let (arm, place) = text(self.layout.arm)?;
         if !self.is_compared(arm, place)? {
             self.left_out.unknown_arm += 1;
@@ -242,6 +251,12 @@ impl Table {
         }
         self.add_units()?;
         let mut notes = std::mem::take(&mut self.layout.notes);
+        if self.passed_over > 0 {
+            notes.push(format!(
+                "{} of {} rows were passed over: they are not of the part that was asked for",
+                self.passed_over, self.rows
+            ));
+        }
         for (column, told) in self.layout.columns.iter().zip(&self.told) {
             self.tell(column, told, &mut notes);
         }

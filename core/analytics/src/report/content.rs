@@ -66,11 +66,15 @@ pub(super) fn brief(report: &Report<'_>, besides: &Besides<'_>) -> Vec<Block> {
     let mut blocks = vec![Block::text(look)];
     blocks.extend(besides::notes(besides));
     blocks.extend(assignment(result));
-    blocks.push(Block::chapter("Metrics"));
+    if !result.metrics.is_empty() {
+        blocks.push(Block::chapter("Metrics"));
+    }
     let metrics = result.metrics.iter();
     blocks.extend(metrics.flat_map(|metric| measured::brief(result, metric)));
     blocks.extend(besides::blocks(besides));
-    blocks.extend(decision(report));
+    if !result.metrics.is_empty() {
+        blocks.extend(decision(report));
+    }
     blocks
 }
 

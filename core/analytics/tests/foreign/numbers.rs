@@ -426,6 +426,27 @@ fn arms_may_be_chosen_and_are_named_for_keys() {
 }
 
 #[test]
+fn a_part_of_a_table_may_be_asked_for() {
+    let text = rows(
+        "arm,land,v",
+        &[("old,fr,1", 3), ("old,de,0", 4), ("new,fr,0", 5), ("new,it,x", 1)],
+    );
+    let question = Question {
+        rows_where: vec![("land".to_owned(), "fr".to_owned())],
+        ..Question::default()
+    };
+    let analysis = analysis(question, &text);
+    let units: Vec<u64> = analysis.tallies.arms.values().map(|arm| arm.units).collect();
+    assert_eq!(units, [5, 3]);
+    assert!(
+        analysis
+            .notes
+            .iter()
+            .any(|note| note.starts_with("5 of 13 rows were passed over"))
+    );
+}
+
+#[test]
 fn disciplines_are_as_asked() {
     let text = rows(
         "arm,v",

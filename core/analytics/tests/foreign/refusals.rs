@@ -111,6 +111,10 @@ fn columns_that_are_not_there() {
             ["unit", "no such column", "choose one of arm, v, w"],
         ),
         (
+            ask(|q| q.rows_where = vec![("land".to_owned(), "fr".to_owned())]),
+            ["where", "\"land\"", "no such column"],
+        ),
+        (
             ask(|q| q.strata = Some("land".to_owned())),
             ["strata", "no such column", "choose one of"],
         ),

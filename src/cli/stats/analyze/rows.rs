@@ -1,6 +1,6 @@
 //! A table of comma-separated values, read a row at a time.
 
-use super::{refuse, refuse_all};
+use super::{refuse, refuse_all, source};
 use crate::cli::failure::Failure;
 use csv::{ErrorKind, Position, ReaderBuilder, StringRecord};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -22,13 +22,8 @@ pub(super) fn read(file: &Path, delimiter: Option<u8>, question: Question) -> Re
     if file == Path::new("-") {
         return fold(file, io::stdin().lock(), 0, delimiter, question);
     }
-    let unreadable = |error: io::Error| {
-        Failure::input(
-            file.display(),
-            format!("cannot be read: {error}"),
-            "check the path",
-        )
-    };
+    let unreadable =
+        |error: io::Error| Failure::input(source(file), format!("cannot be read: {error}"), "check the path");
     let open = File::open(file).map_err(unreadable)?;
     let bytes = open.metadata().map_err(unreadable)?.len();
     fold(file, open, bytes, delimiter, question)
@@ -36,7 +31,7 @@ pub(super) fn read(file: &Path, delimiter: Option<u8>, question: Question) -> Re
 
 fn fold(
     file: &Path,
-    source: impl Read,
+    rows: impl Read,
     bytes: u64,
     delimiter: u8,
     question: Question,
@@ -47,12 +42,12 @@ fn fold(
         .flexible(true)
         .has_headers(false)
         .buffer_capacity(1 << 16)
-        .from_reader(source);
+        .from_reader(rows);
     let failed = |error| unread(file, &error);
     let mut header = StringRecord::new();
     if !reader.read_record(&mut header).map_err(failed)? {
         return Err(Failure::input(
-            file.display(),
+            source(file),
             "the table is empty",
             "its first row names the columns",
         ));
@@ -69,7 +64,7 @@ fn fold(
         if row.len() > columns.len() {
             progress.finish_and_clear();
             return Err(Failure::input(
-                format!("{}: line {line}", file.display()),
+                format!("{}: line {line}", source(file)),
                 format!(
                     "the row has {} cells, and the table has {} columns",
                     row.len(),
@@ -120,7 +115,7 @@ fn unread(file: &Path, error: &csv::Error) -> Failure {
         ErrorKind::Io(error) => (format!("cannot be read: {error}"), "check the path"),
         _ => (error.to_string(), "check how the table is written"),
     };
-    Failure::input(format!("{}{line}", file.display()), why, fix)
+    Failure::input(format!("{}{line}", source(file)), why, fix)
 }
 
 #[cfg(test)]

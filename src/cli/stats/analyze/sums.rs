@@ -1,6 +1,6 @@
 //! Sums in the place of a table, as JSON.
 
-use super::refuse_all;
+use super::{refuse_all, source};
 use crate::cli::failure::Failure;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ impl Unread {
     pub(super) fn of(&self, file: &Path) -> Failure {
         match self {
             Self::Shape(why) => Failure::input(
-                file.display(),
+                source(file),
                 why,
                 r#"write {"metrics": [{"name": ..., "arms": {ARM: {"n": ..., "events": ...}}}]}, or {"design": ..., "tallies": ...}; docs/statistics.md has examples"#,
             ),
