@@ -292,15 +292,24 @@ fn belief(case: &Case, judged: &Judged, peers: &Value) -> String {
     let peer = &peers[case.peer]["relative"]["bayes_prior_lift_N(0,0.3^2)"];
     let interval = Answer::Given(posterior.interval);
     format!(
-        "| {} | {} ({}) | {:.4} | {} ({}) | {:.4} |",
+        "| {} | {} ({}) | {} | {} ({}) | {} |",
         case.name,
         percent(posterior.lift),
         ends(&interval, percent),
-        posterior.chance,
+        chance(posterior.chance),
         percent(peer["mean"].as_f64().unwrap()),
         peer_ends(peer, percent),
-        peer["chance_to_win"].as_f64().unwrap(),
+        chance(peer["chance_to_win"].as_f64().unwrap()),
     )
+}
+
+/// Nothing is certain.
+fn chance(of: f64) -> String {
+    match of {
+        of if of > 0.9999 => "over 0.9999".to_owned(),
+        of if of < 0.0001 => "under 0.0001".to_owned(),
+        of => format!("{of:.4}"),
+    }
 }
 
 fn sequential(question: &Question) -> Question {
