@@ -133,7 +133,7 @@ fn lines_that_are_refused_say_why() {
     check("tidegate stats check", "<FILES>");
     check("tidegate stats simulate S11", "known: S1, S2");
     check("tidegate stats simulate --scale tiny", "quick, full");
-    check("tidegate stats analyze", "--from-json");
+    check("tidegate stats analyze", "<FILE>");
     check(
         "tidegate stats analyze a.csv --from-json b",
         "cannot be used with",

@@ -156,7 +156,10 @@ mod tests {
                 b"arm,v\nold,1\nnew,\xff\n",
                 "t.csv: line 3: cell 2 is no UTF-8; save the table as UTF-8",
             ),
-            (b"arm,v\n", "t.csv: metric: no column that is left holds a number"),
+            (
+                b"arm,v\n",
+                "t.csv: arms: a comparison needs units, and there are none",
+            ),
         ] {
             let failure = analysed(text).unwrap_err();
             assert!(failure.contains(says), "{failure} for {says}");

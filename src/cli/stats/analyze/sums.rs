@@ -85,6 +85,17 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_manual_is_read() {
+        let manual = include_str!("../../../../docs/statistics.md");
+        let (_, example) = manual.split_once("```json\n").unwrap();
+        let (example, _) = example.split_once("```").unwrap();
+        let analysis = read(example, Question::default()).unwrap();
+        let judged = analysis.judge();
+        assert_eq!((judged.result.metrics.len(), judged.beside.rates.len()), (3, 1));
+        assert!(analysis.shares_are_planned);
+    }
+
+    #[test]
     fn sums_of_128_bits_are_read() {
         let text = include_str!("kept.json");
         let analysis = read(text, Question::default()).unwrap();
