@@ -82,13 +82,41 @@ fn lines_that_are_understood() {
     }
 }
 
+/// Asserts that a line is refused, and that the error says this.
+fn check(line: &str, says: &str) {
+    let error = parse(line).expect_err(line);
+    assert_eq!(error.exit_code(), i32::from(Exit::Usage.number()), "{line}");
+    assert!(error.to_string().contains(says), "{line}: {error}");
+}
+
+#[test]
+fn lines_about_statistics_that_are_refused_say_why() {
+    check("tidegate stats check", "<FILES>");
+    check("tidegate stats simulate S11", "known: S1, S2");
+    check("tidegate stats simulate --scale tiny", "quick, full");
+    check("tidegate stats analyze", "<FILE>");
+    check(
+        "tidegate stats analyze a.csv --from-json b",
+        "cannot be used with",
+    );
+    check(
+        "tidegate stats analyze a.csv --metric x=",
+        "a metric names its column",
+    );
+    check(
+        "tidegate stats analyze a.csv --goal up",
+        "`increase`, `decrease`, `maintain`",
+    );
+    check("tidegate stats analyze a.csv --expected a", "ARM=SHARE");
+    check(
+        "tidegate stats analyze a.csv --discipline group-sequential",
+        "--planned",
+    );
+    check("tidegate stats analyze a.csv --delimiter ;;", "one character");
+}
+
 #[test]
 fn lines_that_are_refused_say_why() {
-    let check = |line: &str, says: &str| {
-        let error = parse(line).expect_err(line);
-        assert_eq!(error.exit_code(), i32::from(Exit::Usage.number()), "{line}");
-        assert!(error.to_string().contains(says), "{line}: {error}");
-    };
     check("tidegate", "Usage");
     check("tidegate flags", "a similar subcommand exists: 'flag'");
     check("tidegate serve --listen here", "invalid socket address");
@@ -130,28 +158,6 @@ fn lines_that_are_refused_say_why() {
         "for nobody",
     );
     check("tidegate token create ci --role king", "viewer, editor");
-    check("tidegate stats check", "<FILES>");
-    check("tidegate stats simulate S11", "known: S1, S2");
-    check("tidegate stats simulate --scale tiny", "quick, full");
-    check("tidegate stats analyze", "<FILE>");
-    check(
-        "tidegate stats analyze a.csv --from-json b",
-        "cannot be used with",
-    );
-    check(
-        "tidegate stats analyze a.csv --metric x=",
-        "a metric names its column",
-    );
-    check(
-        "tidegate stats analyze a.csv --goal up",
-        "`increase`, `decrease`, `maintain`",
-    );
-    check("tidegate stats analyze a.csv --expected a", "ARM=SHARE");
-    check(
-        "tidegate stats analyze a.csv --discipline group-sequential",
-        "--planned",
-    );
-    check("tidegate stats analyze a.csv --delimiter ;;", "one character");
     check("tidegate token create ci --role viewer --expires-in soon", "15m");
     check("tidegate audit --limit 0", "0 is not in 1..");
     check("tidegate eval a --context x", "NAME=VALUE");

@@ -7,6 +7,7 @@
     clippy::disallowed_methods,
     reason = "a test that has not what it needs fails, and may read its surroundings"
 )]
+#![expect(clippy::too_many_lines, reason = "tables of cases")]
 
 use serde_json::Value;
 use std::fmt::Write as _;
