@@ -1,9 +1,12 @@
 //! Data of others: tables and sums become experiments, or are refused with the place of what is wrong.
 #![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
     clippy::panic,
     clippy::expect_used,
-    reason = "what stands beside the tests is a test too"
+    reason = "a test that has not what it needs fails"
 )]
+#![expect(clippy::too_many_lines, reason = "tables of cases, one a line")]
 
 mod numbers;
 mod refusals;
