@@ -28,6 +28,7 @@ mod rollout;
 mod screen;
 mod segment;
 pub(crate) mod serve;
+mod stats;
 pub(crate) mod target;
 mod token;
 mod verify;
@@ -95,6 +96,8 @@ Exit code 0 if every drill was as quick as that, 7 if not")]
     Eval(eval::EvalArgs),
     /// See who changed what, when and why
     Audit(audit::AuditArgs),
+    /// Analyse tables, and check the statistics: against numbers of other packages, and by simulation
+    Stats(stats::StatsArgs),
     /// Take every decision of rollouts anew from what the journal keeps, and say whether it comes out the same
     Replay(replay::ReplayArgs),
     /// Copy a data folder while a server works on it
@@ -151,6 +154,7 @@ impl Command {
             Self::Key(args) => wait_for(key::run(args)),
             Self::Eval(args) => wait_for(eval::run(args)),
             Self::Audit(args) => wait_for(audit::run(args)),
+            Self::Stats(args) => stats::run(args),
             Self::Replay(args) => replay::run(&args),
             Self::Backup(args) => data::backup(&args),
             Self::Restore(args) => data::restore(&args),
@@ -178,6 +182,7 @@ impl Command {
             Self::Key(args) => args.target.json,
             Self::Eval(args) => args.target.json,
             Self::Audit(args) => args.target.json,
+            Self::Stats(args) => args.wants_json(),
             Self::Replay(args) => args.json,
             Self::Backup(args) => args.folder.json,
             Self::Restore(args) => args.folder.json,

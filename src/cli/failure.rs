@@ -15,7 +15,7 @@ use tidegate_actors::prometheus::PrometheusError;
 pub(crate) enum Exit {
     /// It was done.
     Done = 0,
-    /// It was refused, or what was given is invalid. Nothing changed.
+    /// It was refused, or what was given is invalid, or the statistics did not pass a check. Nothing changed.
     Refused = 1,
     /// The command line itself is wrong.
     Usage = 2,
@@ -45,7 +45,7 @@ impl Exit {
         (Self::Done, "done"),
         (
             Self::Refused,
-            "refused, or what was given is invalid; nothing changed",
+            "refused, or what was given is invalid, or the statistics did not pass a check; nothing changed",
         ),
         (Self::Usage, "the command line is wrong"),
         (Self::RolledBack, "a watched rollout was rolled back or aborted"),
@@ -148,6 +148,12 @@ pub(crate) enum Failure {
         /// Which, and what it did instead.
         what: String,
     },
+    /// The statistics did not pass a check.
+    #[error("{what}")]
+    Unproven {
+        /// Which checks, and how many.
+        what: String,
+    },
     /// A Prometheus that was to be asked gives no answer.
     #[error("Prometheus gives no answer; check --prometheus and the queries of the policy")]
     History {
@@ -248,6 +254,7 @@ impl Failure {
             Self::Problem(_)
             | Self::Input { .. }
             | Self::Mistakes { .. }
+            | Self::Unproven { .. }
             | Self::NotStarted { .. }
             | Self::Process { .. } => Exit::Refused,
             Self::StillOpen { .. } => Exit::StillOpen,

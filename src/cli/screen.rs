@@ -58,10 +58,15 @@ pub(crate) fn toned(text: impl ToString, tone: Tone) -> Cell {
 impl Screen {
     /// Standard output, as the command line wants it. `NO_COLOR` is honoured.
     pub(crate) fn of(target: &Target) -> Self {
+        Self::here(target.json)
+    }
+
+    /// The same for commands that talk to no control plane.
+    pub(crate) fn here(json: bool) -> Self {
         let terminal = std::io::stdout().is_terminal();
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
-            json: target.json,
+            json,
             terminal,
             colour: terminal && !no_colour,
         }

@@ -68,19 +68,55 @@ fn lines_that_are_understood() {
         "tidegate token create ci --role operator --expires-in 30d",
         "tidegate token list",
         "tidegate token revoke ci",
+        "tidegate stats check a.json b.json --json",
+        "tidegate stats check -",
+        "tidegate stats simulate",
+        "tidegate stats simulate s1 S10 --seed 7 --scale quick",
+        "tidegate stats analyze a.csv",
+        "tidegate stats analyze - --arm g --control a -m x -m y=a/b:ratio --goal y=decrease --goal increase",
+        "tidegate stats analyze a.csv --discipline group-sequential --planned 9000 --looked-at 10 --looked-at 20",
+        "tidegate stats analyze --from-json - --discipline sequential --tuned-for 9 --format html --out r.html",
         "tidegate completions zsh",
     ] {
         assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
     }
 }
 
+/// Asserts that a line is refused, and that the error says this.
+fn check(line: &str, says: &str) {
+    let error = parse(line).expect_err(line);
+    assert_eq!(error.exit_code(), i32::from(Exit::Usage.number()), "{line}");
+    assert!(error.to_string().contains(says), "{line}: {error}");
+}
+
+#[test]
+fn lines_about_statistics_that_are_refused_say_why() {
+    check("tidegate stats check", "<FILES>");
+    check("tidegate stats simulate S11", "known: S1, S2");
+    check("tidegate stats simulate --scale tiny", "quick, full");
+    check("tidegate stats analyze", "<FILE>");
+    check(
+        "tidegate stats analyze a.csv --from-json b",
+        "cannot be used with",
+    );
+    check(
+        "tidegate stats analyze a.csv --metric x=",
+        "a metric names its column",
+    );
+    check(
+        "tidegate stats analyze a.csv --goal up",
+        "`increase`, `decrease`, `maintain`",
+    );
+    check("tidegate stats analyze a.csv --expected a", "ARM=SHARE");
+    check(
+        "tidegate stats analyze a.csv --discipline group-sequential",
+        "--planned",
+    );
+    check("tidegate stats analyze a.csv --delimiter ;;", "one character");
+}
+
 #[test]
 fn lines_that_are_refused_say_why() {
-    let check = |line: &str, says: &str| {
-        let error = parse(line).expect_err(line);
-        assert_eq!(error.exit_code(), i32::from(Exit::Usage.number()), "{line}");
-        assert!(error.to_string().contains(says), "{line}: {error}");
-    };
     check("tidegate", "Usage");
     check("tidegate flags", "a similar subcommand exists: 'flag'");
     check("tidegate serve --listen here", "invalid socket address");

@@ -7,6 +7,7 @@ pub mod bandit;
 pub mod decision;
 pub mod findings;
 pub mod fold;
+pub mod foreign;
 pub mod plan;
 pub mod report;
 pub mod result;

@@ -2,15 +2,18 @@
 //!
 //! A report is made of its inputs alone: the same inputs give the same bytes, and it names their digest.
 
+mod besides;
 mod content;
 mod drawing;
 mod html;
 mod markdown;
 mod measured;
+mod plain;
 mod planned;
 mod text;
 
 use crate::decision::Decision;
+use crate::foreign::Beside;
 use crate::plan::Plan;
 use crate::result::ExperimentResult;
 use serde::Serialize;
@@ -35,16 +38,43 @@ pub struct Report<'a> {
     pub version: &'a str,
 }
 
+/// What is to be said besides of data that never went through Tidegate.
+#[derive(Debug, Clone, Copy)]
+pub struct Besides<'a> {
+    /// What was guessed or changed on the way, a sentence each.
+    pub notes: &'a [String],
+    /// Rates, and comparisons within strata.
+    pub beside: &'a Beside,
+}
+
 impl Report<'_> {
     /// As Markdown. Whatever people wrote is text in it, never markup.
     #[must_use]
     pub fn markdown(&self) -> String {
-        markdown::write(&content::of(self))
+        markdown::write(&content::of(self, None))
     }
 
     /// As one page of HTML: no scripts, nothing from elsewhere, and whatever people wrote is text.
     #[must_use]
     pub fn html(&self) -> String {
-        html::write(&content::title(self), &content::of(self))
+        html::write(&content::title(self), &content::of(self, None))
+    }
+
+    /// As [`Self::markdown`], with what is to be said besides.
+    #[must_use]
+    pub fn markdown_with(&self, besides: &Besides<'_>) -> String {
+        markdown::write(&content::of(self, Some(besides)))
+    }
+
+    /// As [`Self::html`], with what is to be said besides.
+    #[must_use]
+    pub fn html_with(&self, besides: &Besides<'_>) -> String {
+        html::write(&content::title(self), &content::of(self, Some(besides)))
+    }
+
+    /// What decides and what is to be said besides, as aligned text for a terminal.
+    #[must_use]
+    pub fn text_with(&self, besides: &Besides<'_>) -> String {
+        plain::write(&content::brief(self, besides))
     }
 }

@@ -4,13 +4,11 @@
 //! whatever the rate: both tests are tests of that binomial (Gu, Ng, Tang, Schucany 2008, Biometrical Journal
 //! 50:283; Przyborowski, Wilenski 1940, Biometrika 31:313).
 
+use crate::contingency::binomial_test;
 use crate::distribution::{binomial, fisher, normal};
 use crate::moments::count;
-use crate::{Alternative, Interval, PValue, Refusal};
+use crate::{Alternative, Counts, Interval, PValue, Refusal};
 use std::f64::consts::LN_2;
-
-/// Outcomes that are as likely as the observed one but for rounding count as not likelier, as in R.
-const SLACK: f64 = 1e-7;
 
 /// What was counted in one arm, and over how much.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,7 +48,8 @@ pub fn ratio(treatment: EventCount, control: EventCount) -> Result<f64, Refusal>
 ///
 /// # Errors
 ///
-/// When an exposure or the ratio is not positive and finite, or there are no events at all.
+/// When an exposure or the ratio is not positive and finite, or there are no events at all; two-sided, when the events
+/// are as good as certain to be those of one arm.
 pub fn exact_test(
     treatment: EventCount,
     control: EventCount,
@@ -62,7 +61,13 @@ pub fn exact_test(
     Ok(match alternative {
         Alternative::Greater => at_least(events, total, share),
         Alternative::Less => at_most(events, total, share),
-        Alternative::TwoSided => not_likelier(events, total, share),
+        Alternative::TwoSided => {
+            let events = Counts {
+                events,
+                trials: total,
+            };
+            binomial_test(events, share, alternative)?
+        }
     })
 }
 
@@ -227,57 +232,4 @@ fn at_least(k: u64, n: u64, share: f64) -> PValue {
         Some(below) => PValue::new(binomial::sf(below, n, share), binomial::ln_sf(below, n, share)),
         None => PValue::from_ln(0.0),
     }
-}
-
-/// The chance of all outcomes that are not likelier than `k` of `n`.
-fn not_likelier(k: u64, n: u64, share: f64) -> PValue {
-    let bound = binomial::ln_pmf(k, n, share) + SLACK.ln_1p();
-    let unlikely = |i: u64| binomial::ln_pmf(i, n, share) <= bound;
-    let off = count(k) - count(n) * share;
-    if off == 0.0 {
-        return PValue::from_ln(0.0);
-    }
-    // On the other side of the mean the chances fall with the distance: halving finds where they are small enough.
-    if off < 0.0 {
-        let (mut likely, mut end) = (k, n);
-        if !unlikely(end) {
-            return at_most(k, n, share);
-        }
-        while end - likely > 1 {
-            let middle = likely + (end - likely) / 2;
-            if count(middle) >= count(n) * share && unlikely(middle) {
-                end = middle;
-            } else {
-                likely = middle;
-            }
-        }
-        both(at_most(k, n, share), at_least(end, n, share))
-    } else {
-        let (mut end, mut likely) = (0, k);
-        if !unlikely(end) {
-            return at_least(k, n, share);
-        }
-        while likely - end > 1 {
-            let middle = end + (likely - end) / 2;
-            if count(middle) <= count(n) * share && unlikely(middle) {
-                end = middle;
-            } else {
-                likely = middle;
-            }
-        }
-        both(at_most(end, n, share), at_least(k, n, share))
-    }
-}
-
-/// Two disjoint tails together.
-fn both(one: PValue, other: PValue) -> PValue {
-    let (small, large) = if one.ln < other.ln {
-        (one.ln, other.ln)
-    } else {
-        (other.ln, one.ln)
-    };
-    PValue::new(
-        (one.p + other.p).min(1.0),
-        (large + (small - large).exp().ln_1p()).min(0.0),
-    )
 }

@@ -5,7 +5,6 @@
 
 pub mod equivalence;
 pub mod means;
-mod noncentral;
 pub mod noninferiority;
 pub mod proportions;
 

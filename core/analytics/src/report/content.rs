@@ -2,7 +2,7 @@
 
 use super::drawing::Drawing;
 use super::text::{given, p};
-use super::{Report, measured, planned};
+use super::{Besides, Report, besides, measured, planned};
 use crate::result::{Answer, Corrected, ExperimentResult, Family};
 use tidegate_model::because::Figure;
 use tidegate_model::experiment::Role;
@@ -44,15 +44,47 @@ pub(super) fn title(report: &Report<'_>) -> String {
     format!("Experiment {}: {}", report.design.key, report.decision.action)
 }
 
-pub(super) fn of(report: &Report<'_>) -> Vec<Block> {
+fn decision(report: &Report<'_>) -> [Block; 3] {
+    let because = report.decision.because.iter().map(ToString::to_string);
+    [
+        Block::chapter("Decision"),
+        Block::text(format!("Proposed: {}.", report.decision.action)),
+        Block::Items(because.collect()),
+    ]
+}
+
+/// What decides, and no more.
+pub(super) fn brief(report: &Report<'_>, besides: &Besides<'_>) -> Vec<Block> {
+    let result = report.result;
+    let look = format!(
+        "{} is the control; {}; the {} at alpha {}.",
+        result.control,
+        result.look,
+        result.headline,
+        Figure(result.alpha)
+    );
+    let mut blocks = vec![Block::text(look)];
+    blocks.extend(besides::notes(besides));
+    blocks.extend(assignment(result));
+    if !result.metrics.is_empty() {
+        blocks.push(Block::chapter("Metrics"));
+    }
+    let metrics = result.metrics.iter();
+    blocks.extend(metrics.flat_map(|metric| measured::brief(result, metric)));
+    blocks.extend(besides::blocks(besides));
+    if !result.metrics.is_empty() {
+        blocks.extend(decision(report));
+    }
+    blocks
+}
+
+pub(super) fn of(report: &Report<'_>, besides: Option<&Besides<'_>>) -> Vec<Block> {
     let mut blocks = vec![
         Block::Title(title(report)),
         Block::table(&["", ""], facts(report)),
-        Block::chapter("Decision"),
     ];
-    let because = report.decision.because.iter().map(ToString::to_string);
-    blocks.push(Block::text(format!("Proposed: {}.", report.decision.action)));
-    blocks.push(Block::Items(because.collect()));
+    blocks.extend(besides.into_iter().flat_map(besides::notes));
+    blocks.extend(decision(report));
     blocks.extend(assignment(report.result));
     for (role, name) in [
         (Role::Success, "Success metrics"),
@@ -68,6 +100,7 @@ pub(super) fn of(report: &Report<'_>) -> Vec<Block> {
             blocks.extend(parts);
         }
     }
+    blocks.extend(besides.into_iter().flat_map(besides::blocks));
     blocks.push(Block::chapter("Corrections"));
     blocks.push(Block::table(
         &["claims", "rule", "how many", "corrected by"],

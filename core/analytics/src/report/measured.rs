@@ -20,21 +20,36 @@ pub(super) fn blocks(result: &ExperimentResult, metric: &MetricResult) -> Vec<Bl
     blocks.extend(steps(metric));
     blocks.push(effects(result, metric));
     blocks.extend(lifts(metric));
-    if let Some(omnibus) = &metric.omnibus {
-        let says = given(omnibus, |omnibus| {
-            let name = match omnibus.method {
-                OmnibusMethod::ChiSquared => "chi-squared",
-                OmnibusMethod::WelchAnova => "Welch's F",
-                OmnibusMethod::CochranQ => "Cochran's Q",
-            };
-            format!("{name} {}, p = {}", Figure(omnibus.statistic), p(omnibus.p))
-        });
-        blocks.push(Block::text(format!("All arms together, at one look: {says}.")));
-    }
+    blocks.extend(omnibus(metric));
     blocks.extend(tests(metric));
     blocks.extend(guards(metric));
     blocks.extend(beliefs(metric));
     blocks
+}
+
+/// What decides, and no more.
+pub(super) fn brief(result: &ExperimentResult, metric: &MetricResult) -> Vec<Block> {
+    let mut blocks = vec![
+        Block::Section(metric.metric.to_string()),
+        Block::text(what(metric)),
+        arms(metric),
+        effects(result, metric),
+    ];
+    blocks.extend(omnibus(metric));
+    blocks
+}
+
+fn omnibus(metric: &MetricResult) -> Option<Block> {
+    let omnibus = metric.omnibus.as_ref()?;
+    let says = given(omnibus, |omnibus| {
+        let name = match omnibus.method {
+            OmnibusMethod::ChiSquared => "chi-squared",
+            OmnibusMethod::WelchAnova => "Welch's F",
+            OmnibusMethod::CochranQ => "Cochran's Q",
+        };
+        format!("{name} {}, p = {}", Figure(omnibus.statistic), p(omnibus.p))
+    });
+    Some(Block::text(format!("All arms together, at one look: {says}.")))
 }
 
 fn what(metric: &MetricResult) -> String {
@@ -95,7 +110,7 @@ fn steps(metric: &MetricResult) -> Option<Block> {
     (!rows.is_empty()).then(|| Block::table(&header, rows))
 }
 
-const fn verdict(verdict: Verdict) -> &'static str {
+pub(super) const fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Better => "better",
         Verdict::Worse => "worse",
@@ -107,7 +122,7 @@ const fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
-fn effect(of: &Answer<Effect>, show: impl Fn(f64) -> String) -> String {
+pub(super) fn effect(of: &Answer<Effect>, show: impl Fn(f64) -> String) -> String {
     given(of, |effect| {
         format!("{} ({})", show(effect.estimate), bounds(&effect.interval, &show))
     })

@@ -59,7 +59,8 @@ impl Contrast {
     }
 
     /// The variance of the treatment's estimate less `multiple` times the baseline plus the adjustment.
-    fn variance_at(&self, multiple: f64) -> f64 {
+    /// The variance of the treatment's estimate less so many times the control's.
+    pub(crate) fn variance_at(&self, multiple: f64) -> f64 {
         self.treatment_variance + self.control_variance_at(multiple)
     }
 

@@ -2,8 +2,9 @@
 //! degrees of freedom of Satterthwaite 1946).
 
 use crate::distribution::student;
-use crate::moments::{Moments, count};
-use crate::{Alternative, PValue, Refusal};
+use crate::effect::Contrast;
+use crate::moments::Moments;
+use crate::{Alternative, PValue, Refusal, mean};
 use std::f64::consts::LN_2;
 
 /// An effect, how exactly it is known, and the degrees of freedom of that.
@@ -14,97 +15,56 @@ pub(crate) struct Welch {
     pub(crate) df: f64,
 }
 
-/// A mean with its squared standard error.
-struct Mean {
-    mean: f64,
-    squared_error: f64,
-    df: f64,
-}
-
-impl Mean {
-    fn new(arm: Moments) -> Result<Self, Refusal> {
-        if !arm.mean.is_finite() {
-            return Err(Refusal::Invalid {
-                field: "mean",
-                value: arm.mean,
-                rule: "be finite",
-            });
-        }
-        if !(arm.m2 >= 0.0 && arm.m2.is_finite()) {
-            return Err(Refusal::Invalid {
-                field: "sum of squared distances from the mean",
-                value: arm.m2,
-                rule: "be finite and at least 0",
-            });
-        }
-        let variance = arm.variance().ok_or(Refusal::TooFew {
-            what: "values in an arm",
-            have: count(arm.n),
-            need: 2.0,
-        })?;
-        Ok(Self {
-            mean: arm.mean,
-            squared_error: variance / count(arm.n),
-            df: count(arm.n) - 1.0,
-        })
-    }
-}
-
-/// Both means, and the degrees of freedom of their difference.
-fn means(control: Moments, treatment: Moments) -> Result<(Mean, Mean, f64), Refusal> {
-    let (control, treatment) = (Mean::new(control)?, Mean::new(treatment)?);
-    let sum = control.squared_error + treatment.squared_error;
-    if sum <= 0.0 {
+/// Both means, which vary.
+fn varying(control: &Moments, treatment: &Moments) -> Result<Contrast, Refusal> {
+    let contrast = mean::contrast(control, treatment)?;
+    if contrast.variance() <= 0.0 {
         return Err(Refusal::NoVariance);
     }
-    // By shares of the sum, which cannot underflow as squares of small variances would.
-    let (c, t) = (control.squared_error / sum, treatment.squared_error / sum);
-    let df = 1.0 / (c * c / control.df + t * t / treatment.df);
-    Ok((control, treatment, df))
+    Ok(contrast)
 }
 
 /// The treatment's mean less the control's.
 pub(crate) fn difference(control: Moments, treatment: Moments) -> Result<Welch, Refusal> {
-    let (control, treatment, df) = means(control, treatment)?;
+    let contrast = varying(&control, &treatment)?;
     Ok(Welch {
-        estimate: treatment.mean - control.mean,
-        standard_error: (control.squared_error + treatment.squared_error).sqrt(),
-        df,
+        estimate: contrast.difference,
+        standard_error: contrast.variance().sqrt(),
+        df: contrast.df(),
     })
 }
 
 /// The difference as a share of the control's mean, by the delta method (Deng, Knoblich, Lu 2018, KDD, section
 /// 2).
 pub(crate) fn lift(control: Moments, treatment: Moments) -> Result<Welch, Refusal> {
-    let (control, treatment, df) = means(control, treatment)?;
-    if control.mean == 0.0 {
+    let contrast = varying(&control, &treatment)?;
+    let baseline = contrast.baseline;
+    if baseline == 0.0 {
         return Err(Refusal::ZeroBaseline);
     }
-    let ratio = treatment.mean / control.mean;
-    let squared = treatment.squared_error + ratio * ratio * control.squared_error;
     Ok(Welch {
-        estimate: (treatment.mean - control.mean) / control.mean.abs(),
-        standard_error: squared.sqrt() / control.mean.abs(),
-        df,
+        estimate: contrast.difference / baseline.abs(),
+        standard_error: contrast.variance_at(contrast.treatment / baseline).sqrt() / baseline.abs(),
+        df: contrast.df(),
     })
 }
 
 /// The logarithm of the ratio of the means, which are both more than 0, by the delta method.
 pub(crate) fn ln_ratio(control: Moments, treatment: Moments) -> Result<Welch, Refusal> {
-    let (control, treatment, df) = means(control, treatment)?;
-    if control.mean == 0.0 {
+    let contrast = varying(&control, &treatment)?;
+    let (baseline, treatment) = (contrast.baseline, contrast.treatment);
+    if baseline == 0.0 {
         return Err(Refusal::ZeroBaseline);
     }
-    if control.mean < 0.0 || treatment.mean <= 0.0 {
+    if baseline < 0.0 || treatment <= 0.0 {
         return Err(Refusal::Undefined {
             why: "a mean that is not above 0 has no logarithm",
         });
     }
-    let relative = |arm: &Mean| arm.squared_error / (arm.mean * arm.mean);
     Ok(Welch {
-        estimate: ((treatment.mean - control.mean) / control.mean).ln_1p(),
-        standard_error: (relative(&control) + relative(&treatment)).sqrt(),
-        df,
+        estimate: (contrast.difference / baseline).ln_1p(),
+        standard_error: contrast.variance_at(treatment / baseline).sqrt() / treatment,
+        df: contrast.df(),
     })
 }
 

@@ -1,9 +1,9 @@
 //! For tests of two means with one standard deviation. Adjust that first for a covariate, by
 //! [`super::adjusted_deviation`].
 
-use super::{Design, Sides, Sizes, enough_power, finite, noncentral, positive, root};
+use super::{Design, Sides, Sizes, enough_power, finite, positive, root};
 use crate::Refusal;
-use crate::distribution::{normal, student};
+use crate::distribution::{noncentral_t, normal, student};
 
 fn checked(difference: f64, sd: f64, design: &Design) -> Result<(), Refusal> {
     finite("difference", difference)?;
@@ -80,10 +80,10 @@ fn power_of_t(effect: f64, design: &Design, control_units: f64) -> f64 {
     let df = control_units * (1.0 + design.ratio) - 2.0;
     let critical = student::isf(design.tail(), df);
     let expected = effect * (control_units / (1.0 + 1.0 / design.ratio)).sqrt();
-    let right = noncentral::sf(critical, df, expected);
+    let right = noncentral_t::sf(critical, df, expected);
     match design.sides {
         Sides::One => right,
-        Sides::Two => right + noncentral::sf(critical, df, -expected),
+        Sides::Two => right + noncentral_t::sf(critical, df, -expected),
     }
 }
 
