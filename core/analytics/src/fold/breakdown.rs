@@ -6,65 +6,55 @@ use super::crowd::Crowd;
 use super::lens::Lens;
 use super::meter::Numbers;
 use super::participant::{Seen, Standing};
-use super::percentile::percentiles;
-use super::walk::Breakdown;
 use super::words::Vocabulary;
 use std::collections::BTreeMap;
+use tidegate_model::experiment::tally::ArmTally;
+use tidegate_model::key::VariationKey;
 
 /// What stands for the values that are not told apart.
 const OTHER: &str = "(other)";
 
 /// One dimension.
-struct Chart<'a> {
-    name: &'a str,
+pub(super) struct Chart<'a> {
+    pub(super) name: &'a str,
     /// The values that are told apart, and last, if there are more, all others.
     values: Vec<&'a str>,
     /// For each set of values the place of its value.
     places: Vec<usize>,
     /// For each value all arms.
-    arms: Vec<ArmCounts>,
+    pub(super) arms: Vec<ArmCounts>,
 }
 
-/// Breaks the tallies down. `units` says of how many units each set of values holds.
-pub(super) fn breakdown(crowd: &Crowd, lens: &Lens, vocabulary: &Vocabulary, units: &[u64]) -> Breakdown {
+/// A chart of each dimension, without percentiles. `units` says of how many units each set of values holds.
+pub(super) fn charts<'a>(
+    crowd: &Crowd,
+    lens: &'a Lens,
+    vocabulary: &'a Vocabulary,
+    units: &[u64],
+) -> Vec<Chart<'a>> {
     let dimensions = lens.dimensions.iter().enumerate();
     let mut charts: Vec<Chart<'_>> = dimensions
         .map(|(place, name)| Chart::of(name, place, lens, vocabulary, units))
         .collect();
+    if charts.is_empty() {
+        return charts;
+    }
+    let mut numbers: Vec<(u16, Numbers)> = Vec::new();
     for one in crowd.iter() {
         let Standing::In(seen) = one.standing(lens.stop) else {
             continue;
         };
         let known = one.is_known(seen.at, lens.history);
-        let numbers = lens.all.iter().filter_map(|metric| {
+        numbers.clear();
+        numbers.extend(lens.all.iter().filter_map(|metric| {
             let numbers = one.numbers(lens, *metric, seen.at, known)?;
             Some((*metric, numbers))
-        });
-        let numbers: Vec<(u16, Numbers)> = numbers.collect();
+        }));
         for chart in &mut charts {
             chart.count(&seen, &numbers, lens);
         }
     }
-    for (metric, gauge) in lens.all.iter().zip(&lens.metrics) {
-        let Some(quantile) = gauge.percentile() else {
-            continue;
-        };
-        for chart in &mut charts {
-            let cells = chart.arms.len();
-            let found = percentiles(crowd, lens, *metric, quantile, cells, |seen| {
-                chart.cell(seen, lens)
-            });
-            for (arm, found) in chart.arms.iter_mut().zip(found) {
-                if let Some(tally) = arm.metrics.get_mut(usize::from(*metric)) {
-                    tally.quantile = found;
-                }
-            }
-        }
-    }
-    let named = charts.into_iter();
-    named
-        .map(|chart| (chart.name.to_owned(), chart.tallies(lens)))
-        .collect()
+    charts
 }
 
 impl<'a> Chart<'a> {
@@ -97,7 +87,7 @@ impl<'a> Chart<'a> {
     }
 
     /// Where a unit counts.
-    fn cell(&self, seen: &Seen, lens: &Lens) -> Option<usize> {
+    pub(super) fn cell(&self, seen: &Seen, lens: &Lens) -> Option<usize> {
         let value = self.places.get(usize::try_from(seen.words).ok()?)?;
         Some(value * lens.arms.len() + usize::from(seen.arm))
     }
@@ -113,13 +103,7 @@ impl<'a> Chart<'a> {
         }
     }
 
-    fn tallies(
-        self,
-        lens: &Lens,
-    ) -> BTreeMap<
-        String,
-        BTreeMap<tidegate_model::key::VariationKey, tidegate_model::experiment::tally::ArmTally>,
-    > {
+    pub(super) fn tallies(self, lens: &Lens) -> BTreeMap<String, BTreeMap<VariationKey, ArmTally>> {
         let of_values = self.arms.chunks(lens.arms.len().max(1));
         let each = self.values.iter().zip(of_values);
         each.map(|(value, arms)| {

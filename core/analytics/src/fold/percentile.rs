@@ -6,14 +6,14 @@ use super::participant::{Seen, Standing, wide};
 use tidegate_model::experiment::tally::{Fixed, QuantileTally};
 use tidegate_stats::quantile::{Arm, Definition, Sorted, sample};
 
-/// The percentile of one metric in each of so many cells; `cell` says in which one a unit is.
+/// The percentile of one metric in each of so many cells; `cells_of` says in which ones a unit is.
 pub(super) fn percentiles(
     crowd: &Crowd,
     lens: &Lens,
     metric: u16,
     quantile: f64,
     cells: usize,
-    cell: impl Fn(&Seen) -> Option<usize>,
+    cells_of: impl Fn(&Seen) -> Vec<usize>,
 ) -> Vec<Option<QuantileTally>> {
     let of_units = || {
         crowd.iter().filter_map(|one| {
@@ -21,25 +21,26 @@ pub(super) fn percentiles(
                 return None;
             };
             let values = one.values(lens, metric, seen.at);
-            if values.is_empty() {
-                return None;
-            }
-            Some((cell(&seen)?, values))
+            (!values.is_empty()).then(|| (cells_of(&seen), values))
         })
     };
     let mut all: Vec<Vec<f64>> = vec![Vec::new(); cells];
-    for (cell, values) in of_units() {
-        if let Some(all) = all.get_mut(cell) {
-            all.extend(values.into_iter().map(Fixed::number));
+    for (cells, values) in of_units() {
+        for cell in cells {
+            if let Some(all) = all.get_mut(cell) {
+                all.extend(values.iter().map(|value| value.number()));
+            }
         }
     }
     let mut tallies: Vec<Option<QuantileTally>> = all
         .into_iter()
         .map(|values| of_events(values, quantile))
         .collect();
-    for (cell, values) in of_units() {
-        if let Some(Some(tally)) = tallies.get_mut(cell) {
-            add_unit(tally, &values);
+    for (cells, values) in of_units() {
+        for cell in cells {
+            if let Some(Some(tally)) = tallies.get_mut(cell) {
+                add_unit(tally, &values);
+            }
         }
     }
     tallies

@@ -1,11 +1,13 @@
 //! What needs a look at every unit: caps at a quantile, percentiles, breakdowns, and what may be forgotten.
 
-use super::Fold;
-use super::lens::millis;
-use super::participant::Standing;
+use super::counts::Extent;
+use super::crowd::Crowd;
+use super::lens::{Lens, millis};
+use super::participant::{Seen, Standing};
 use super::percentile::percentiles;
+use super::{Fold, breakdown};
 use std::collections::BTreeMap;
-use tidegate_model::experiment::tally::{ArmTally, Fixed, MetricTally, Tallies};
+use tidegate_model::experiment::tally::{ArmTally, Fixed, Tallies};
 use tidegate_model::key::VariationKey;
 use tidegate_model::span::Span;
 use tidegate_stats::quantile::{Definition, Sorted, sample};
@@ -22,9 +24,6 @@ impl Fold {
     pub fn look(&mut self) -> Tallies {
         self.forget();
         self.recap();
-        for place in 0..self.lens.metrics.len() {
-            self.find_percentiles(place);
-        }
         self.break_down();
         self.tallies()
     }
@@ -55,92 +54,113 @@ impl Fold {
 
     /// Finds the caps that are quantiles, and counts the metrics that have them anew.
     fn recap(&mut self) {
-        for (place, metric) in (0..).zip(self.lens.all.clone()) {
-            let Some(gauge) = self.lens.metrics.get_mut(place) else {
-                continue;
-            };
-            let Some(quantile) = gauge.cap_quantile else {
-                continue;
-            };
-            gauge.cap = None;
-            let cap = self.quantile_of_values(metric, quantile);
-            if let Some(gauge) = self.lens.metrics.get_mut(place) {
-                gauge.cap = cap;
-            }
-            self.recount(metric);
-        }
-    }
-
-    /// The quantile of all units' values other than zero: the smallest value that so many are not above. A cap that is not
-    /// above zero would change the units that did nothing; there is none then.
-    fn quantile_of_values(&self, metric: u16, quantile: f64) -> Option<Fixed> {
-        let lens = &self.lens;
-        let numbers = self.crowd.iter().filter_map(|one| {
-            let exposed = one.standing(lens.stop).exposed()?;
-            one.numbers(lens, metric, exposed, false)
-        });
-        let values = numbers
-            .filter(|numbers| numbers.y != Fixed::ZERO)
-            .map(|numbers| numbers.y.number());
-        let values = Sorted::of(values.collect()).ok()?;
-        let cap = sample(&values, quantile, Definition::InverseDistribution).ok()?;
-        Fixed::of(cap).ok().filter(|cap| *cap > Fixed::ZERO)
-    }
-
-    fn recount(&mut self, metric: u16) {
         let Self {
             lens, crowd, counts, ..
         } = self;
-        let place = usize::from(metric);
-        for arm in &mut counts.arms {
-            if let (Some(tally), Some(gauge)) = (arm.metrics.get_mut(place), lens.metrics.get(place)) {
-                *tally = gauge.empty();
+        let mut capped = Vec::new();
+        for (metric, gauge) in (0_u16..).zip(&mut lens.metrics) {
+            if gauge.cap_quantile.is_some() {
+                gauge.cap = None;
+                capped.push(metric);
+            }
+        }
+        if capped.is_empty() {
+            return;
+        }
+        let mut values: Vec<Vec<f64>> = vec![Vec::new(); capped.len()];
+        for one in crowd.iter() {
+            let Some(exposed) = one.standing(lens.stop).exposed() else {
+                continue;
+            };
+            for (values, metric) in values.iter_mut().zip(&capped) {
+                let numbers = one.numbers(lens, *metric, exposed, false);
+                let value = numbers.filter(|numbers| numbers.y != Fixed::ZERO);
+                values.extend(value.map(|numbers| numbers.y.number()));
+            }
+        }
+        for (metric, values) in capped.iter().zip(values) {
+            let place = usize::from(*metric);
+            let Some(gauge) = lens.metrics.get_mut(place) else {
+                continue;
+            };
+            gauge.cap = gauge.cap_quantile.and_then(|quantile| cap(values, quantile));
+            for arm in &mut counts.arms {
+                if let Some(tally) = arm.metrics.get_mut(place) {
+                    *tally = gauge.empty();
+                }
             }
         }
         for one in crowd.iter() {
-            counts.count(lens, one, lens.stop, super::Extent::Metrics(&[metric]), true);
+            counts.count(lens, one, lens.stop, Extent::Metrics(&capped), true);
         }
     }
 
-    fn find_percentiles(&mut self, place: usize) {
-        let Some(quantile) = self
-            .lens
-            .metrics
-            .get(place)
-            .and_then(super::lens::Gauge::percentile)
-        else {
-            return;
-        };
-        let Ok(metric) = u16::try_from(place) else { return };
-        let arms = self.counts.arms.len();
-        let found = percentiles(&self.crowd, &self.lens, metric, quantile, arms, |seen| {
-            Some(usize::from(seen.arm))
-        });
-        for (arm, found) in self.counts.arms.iter_mut().zip(found) {
-            if let Some(tally) = arm.metrics.get_mut(place) {
-                *tally = MetricTally {
-                    quantile: found,
-                    ..MetricTally::NOBODY
-                };
-            }
-        }
-    }
-
+    /// Finds the percentiles of the arms, and everything by dimensions.
     fn break_down(&mut self) {
-        if self.lens.dimensions.is_empty() {
-            return;
+        let Self {
+            lens,
+            crowd,
+            counts,
+            vocabulary,
+            ..
+        } = self;
+        let mut charts = Vec::new();
+        if !lens.dimensions.is_empty() {
+            charts = breakdown::charts(
+                crowd,
+                lens,
+                vocabulary,
+                &units_of_sets(crowd, lens, vocabulary.sets()),
+            );
         }
-        // How many units said each of what was said.
-        let mut units = vec![0_u64; self.vocabulary.sets()];
-        for one in self.crowd.iter() {
-            if let Standing::In(seen) = one.standing(self.lens.stop)
-                && let Some(units) = usize::try_from(seen.words)
-                    .ok()
-                    .and_then(|set| units.get_mut(set))
-            {
-                *units += 1;
+        for (metric, gauge) in lens.all.iter().zip(&lens.metrics) {
+            let Some(quantile) = gauge.percentile() else {
+                continue;
+            };
+            let cells = counts.arms.len() + charts.iter().map(|chart| chart.arms.len()).sum::<usize>();
+            let cells_of = |seen: &Seen| {
+                let mut cells = vec![usize::from(seen.arm)];
+                let mut first = counts.arms.len();
+                for chart in &charts {
+                    cells.extend(chart.cell(seen, lens).map(|cell| first + cell));
+                    first += chart.arms.len();
+                }
+                cells
+            };
+            let found = percentiles(crowd, lens, *metric, quantile, cells, cells_of);
+            let of_charts = charts.iter_mut().flat_map(|chart| &mut chart.arms);
+            for (arm, found) in counts.arms.iter_mut().chain(of_charts).zip(found) {
+                if let Some(tally) = arm.metrics.get_mut(usize::from(*metric)) {
+                    tally.quantile = found;
+                }
             }
         }
-        self.breakdown = super::breakdown::breakdown(&self.crowd, &self.lens, &self.vocabulary, &units);
+        let broken_down = charts.into_iter();
+        self.breakdown = broken_down
+            .map(|chart| (chart.name.to_owned(), chart.tallies(lens)))
+            .collect();
     }
+}
+
+/// The quantile of all units' values other than zero: the smallest value that so many are not above. A cap that is not above
+/// zero would change the units that did nothing; there is none then.
+fn cap(values: Vec<f64>, quantile: f64) -> Option<Fixed> {
+    let values = Sorted::of(values).ok()?;
+    let cap = sample(&values, quantile, Definition::InverseDistribution).ok()?;
+    Fixed::of(cap).ok().filter(|cap| *cap > Fixed::ZERO)
+}
+
+/// How many units said each of what was said.
+fn units_of_sets(crowd: &Crowd, lens: &Lens, sets: usize) -> Vec<u64> {
+    let mut units = vec![0_u64; sets];
+    for one in crowd.iter() {
+        if let Standing::In(seen) = one.standing(lens.stop)
+            && let Some(units) = usize::try_from(seen.words)
+                .ok()
+                .and_then(|set| units.get_mut(set))
+        {
+            *units += 1;
+        }
+    }
+    units
 }

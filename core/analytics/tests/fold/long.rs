@@ -70,7 +70,7 @@ proptest! {
     #[test]
     fn what_is_summed_up_is_what_the_raw_observations_say(
         told in weeks(),
-        shares in prop::collection::vec(0.0..1.0_f64, 40),
+        shares in prop::collection::vec(0..=1_000_i64, 40),
         looks in prop::collection::vec(any::<bool>(), 64),
     ) {
         let design = busy();
@@ -78,8 +78,8 @@ proptest! {
         let handed_in = |place: usize| {
             let (observation, received) = &told[place];
             let latest = LATENESS.after(observation.at());
-            let room = (latest - *received).num_milliseconds().max(0) as f64;
-            received.timestamp_millis() + (room * shares[place % shares.len()]) as i64
+            let room = (latest - *received).num_milliseconds().max(0);
+            received.timestamp_millis() + room * shares[place % shares.len()] / 1_000
         };
         let mut order: Vec<usize> = (0..told.len()).collect();
         order.sort_by_key(|place| handed_in(*place));

@@ -24,6 +24,9 @@ struct Unit {
     did: Vec<Did>,
 }
 
+/// When a unit was first seen in an arm, what it said then about the dimensions, and all that it said.
+type First = (i64, Vec<String>, BTreeMap<String, String>);
+
 /// All observations of one unit that are not left out at once.
 #[derive(Default)]
 struct OfUnit {
@@ -96,8 +99,7 @@ pub(crate) fn tallies(design: &Design, period: &Period, told: &[Told]) -> Tallie
         } else {
             left_out.duplicate += events - did.len() as u64;
         }
-        let mut firsts: BTreeMap<VariationKey, (i64, Vec<String>, BTreeMap<String, String>)> =
-            BTreeMap::new();
+        let mut firsts: BTreeMap<VariationKey, First> = BTreeMap::new();
         for (at, arm, says) in told.exposures {
             let values = design.dimensions.iter().map(|name| said(&says, name));
             let first = (at, values.collect(), says);
