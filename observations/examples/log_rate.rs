@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,6 +36,7 @@ fn main() -> Outcome<()> {
         .worker_threads(2)
         .enable_all()
         .build()?;
+    bare_syncs(folder.path())?;
     println!(
         "{:<44} {:>12} {:>12} {:>9} {:>9}",
         "what", "batches/s", "obs./s", "p50 us", "p99 us"
@@ -50,6 +53,26 @@ fn main() -> Outcome<()> {
         }
         Ok(())
     })
+}
+
+/// What no group of batches can be quicker than: a write of 4 KiB and its sync.
+fn bare_syncs(folder: &Path) -> Outcome<()> {
+    let path = folder.join("bare");
+    let mut file = File::create_new(path)?;
+    let mut took = Vec::new();
+    for _ in 0..1000 {
+        let began = Instant::now();
+        file.write_all(&[b'x'; 4096])?;
+        file.sync_data()?;
+        took.push(began.elapsed());
+    }
+    took.sort_unstable();
+    println!(
+        "a bare write and fdatasync: p50 {:.0?}, p99 {:.0?}",
+        quantile(&took, 50),
+        quantile(&took, 99)
+    );
+    Ok(())
 }
 
 async fn run(data: &Path, each: u64, observations: u64) -> Outcome<()> {
@@ -106,6 +129,10 @@ async fn run(data: &Path, each: u64, observations: u64) -> Outcome<()> {
     log.watch(&design, &[period()]);
     log.caught_up(&design.key).await?;
     print("  restart: until folded again", sent, each, began.elapsed(), None);
+    let began = Instant::now();
+    let environment = EnvironmentKey::new("production").map_err(|violation| violation.to_string())?;
+    tidegate_observations::replay(data, &environment, |_, batch| drop(batch))?;
+    print("  read, and not folded", sent, each, began.elapsed(), None);
     #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
     let bytes = status.bytes as f64 / status.observations as f64;
     println!(
@@ -161,21 +188,26 @@ async fn beside_a_look(log: &Observations, design: &Design) -> Outcome<()> {
 fn sizes(lines: &[Vec<ObservationBatch>]) -> Outcome<()> {
     let mut count = 0;
     let (mut json, mut compressed) = (0, 0);
-    let mut packing = Duration::ZERO;
+    let (mut packing, mut reading) = (Duration::ZERO, Duration::ZERO);
     for batch in lines.iter().filter_map(|line| line.first()) {
         let began = Instant::now();
         let text = serde_json::to_vec(batch)?;
         let small = zstd::bulk::compress(&text, 1)?;
         packing += began.elapsed();
-        count += batch.observations.len();
+        let began = Instant::now();
+        let text = zstd::bulk::decompress(&small, text.len())?;
+        let read: ObservationBatch = serde_json::from_slice(&text)?;
+        reading += began.elapsed();
+        count += read.observations.len();
         json += text.len();
         compressed += small.len();
     }
     println!(
-        "for comparison: JSON {} bytes an observation, with zstd {}, {:.0} ns",
+        "for comparison: JSON {} bytes an observation, with zstd {}: written in {:.0} ns, read in {:.0} ns",
         json / count,
         compressed / count,
-        packing.as_secs_f64() * 1e9 / f64::from(u32::try_from(count)?)
+        packing.as_secs_f64() * 1e9 / f64::from(u32::try_from(count)?),
+        reading.as_secs_f64() * 1e9 / f64::from(u32::try_from(count)?)
     );
     Ok(())
 }

@@ -130,7 +130,7 @@ impl Observations {
             now: now.clone(),
             shared: Arc::clone(&shared),
             waker: Waker::new(asks.clone()),
-            _lock: lock,
+            lock,
         };
         let follower = Follower::new(asked, writer.waker.told(), Arc::clone(&shared));
         let named = environment.as_str();

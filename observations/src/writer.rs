@@ -81,7 +81,7 @@ pub(crate) struct Writer {
     /// Is told of each write.
     pub(crate) waker: Waker,
     /// Locked until the end.
-    pub(crate) _lock: File,
+    pub(crate) lock: File,
 }
 
 /// Batches that become durable in one write.
@@ -130,6 +130,9 @@ impl Writer {
                 break;
             }
         }
+        // Said, and not left to the closing of the file: a process that is being forked off holds a copy of it for a moment.
+        // Where it fails, the lock goes with the file.
+        let _unlocked = self.lock.unlock();
     }
 
     /// Takes what waits, and stages it.
