@@ -14,6 +14,7 @@ mod doctor;
 mod drill;
 mod environment;
 mod eval;
+mod experiment;
 pub(crate) mod failure;
 mod flag;
 pub(crate) mod flagd;
@@ -70,6 +71,8 @@ enum Command {
     Segment(segment::SegmentArgs),
     /// Start, watch and steer rollouts
     Rollout(rollout::RolloutArgs),
+    /// Design, run and read experiments
+    Experiment(experiment::ExperimentArgs),
     /// Check, see and change rollout policies
     Policy(policy::PolicyArgs),
     /// See and change what holds for a whole environment
@@ -144,6 +147,7 @@ impl Command {
             Self::Flag(args) => wait_for(flag::run(args)),
             Self::Segment(args) => wait_for(segment::run(args)),
             Self::Rollout(args) => wait_for(rollout::run(args)),
+            Self::Experiment(args) => wait_for(experiment::run(args)),
             Self::Policy(args) => wait_for(policy::run(args)),
             Self::Environment(args) => wait_for(environment::run(args)),
             Self::Freeze(args) => wait_for(freeze::run(args, freeze::Turn::Freeze)),
@@ -173,6 +177,7 @@ impl Command {
             Self::Flag(args) => args.target.json,
             Self::Segment(args) => args.target.json,
             Self::Rollout(args) => args.target.json,
+            Self::Experiment(args) => args.target.json,
             Self::Policy(args) => args.target.json,
             Self::Environment(args) => args.target.json,
             Self::Freeze(args) | Self::Thaw(args) => args.target.json,

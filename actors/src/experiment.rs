@@ -75,12 +75,12 @@ impl ExperimentActor {
             ctx.cancel_future(wake);
         }
         let (shell, environment, key) = (self.shell.clone(), self.environment.clone(), self.key.clone());
-        let looking = async move { look(&shell, &environment, &key).await };
-        ctx.wait(
-            looking
-                .into_actor(self)
-                .map(|next, actor, ctx| actor.arm(next, ctx)),
-        );
+        let mut seen = self.seen.take();
+        let looking = async move { (look(&shell, &environment, &key, &mut seen).await, seen) };
+        ctx.wait(looking.into_actor(self).map(|(next, seen), actor, ctx| {
+            actor.seen = seen;
+            actor.arm(next, ctx);
+        }));
     }
 
     fn arm(&mut self, next: Result<Next, ControlError>, ctx: &mut Context<Self>) {
@@ -130,11 +130,12 @@ enum Next {
     Idle,
 }
 
-/// One look: what time and the numbers make of it becomes true.
+/// One look: what time and the numbers make of it becomes true. `seen` is what the last one was taken at.
 async fn look(
     shell: &Shell,
     environment: &EnvironmentKey,
     key: &ExperimentKey,
+    seen: &mut Option<LastLook>,
 ) -> Result<Next, ControlError> {
     let home = shell.environment(environment)?;
     let entity = EntityRef::Experiment(environment.clone(), key.clone());
@@ -151,6 +152,17 @@ async fn look(
     } else {
         None
     };
+    let last = tallies.clone().map(|tallies| LastLook {
+        revision: before.revision,
+        tallies,
+    });
+    let now = shell.clock.now();
+    let due = due(&before.value);
+    if before.value.phase.holds() && last.is_some() && *seen == last && due.is_none_or(|at| now < at) {
+        let next = LOOK_EVERY.after(now);
+        return Ok(Next::At(due.map_or(next, |at| at.min(next))));
+    }
+    *seen = last;
     let settled = settle(
         shell,
         home,

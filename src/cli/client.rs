@@ -31,7 +31,14 @@ const WAITS: [Duration; 3] = [
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Paths of what is answered alike when it is changed and when it is read.
-const THINGS: [&str; 5] = ["/flags/", "/segments/", "/policies/", "/rollouts/", "/settings"];
+const THINGS: [&str; 6] = [
+    "/flags/",
+    "/segments/",
+    "/policies/",
+    "/rollouts/",
+    "/experiments/",
+    "/settings",
+];
 
 /// The way to one control plane.
 pub(crate) struct Client {
@@ -150,6 +157,12 @@ impl Client {
     /// Removes a thing.
     pub(crate) async fn delete(&self, path: &str) -> Result<Answer, Failure> {
         self.send(self.change(Method::DELETE, path)).await
+    }
+
+    /// Removes a thing, if it is still as it was seen.
+    pub(crate) async fn delete_seen(&self, path: &str, seen: &Answer) -> Result<Answer, Failure> {
+        let request = self.change(Method::DELETE, path);
+        self.send(request.header(IF_MATCH, &seen.etag)).await
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -6,6 +6,7 @@ use super::target::Target;
 use comfy_table::presets::NOTHING;
 use comfy_table::{Color, ContentArrangement, LineStyle, Table, TableStyle};
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use tidegate_model::Timestamp;
 
 /// A line under the header and nothing else.
@@ -143,6 +144,20 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .map_err(Failure::Output)
+}
+
+/// Writes to a file, or to standard output.
+pub(crate) fn write(text: &str, output: Option<&Path>) -> Result<(), Failure> {
+    let Some(file) = output else {
+        return print(text);
+    };
+    std::fs::write(file, text).map_err(|error| {
+        Failure::input(
+            format!("--output {}", file.display()),
+            format!("cannot be written: {error}"),
+            "name another file",
+        )
+    })
 }
 
 /// A moment, to the second.

@@ -13,8 +13,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 mod keyed;
+mod packed;
 mod streamed;
 
+pub(crate) use packed::PackedJson;
 pub(crate) use streamed::Streamed;
 
 /// Largest body, in bytes (faults.md X4).
@@ -163,12 +165,15 @@ pub(crate) async fn read_whole(request: &HttpRequest, mut payload: Payload) -> R
 }
 
 fn check_media_type(request: &HttpRequest, known: &[&str]) -> Result<(), Problem> {
-    let unsupported =
-        |what: String, fix: String| Err(Problem::new(Kind::UnsupportedMediaType, format!("{what}; {fix}")));
     let encoding = request.headers().get(header::CONTENT_ENCODING);
     if encoding.is_some_and(|encoding| encoding != "identity") {
-        return unsupported("the body is compressed".to_owned(), "send it as it is".to_owned());
+        let detail = "the body is compressed; send it as it is";
+        return Err(Problem::new(Kind::UnsupportedMediaType, detail));
     }
+    check_type(request, known)
+}
+
+fn check_type(request: &HttpRequest, known: &[&str]) -> Result<(), Problem> {
     let given = request.content_type();
     if known.iter().any(|known| known.eq_ignore_ascii_case(given)) {
         return Ok(());
@@ -177,10 +182,8 @@ fn check_media_type(request: &HttpRequest, known: &[&str]) -> Result<(), Problem
         "" => "the body has no media type".to_owned(),
         given => format!("{given:?} is not what this route reads"),
     };
-    unsupported(
-        what,
-        format!("send the header 'Content-Type: {}'", known.first().unwrap_or(&"")),
-    )
+    let fix = format!("send the header 'Content-Type: {}'", known.first().unwrap_or(&""));
+    Err(Problem::new(Kind::UnsupportedMediaType, format!("{what}; {fix}")))
 }
 
 impl FromRequest for JsonText {

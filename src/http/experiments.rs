@@ -1,7 +1,7 @@
 //! Experiments over HTTP: their designs, and what people want of them.
 
 use crate::http::access::{Allowed, EditAccess, OperateAccess, ReadAccess, ServeAccess};
-use crate::http::body::JsonText;
+use crate::http::body::{JsonText, PackedJson};
 use crate::http::listed::Listed;
 use crate::http::path::Named;
 use crate::http::problem::Problem;
@@ -224,7 +224,7 @@ pub(super) async fn command(
 /// Takes in what a node saw of single units: exposures and events.
 ///
 /// A batch is taken in whole or not at all, and survives a power cut when this is answered. A repeat, by its spool and
-/// number, changes nothing and is answered alike.
+/// number, changes nothing and is answered alike. The body may be compressed by gzip.
 #[utoipa::path(
     post, path = "/api/v1/{environment}/observations", operation_id = "handInObservations", tag = "nodes",
     request_body = ObservationBatch,
@@ -236,9 +236,9 @@ pub(super) async fn command(
 )]
 pub(super) async fn observe(
     allowed: Allowed<ServeAccess>,
-    body: JsonText,
+    body: PackedJson,
 ) -> Result<Json<ObservationReceipt>, Problem> {
-    let batch: ObservationBatch = body.read()?;
+    let batch: ObservationBatch = body.0.read()?;
     Ok(Json(
         allowed.control().observe(allowed.environment(), batch).await?,
     ))

@@ -340,6 +340,8 @@ mod tests {
     use super::*;
     use actix_web::body::to_bytes;
     use serde_json::{Value, json};
+    use tidegate_actors::control::ControlError;
+    use tidegate_decide::refusal::Refusal;
     use tidegate_model::policy::diagnostic::Severity;
 
     async fn check(problem: Problem, status: u16, expected: Value) -> HttpResponse<()> {

@@ -58,16 +58,7 @@ pub(super) async fn report(
         Format::Json => format!("{:#}\n", answer.json()?),
         Format::Markdown | Format::Html => answer.text(),
     };
-    match output {
-        None => screen::print(&text),
-        Some(file) => std::fs::write(file, text).map_err(|error| {
-            Failure::input(
-                format!("--output {}", file.display()),
-                format!("cannot be written: {error}"),
-                "name another file",
-            )
-        }),
-    }
+    screen::write(&text, output)
 }
 
 fn told(screen: Screen, explanation: &ExplanationView) -> String {

@@ -66,7 +66,7 @@ impl World {
             measures: Measures::new().unwrap(),
             targets: Targets::default(),
             cursors: Cursors::in_memory(),
-            observatories: std::collections::BTreeMap::new(),
+            observatories: BTreeMap::new(),
             keys: KeyBook::in_memory(Timestamp::default()).unwrap(),
         };
         let control = ControlPlane::start(parts).await.unwrap();

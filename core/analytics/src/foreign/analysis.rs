@@ -355,6 +355,7 @@ impl Parts {
                 Span::ZERO
             },
             dimensions: Vec::new(),
+            bandit: None,
         };
         let mut violations = design.violations();
         // Rates decide by themselves, beside the metrics of the design.
