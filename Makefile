@@ -72,6 +72,12 @@ bench-rollouts: ## Measure a control plane with 10,000 live rollouts, beside a r
 	$(CARGO) build --release --locked -p tidegate -p tidegate-bench
 	$(TARGET)/release/rollouts
 
+.PHONY: bench-experiments
+bench-experiments: ## Measure how fast observations of experiments fold, 10,000,000 participants: minutes
+	$(CARGO) build --release --locked -p tidegate-analytics --examples
+	$(TARGET)/release/examples/fold_rate --participants 10000000
+	$(TARGET)/release/examples/fold_rate --participants 10000000 --walks
+
 .PHONY: bench-engines
 bench-engines: ## Measure evaluation beside the engines of others, which are built for it: minutes
 	cd bench/engines && $(CARGO) build --release --locked --bins && $(CARGO) run --release --locked

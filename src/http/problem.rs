@@ -343,6 +343,7 @@ mod tests {
     use tidegate_actors::control::ControlError;
     use tidegate_decide::refusal::Refusal;
     use tidegate_model::policy::diagnostic::Severity;
+    use tidegate_store::StoreError;
 
     async fn check(problem: Problem, status: u16, expected: Value) -> HttpResponse<()> {
         let response = problem.error_response();

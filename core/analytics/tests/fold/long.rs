@@ -1,6 +1,8 @@
 //! Folds that go on for weeks: units with many events, which are summed up, and memory that is given back.
 
-use crate::make::{DAY, HOUR, MINUTE, PERIOD, Told, at, delayed, design, did, fold, later, met, observe};
+use crate::make::{
+    DAY, HOUR, MINUTE, PERIOD, Told, at, delayed, design, did, did_as, fold, later, met, observe,
+};
 use crate::raw;
 use proptest::prelude::*;
 use tidegate_analytics::fold::{LATENESS, Period, TooLongAgo};
@@ -49,6 +51,13 @@ fn weeks() -> impl Strategy<Value = Vec<Told>> {
                     minutes * MINUTE,
                 );
                 told.push(delayed(event.clone(), delay * MINUTE));
+                if again == 1 {
+                    // The same id, told again with another time.
+                    let id = format!("{} {value} {}", ["a", "b", "c"][what], minutes * MINUTE);
+                    let time = (minutes + delay) * MINUTE;
+                    let other = did_as(unit(who), ["a", "b", "c"][what], f64::from(value), time, &id);
+                    told.push(delayed(other, (24 * 60 - delay) * MINUTE));
+                }
                 if again == 0 {
                     told.push(delayed(event, (24 * 60 - delay) * MINUTE));
                 }
@@ -95,9 +104,9 @@ proptest! {
         }
     }
 
-    /// A stop as far back as is waited for, and an exclusion, whatever was summed up before.
+    /// A stop as far back as events are kept one by one, and an exclusion, whatever was summed up before.
     #[test]
-    fn stops_and_exclusions_reach_what_was_summed_up(told in weeks(), back in 0..=24 * 60_i64, excluded in 0..4_usize) {
+    fn stops_and_exclusions_reach_what_was_summed_up(told in weeks(), back in 0..=48 * 60_i64, excluded in 0..4_usize) {
         let mut design = busy();
         let latest = told.last().unwrap().1;
         let stop = later(latest, -back * MINUTE);
@@ -124,6 +133,29 @@ proptest! {
         prop_assert_eq!(known(found.left_out), known(expected.left_out));
         prop_assert!(found.left_out.excluded <= expected.left_out.excluded);
     }
+}
+
+/// A unit that met a second arm has nothing summed up that a stop could bring back.
+#[test]
+fn a_stop_before_the_second_arm_brings_a_busy_unit_back() {
+    let metric = r#"{"name":"m","measure":{"kind":"revenue","event":"a"}}"#;
+    let design = design(metric, "");
+    let mut told = vec![met("u", "old", 0)];
+    told.extend((0..24 * 10).map(|hour| did("u", "a", 1.0, hour * HOUR)));
+    told.push(met("u", "new", 10 * DAY - 36 * HOUR));
+    told.sort_by_key(|(_, received)| *received);
+    let mut fold = fold(&design);
+    observe(&mut fold, &told);
+    assert_eq!(fold.look().left_out.double_exposed, 1);
+    let stop = at(10 * DAY - 40 * HOUR);
+    fold.stop(stop).unwrap();
+    let period = Period {
+        until: Some(stop),
+        ..PERIOD
+    };
+    let tallies = fold.look();
+    assert_eq!(tallies, raw::tallies(&design, &period, &told));
+    assert_eq!(crate::make::metric(&tallies, "old", "m").all().y, 200 * 1_000_000);
 }
 
 #[test]
