@@ -7,16 +7,23 @@
     reason = "a measurement that cannot be set up has to stop, and its numbers are for a person"
 )]
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use serde_json::json;
+use std::future::pending;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidegate_eval::PreparedContext;
 use tidegate_model::Timestamp;
 use tidegate_model::context::Context;
+use tidegate_model::fleet::{NodeReport, Receipt};
 use tidegate_model::key::{EnvironmentKey, MetricName, NodeName};
-use tidegate_model::observation::Observation;
-use tidegate_model::snapshot::{Snapshot, SnapshotContent};
-use tidegate_replica::{Replica, ReplicaSettings, SPOOL_BYTES_DEFAULT, Trust};
+use tidegate_model::observation::{Observation, ObservationBatch, ObservationReceipt};
+use tidegate_model::snapshot::{Digest, Snapshot, SnapshotContent, Version};
+use tidegate_replica::{
+    Offer, Replica, ReplicaSettings, SPOOL_BYTES_DEFAULT, Trust, Upstream, UpstreamError,
+};
 
 const UNITS: usize = 50_000;
 const ROUNDS: usize = 40;
@@ -94,8 +101,23 @@ async fn main() {
     println!("an experiment, evaluated                 {tried:?}");
     println!("the same, of a unit that was seen        {:?}", exposed("tried"));
     println!("the same, of a unit that was not         {first:?}");
-    let mut waits = Vec::new();
-    for id in 0..20_000 {
+    let running = replica.clone();
+    tokio::spawn(async move { running.run(Arc::new(Nobody), pending()).await });
+    println!(
+        "one after the other:                     {}",
+        handed_in(&replica, 20_000, None).await
+    );
+    let pause = Duration::from_micros(500);
+    println!(
+        "at most 2,000 a second, synced meanwhile: {}",
+        handed_in(&replica, 10_000, Some(pause)).await
+    );
+}
+
+/// How long it takes until something is written that was handed in.
+async fn handed_in(replica: &Replica, many: usize, pause: Option<Duration>) -> String {
+    let mut waits = Vec::with_capacity(many);
+    for id in 0..many {
         let observation = Observation::Event {
             unit: "user-1".to_owned(),
             metric: MetricName::new("purchase").unwrap(),
@@ -110,13 +132,39 @@ async fn main() {
             .await
             .unwrap();
         waits.push(begun.elapsed());
+        if let Some(pause) = pause {
+            tokio::time::sleep(pause).await;
+        }
     }
     waits.sort_unstable();
-    let share = |percent: usize| waits.get(waits.len() * percent / 100).unwrap();
-    println!(
-        "handed in and written: p50 {:?}, p99 {:?}, longest {:?}",
-        share(50),
-        share(99),
-        waits.last().unwrap()
-    );
+    let part = |thousandths: usize| waits.get(many * thousandths / 1_000).unwrap();
+    let longest = waits.last().unwrap();
+    format!(
+        "p50 {:?}, p99 {:?}, p99.9 {:?}, longest {longest:?}",
+        part(500),
+        part(990),
+        part(999)
+    )
+}
+
+/// A control plane that is away.
+struct Nobody;
+
+#[async_trait]
+impl Upstream for Nobody {
+    async fn current(&self, _: Option<Version>, _: Duration) -> Result<Option<Offer>, UpstreamError> {
+        Err(UpstreamError::Away("nobody is there".into()))
+    }
+
+    async fn list(&self, _: &Digest) -> Result<Bytes, UpstreamError> {
+        Err(UpstreamError::Away("nobody is there".into()))
+    }
+
+    async fn report(&self, _: &NodeReport) -> Result<Receipt, UpstreamError> {
+        Err(UpstreamError::Away("nobody is there".into()))
+    }
+
+    async fn observe(&self, _: &ObservationBatch) -> Result<ObservationReceipt, UpstreamError> {
+        Err(UpstreamError::Away("nobody is there".into()))
+    }
 }

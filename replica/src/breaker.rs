@@ -96,6 +96,10 @@ impl Upstream for Guarded {
 
     async fn observe(&self, batch: &ObservationBatch) -> Result<ObservationReceipt, UpstreamError> {
         self.admit()?;
-        self.note(self.upstream.observe(batch).await)
+        match self.upstream.observe(batch).await {
+            // It may only be observations that it cannot keep: no reason to leave it alone with snapshots and reports.
+            Err(error @ UpstreamError::Refused { status: 500.., .. }) => Err(error),
+            outcome => self.note(outcome),
+        }
     }
 }
