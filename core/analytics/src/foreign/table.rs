@@ -1,10 +1,11 @@
 //! A table, a row at a time: what is kept of it are sums.
 
-use super::analysis::{Analysis, ArmPart, MetricPart, Parts};
+use super::analysis::{Analysis, ArmPart, Parts};
 use super::beside::Strata;
 use super::cell::{self, Place};
 use super::columns::{Column, Layout};
 use super::gathered::{Gathered, TooLarge};
+use super::metrics::MetricPart;
 use super::question::{ColumnKind, Missing, Question};
 use super::reading::{Reading, Said, Told, text_at};
 use super::units::Units;
