@@ -211,7 +211,7 @@ impl Parts {
                 "control",
                 "",
                 "no arm has a name that says it is the control",
-                format!("choose one of {}", found.join(", ")),
+                format!("choose one of {} with --control", found.join(", ")),
             ));
         };
         let name = found.get(usual).copied().unwrap_or_default();
