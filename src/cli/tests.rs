@@ -96,6 +96,10 @@ fn lines_about_statistics_that_are_refused_say_why() {
     check("tidegate stats simulate --scale tiny", "quick, full");
     check("tidegate stats analyze", "<FILE>");
     check(
+        "tidegate stats analyze --from-json b --goal decrease",
+        "cannot be used with",
+    );
+    check(
         "tidegate stats analyze a.csv --from-json b",
         "cannot be used with",
     );

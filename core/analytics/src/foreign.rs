@@ -9,6 +9,7 @@ mod beside;
 mod cell;
 mod columns;
 mod gathered;
+mod metrics;
 mod names;
 mod percentiles;
 mod question;

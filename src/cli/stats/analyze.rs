@@ -21,7 +21,8 @@ pub(super) struct Analyze {
     #[arg(required_unless_present = "from_json", conflicts_with = "from_json")]
     file: Option<PathBuf>,
     /// Sums in the place of a table: counts, means and deviations, or a design with tallies; `-` is standard input
-    #[arg(long, value_name = "FILE")]
+    /// They say themselves what is compared and how
+    #[arg(long, value_name = "FILE", conflicts_with_all = TABLE)]
     from_json: Option<PathBuf>,
     /// The column that says which arm a row belongs to; otherwise one with a usual name
     #[arg(long, value_name = "COLUMN")]
@@ -109,6 +110,26 @@ pub(super) struct Analyze {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
+
+/// What is asked of tables alone.
+const TABLE: [&str; 16] = [
+    "arm",
+    "control",
+    "metrics",
+    "goals",
+    "roles",
+    "margins",
+    "minimum_effects",
+    "covariates",
+    "caps",
+    "scales",
+    "unit",
+    "weight",
+    "strata",
+    "expected",
+    "only",
+    "rows_where",
+];
 
 /// What becomes of a cell without a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,21 +1,19 @@
 //! From what a table or a summary says to an experiment that can be judged.
 
 use super::beside::{self, Beside, Layered, Rated, Strata};
-use super::gathered::Gathered;
+use super::metrics::MetricPart;
 use super::names::Names;
-use super::percentiles;
 use super::question::{ColumnKind, Question, Schedule};
 use crate::decision::{Action, Decision, Reason, decide};
 use crate::result::{Answer, Asked, End, ExperimentResult, result};
-use tidegate_model::experiment::tally::{ArmTally, LeftOut, MetricTally, Sums, Tallies};
-use tidegate_model::experiment::{Aggregation, Design, Discipline, Goal, Measure, Metric, Part};
+use tidegate_model::experiment::tally::{ArmTally, LeftOut, Tallies};
+use tidegate_model::experiment::{Design, Discipline, Metric};
 use tidegate_model::flag::WeightedVariation;
 use tidegate_model::invalid::{Invalid, Violation, nearest};
-use tidegate_model::key::{ExperimentKey, FlagKey, MetricName, VariationKey};
+use tidegate_model::key::{ExperimentKey, FlagKey, VariationKey};
 use tidegate_model::share::Share;
 use tidegate_model::span::Span;
 use tidegate_stats::Refusal;
-use tidegate_stats::count_rate::EventCount;
 
 /// Names of arms that usually are the control.
 const CONTROLS: [&str; 12] = [
@@ -87,16 +85,6 @@ impl Analysis {
 pub(super) struct ArmPart {
     pub(super) text: String,
     pub(super) units: u64,
-}
-
-/// One metric as it was found, with the arms in their order.
-pub(super) struct MetricPart {
-    pub(super) metric: Metric,
-    pub(super) kind: ColumnKind,
-    /// What the columns are called.
-    pub(super) events: [Option<String>; 2],
-    pub(super) has_covariate: bool,
-    pub(super) arms: Vec<Gathered>,
 }
 
 /// What an analysis is made of.
@@ -223,7 +211,7 @@ impl Parts {
                 "control",
                 "",
                 "no arm has a name that says it is the control",
-                format!("choose one of {}", found.join(", ")),
+                format!("choose one of {} with --control", found.join(", ")),
             ));
         };
         let name = found.get(usual).copied().unwrap_or_default();
@@ -438,86 +426,4 @@ fn shares(weights: &[f64]) -> Result<Vec<Share>, Violation> {
         *largest = largest.saturating_sub(excess);
     }
     parts.into_iter().map(Share::of_parts).collect()
-}
-
-impl MetricPart {
-    /// The metric with what it measures.
-    fn designed(&self) -> Result<Metric, Violation> {
-        let event = |at: usize| {
-            let text = self.events.get(at).and_then(Option::as_deref).unwrap_or_default();
-            MetricName::new(&Names::default().key(text))
-        };
-        let sum = |at: usize| {
-            Ok::<_, Violation>(Part {
-                event: event(at)?,
-                aggregation: Aggregation::Sum,
-            })
-        };
-        let measure = match self.kind {
-            ColumnKind::Conversion | ColumnKind::Events => Measure::Conversion { event: event(0)? },
-            ColumnKind::Mean | ColumnKind::Rate => Measure::Revenue { event: event(0)? },
-            ColumnKind::Ratio => Measure::Ratio {
-                numerator: sum(0)?,
-                denominator: sum(1)?,
-            },
-            ColumnKind::Percentile(quantile) => Measure::Percentile {
-                event: event(0)?,
-                quantile,
-            },
-        };
-        Ok(Metric {
-            measure,
-            ..self.metric.clone()
-        })
-    }
-
-    fn tally(&self, gathered: &Gathered) -> Result<MetricTally, Violation> {
-        let quantile = match self.kind {
-            ColumnKind::Percentile(share) => percentiles::tally(&gathered.values, share),
-            _ => Ok(None),
-        };
-        let quantile = quantile.map_err(|refusal| {
-            Violation::new(
-                format!("metric {}", self.metric.name),
-                "",
-                refusal.to_string(),
-                "check its values",
-            )
-        })?;
-        Ok(MetricTally {
-            known: gathered.known,
-            new: gathered.new,
-            active: gathered.active,
-            steps: Vec::new(),
-            quantile,
-        })
-    }
-
-    fn rated(&self, keys: &[VariationKey], order: &[usize]) -> Result<Rated, Violation> {
-        if self.metric.goal == Goal::Maintain || self.metric.margin.is_some() {
-            return Err(Violation::new(
-                format!("metric {}", self.metric.name),
-                "rate",
-                "a rate is compared with no margin",
-                "use the kind 'ratio' for a claim with a margin",
-            ));
-        }
-        let count = |at: &usize| {
-            let sums = self
-                .arms
-                .get(*at)
-                .map_or(Sums::NONE, |gathered| gathered.known.plus(&gathered.new));
-            #[expect(clippy::cast_precision_loss, reason = "rounded to 16 digits")]
-            let exposure = sums.x as f64 / 1e6;
-            EventCount {
-                events: u64::try_from(sums.y / 1_000_000).unwrap_or(0),
-                exposure,
-            }
-        };
-        Ok(Rated {
-            metric: self.metric.name.clone(),
-            goal: self.metric.goal,
-            arms: keys.iter().cloned().zip(order.iter().map(count)).collect(),
-        })
-    }
 }

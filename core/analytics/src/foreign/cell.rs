@@ -76,7 +76,7 @@ pub(super) fn millionths(
         Ok(fixed) if fixed == Fixed::ZERO && value != 0.0 => Err(place.wrong(
             text,
             "values are kept in whole millionths, and this one would be 0",
-            &format!("multiply all values of the metric: scale {name}=1000000"),
+            &format!("multiply all values of the metric: --scale {name}=1000000"),
         )),
         Ok(fixed) => Ok((
             fixed.millionths(),
@@ -85,7 +85,7 @@ pub(super) fn millionths(
         Err(ValueError::TooLarge(_)) => Err(place.wrong(
             text,
             "a value is at most 1,000,000,000 away from 0",
-            &format!("multiply all values of the metric by less than 1: scale {name}=0.001"),
+            &format!("multiply all values of the metric by less than 1: --scale {name}=0.001"),
         )),
         Err(error @ ValueError::NotFinite) => Err(place.wrong(text, &error.to_string(), "take the row out")),
     }

@@ -185,7 +185,7 @@ impl Header {
         if let [single] = self.0.as_slice()
             && let Some(other) = [';', '\t', '|'].iter().find(|other| single.contains(**other))
         {
-            return format!("the cells are apart by {other:?}: say so, as the delimiter");
+            return format!("the cells are apart by {other:?}: add --delimiter");
         }
         nearest(name, self.0.iter().map(String::as_str)).map_or_else(
             || format!("choose one of {}", self.0.join(", ")),
@@ -203,7 +203,7 @@ impl Header {
                 "arm",
                 "",
                 "no column has a name that says it is the arm",
-                format!("name it; {}", self.suggest("arm")),
+                format!("name it with --arm; {}", self.suggest("arm")),
             ));
         };
         let name = self.0.get(found).map_or("", String::as_str);
@@ -247,13 +247,16 @@ impl Header {
                 "metric",
                 "",
                 "no column that is left holds a number",
-                format!("name one of {}", self.0.join(", ")),
+                format!("name one of {} with --metric", self.0.join(", ")),
             )),
             several => Err(Violation::new(
                 "metric",
                 "",
                 "several columns could be the metric, and each one more makes all of them harder to prove",
-                format!("name what the experiment was about, of {}", several.join(", ")),
+                format!(
+                    "name with --metric what the experiment was about, of {}",
+                    several.join(", ")
+                ),
             )),
         }
     }

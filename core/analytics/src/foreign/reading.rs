@@ -124,7 +124,7 @@ impl Reading<'_> {
             Missing::Refuse => Err(place.wrong(
                 text,
                 "a cell has a value",
-                "give it one, or say that rows without one are to be left out, or count as 0",
+                "give it one, or add --missing leave-out or --missing zero",
             )),
         }
     }

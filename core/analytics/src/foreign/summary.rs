@@ -2,9 +2,10 @@
 //!
 //! They become the same exact sums that rows would have given, so that whatever is said of rows is said of them.
 
-use super::analysis::{Analysis, ArmPart, MetricPart, Parts};
+use super::analysis::{Analysis, ArmPart, Parts};
 use super::beside::Strata;
 use super::gathered::Gathered;
+use super::metrics::MetricPart;
 use super::question::{ColumnKind, Question};
 use crate::result::Asked;
 use serde::Deserialize;

@@ -1,10 +1,11 @@
 //! A table, a row at a time: what is kept of it are sums.
 
-use super::analysis::{Analysis, ArmPart, MetricPart, Parts};
+use super::analysis::{Analysis, ArmPart, Parts};
 use super::beside::Strata;
 use super::cell::{self, Place};
 use super::columns::{Column, Layout};
 use super::gathered::{Gathered, TooLarge};
+use super::metrics::MetricPart;
 use super::question::{ColumnKind, Missing, Question};
 use super::reading::{Reading, Said, Told, text_at};
 use super::units::Units;
@@ -226,7 +227,7 @@ impl Table {
         Err(place.wrong(
             arm,
             "a row says which arm it belongs to",
-            "write the arm, or have rows without one left out",
+            "write the arm, or add --missing leave-out",
         ))
     }
 
@@ -381,7 +382,7 @@ impl Table {
                     format!("{} values were rounded", told.rounded),
                     "values are kept in whole millionths, and these vary by less than a thousand of them",
                     format!(
-                        "multiply all values of the metric: scale {}=1000000",
+                        "multiply all values of the metric: --scale {}=1000000",
                         column.metric.name
                     ),
                 ));
@@ -396,7 +397,7 @@ fn too_large(place: Place<'_>, column: &Column) -> Violation {
         "",
         "the squares of these values have no room in 128 bits",
         &format!(
-            "multiply all values of the metric by less than 1: scale {}=0.001",
+            "multiply all values of the metric by less than 1: --scale {}=0.001",
             column.metric.name
         ),
     )

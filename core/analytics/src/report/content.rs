@@ -63,6 +63,15 @@ pub(super) fn brief(report: &Report<'_>, besides: &Besides<'_>) -> Vec<Block> {
         result.headline,
         Figure(result.alpha)
     );
+    let look = if result.metrics.is_empty() {
+        format!(
+            "{} is the control; alpha {}.",
+            result.control,
+            Figure(result.alpha)
+        )
+    } else {
+        look
+    };
     let mut blocks = vec![Block::text(look)];
     blocks.extend(besides::notes(besides));
     blocks.extend(assignment(result));

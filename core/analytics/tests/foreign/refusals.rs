@@ -38,10 +38,15 @@ fn cells_that_say_nothing_good() {
         ),
         (
             "old,,1",
-            ["line 6", "column \"v\"", "a cell has a value", "left out"],
+            [
+                "line 6",
+                "column \"v\"",
+                "a cell has a value",
+                "--missing leave-out",
+            ],
         ),
-        ("old,NaN,1", ["line 6", "column \"v\"", "NaN", "left out"]),
-        (",1,1", ["line 6", "column \"arm\"", "which arm", "left out"]),
+        ("old,NaN,1", ["line 6", "column \"v\"", "NaN", "--missing zero"]),
+        (",1,1", ["line 6", "column \"arm\"", "which arm", "leave-out"]),
         (
             "old",
             ["line 6", "column \"v\"", "a cell for each column", "give it"],
