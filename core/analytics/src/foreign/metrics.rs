@@ -6,7 +6,7 @@ use super::names::Names;
 use super::percentiles;
 use super::question::ColumnKind;
 use tidegate_model::experiment::tally::{MetricTally, Sums};
-use tidegate_model::experiment::{Aggregation, Goal, Measure, Metric, Part};
+use tidegate_model::experiment::{Aggregation, Goal, Measure, Metric, Part, Role};
 use tidegate_model::invalid::Violation;
 use tidegate_model::key::{MetricName, VariationKey};
 use tidegate_stats::count_rate::EventCount;
@@ -81,6 +81,14 @@ impl MetricPart {
                 "rate",
                 "a rate is compared with no margin",
                 "use the kind 'ratio' for a claim with a margin",
+            ));
+        }
+        if self.metric.role == Role::Guardrail {
+            return Err(Violation::new(
+                format!("metric {}", self.metric.name),
+                "guardrail",
+                "a rate is tested for one look, and a guardrail is watched all the time",
+                "use the kind 'ratio', or another role",
             ));
         }
         let count = |at: &usize| {

@@ -199,6 +199,17 @@ fn columns_that_are_not_there() {
 }
 
 #[test]
+fn what_a_rate_cannot_be() {
+    let rate = || about(&["m=v/w:rate"]);
+    let mut question = rate();
+    question.settings.roles = set("m", Role::Guardrail);
+    refused(question, GOOD, &["metric m", "one look", "'ratio'"]);
+    let mut question = rate();
+    question.settings.margins = set("m", 0.1);
+    refused(question, GOOD, &["metric m", "no margin", "'ratio'"]);
+}
+
+#[test]
 fn what_cannot_be_guessed() {
     refused(
         Question::default(),
