@@ -350,6 +350,14 @@ impl Client<'_> {
         answer["variant"].as_str().map(str::to_owned)
     }
 
+    /// What the node says to a request of its own API; `None` when it does not answer, or says no.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Option<Value> {
+        let url = format!("http://127.0.0.1:{}/{path}", self.port);
+        let request = self.client.post(url).bearer_auth(self.token).json(body);
+        let answer = request.send().await.ok()?;
+        answer.error_for_status().ok()?.json().await.ok()
+    }
+
     /// The variations of all flags for a context, by flag.
     pub(crate) async fn all(&self, context: Value) -> BTreeMap<String, String> {
         let url = format!("http://127.0.0.1:{}/ofrep/v1/evaluate/flags", self.port);
