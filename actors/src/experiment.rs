@@ -2,6 +2,7 @@
 //! stores what follows.
 
 use crate::control::ControlError;
+use crate::definitions::Definitions;
 use crate::shell::{Environment, Shell, incident, panic_text};
 use crate::view::Revised;
 use actix::prelude::*;
@@ -18,8 +19,10 @@ use tidegate_model::change::{Change, EntityRef, EntityState};
 use tidegate_model::experiment::ExperimentState;
 use tidegate_model::experiment::tally::Tallies;
 use tidegate_model::flag::FlagState;
+use tidegate_model::freeze::Frozen;
 use tidegate_model::key::{EnvironmentKey, ExperimentKey, FlagKey, Revision};
 use tidegate_store::{Expect, Proposal, Write};
+use tokio::sync::MutexGuard;
 
 /// Its state has changed: look at once.
 #[derive(Message)]
@@ -194,16 +197,8 @@ pub(crate) async fn settle(
     by: Author,
     decide: impl FnOnce(&ExperimentState, &Ground<'_>, Timestamp) -> Result<Step, ControlError>,
 ) -> Result<Step, ControlError> {
-    let definitions = home.definitions.in_line(shell.store.as_ref()).await?;
-    let flag = load_flag(shell, &home.key, &before.value.design.flag).await?;
-    let frozen = home.switch.current();
-    let ground = Ground {
-        environment: &home.key,
-        settings: definitions.settings,
-        catalog: &definitions.catalog,
-        flag: flag.as_ref().map(|flag| &flag.value),
-        frozen: frozen.as_ref(),
-    };
+    let here = Here::of(shell, home, &before.value.design.flag).await?;
+    let ground = here.ground();
     let now = shell.clock.now();
     let decided = catch_unwind(AssertUnwindSafe(|| decide(&before.value, &ground, now)));
     let step = decided.unwrap_or_else(|panic| {
@@ -211,10 +206,7 @@ pub(crate) async fn settle(
         Err(incident(&what))
     })?;
     if !step.changes.is_empty() {
-        let seen = Seen {
-            experiment: before.revision,
-            flag: flag.as_ref().map_or(Revision::ABSENT, |flag| flag.revision),
-        };
+        let seen = here.seen(before.revision);
         let opens = step.changes.iter().any(|(_, change)| freeze::is_held(change));
         let _still = match opens {
             true => Some(home.switch.pass().await?),
@@ -225,6 +217,47 @@ pub(crate) async fn settle(
             .await?;
     }
     Ok(step)
+}
+
+/// What an experiment stands on, as it is stored: held still for as long as this is kept.
+pub(crate) struct Here<'a> {
+    environment: &'a EnvironmentKey,
+    definitions: MutexGuard<'a, Definitions>,
+    flag: Option<Revised<FlagState>>,
+    frozen: Option<Frozen>,
+}
+
+impl<'a> Here<'a> {
+    pub(crate) async fn of(
+        shell: &Shell,
+        home: &'a Environment,
+        flag: &FlagKey,
+    ) -> Result<Self, ControlError> {
+        Ok(Self {
+            environment: &home.key,
+            definitions: home.definitions.in_line(shell.store.as_ref()).await?,
+            flag: load_flag(shell, &home.key, flag).await?,
+            frozen: home.switch.current(),
+        })
+    }
+
+    pub(crate) fn ground(&self) -> Ground<'_> {
+        Ground {
+            environment: self.environment,
+            settings: self.definitions.settings,
+            catalog: &self.definitions.catalog,
+            flag: self.flag.as_ref().map(|flag| &flag.value),
+            frozen: self.frozen.as_ref(),
+        }
+    }
+
+    /// What is decided here of an experiment at this revision names these.
+    pub(crate) fn seen(&self, experiment: Revision) -> Seen {
+        Seen {
+            experiment,
+            flag: self.flag.as_ref().map_or(Revision::ABSENT, |flag| flag.revision),
+        }
+    }
 }
 
 /// The revisions that something was decided on.

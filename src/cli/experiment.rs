@@ -211,7 +211,7 @@ async fn list(client: &Client, screen: Screen) -> Result<(), Failure> {
                 cell(text(&design["key"])),
                 toned(text(&view["phase"]), tone(&view["phase"])),
                 cell(text(&design["flag"])),
-                cell(view["started"].as_str().unwrap_or("-")),
+                cell(view["started"].as_str().map_or_else(|| "-".to_owned(), show::at)),
                 cell(view["advice"]["action"].as_str().unwrap_or("-").replace('_', " ")),
                 cell(text(&design["hypothesis"])),
             ]

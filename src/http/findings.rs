@@ -2,11 +2,10 @@
 
 use crate::http::access::{Allowed, ReadAccess};
 use crate::http::body::JsonText;
-use crate::http::histories::{CONTENT_POLICY, Format};
+use crate::http::histories::{Format, markdown, page};
 use crate::http::path::{Named, Query};
 use crate::http::problem::{Kind, Problem};
 use actix_web::HttpResponse;
-use actix_web::http::header;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tidegate_actors::view::Revised;
@@ -194,17 +193,10 @@ pub(super) async fn report(
         inputs: &inputs,
         version: env!("CARGO_PKG_VERSION"),
     };
-    let mut answer = HttpResponse::Ok();
-    answer.insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
     Ok(match format.unwrap_or(Format::Json) {
-        Format::Json => answer.json(report),
-        Format::Markdown => answer
-            .content_type("text/markdown; charset=utf-8")
-            .body(report.markdown()),
-        Format::Html => answer
-            .content_type("text/html; charset=utf-8")
-            .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_POLICY))
-            .body(report.html()),
+        Format::Json => HttpResponse::Ok().json(report),
+        Format::Markdown => markdown(report.markdown()),
+        Format::Html => page(report.html()),
     })
 }
 

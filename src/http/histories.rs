@@ -13,8 +13,7 @@ use tidegate_model::key::RolloutId;
 use tidegate_trail::report::Report;
 
 /// What a page that is nothing but text and drawings may do.
-pub(super) const CONTENT_POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+const CONTENT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,16 +80,24 @@ pub(super) async fn report(
         .control()
         .report_rollout(allowed.environment(), &id)
         .await?;
-    let mut answer = HttpResponse::Ok();
-    answer.insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
     Ok(match format.unwrap_or(Format::Json) {
-        Format::Json => answer.json(report),
-        Format::Markdown => answer
-            .content_type("text/markdown; charset=utf-8")
-            .body(report.markdown()),
-        Format::Html => answer
-            .content_type("text/html; charset=utf-8")
-            .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_POLICY))
-            .body(report.html()),
+        Format::Json => HttpResponse::Ok().json(report),
+        Format::Markdown => markdown(report.markdown()),
+        Format::Html => page(report.html()),
     })
+}
+
+/// A text for a ticket.
+pub(super) fn markdown(text: String) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/markdown; charset=utf-8")
+        .body(text)
+}
+
+/// A page that is nothing but text and drawings.
+pub(super) fn page(html: String) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_POLICY))
+        .body(html)
 }

@@ -59,11 +59,6 @@ impl Plane {
         let (status, body) = self.call("GET", path, None).await;
         (status == 200).then_some(body)
     }
-
-    /// Units in all arms together.
-    async fn counted(&self) -> Option<u64> {
-        self.results().await?["headline"]["look"]["units"].as_u64()
-    }
 }
 
 /// The variations of a thousand units, from `first` on; nothing while the node does not answer or knows no such

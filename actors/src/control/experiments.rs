@@ -3,14 +3,14 @@
 use super::definitions::find;
 use super::error::check_expected;
 use super::{ControlError, ControlPlane, to_the_end};
-use crate::experiment::{Seen, load, load_flag, proposal, settle};
+use crate::experiment::{Here, load, proposal, settle};
 use crate::flag::{HandOver, Start, Wanted};
 use crate::keeper::{Adopt, FindFlag, LookAfter};
 use crate::observing::{Moment, ObserveError};
 use crate::shell::{Shell, incident};
 use crate::view::Revised;
 use std::sync::Arc;
-use tidegate_decide::experiment::{self, Ground};
+use tidegate_decide::experiment;
 use tidegate_decide::refusal::Refusal;
 use tidegate_decide::start::StartRollout;
 use tidegate_model::access::Author;
@@ -65,16 +65,8 @@ impl ControlPlane {
     ) -> Result<Vec<Violation>, ControlError> {
         let home = self.shell.environment(environment)?;
         let mut found = design.violations();
-        let definitions = home.definitions.in_line(self.shell.store.as_ref()).await?;
-        let flag = load_flag(&self.shell, environment, &design.flag).await?;
-        let ground = Ground {
-            environment,
-            settings: definitions.settings,
-            catalog: &definitions.catalog,
-            flag: flag.as_ref().map(|flag| &flag.value),
-            frozen: None,
-        };
-        for violation in ground.violations(design) {
+        let here = Here::of(&self.shell, home, &design.flag).await?;
+        for violation in here.ground().violations(design) {
             if !found.contains(&violation) {
                 found.push(violation);
             }
@@ -242,26 +234,15 @@ async fn save(
 ) -> Result<(), ControlError> {
     let home = shell.environment(environment)?;
     let entity = EntityRef::Experiment(environment.clone(), design.key.clone());
-    let definitions = home.definitions.in_line(shell.store.as_ref()).await?;
+    let here = Here::of(shell, home, &design.flag).await?;
     let before = load(shell, &entity).await?;
     let revision = before.as_ref().map_or(Revision::ABSENT, |before| before.revision);
     check_expected(&entity, expect, revision)?;
-    let flag = load_flag(shell, environment, &design.flag).await?;
-    let ground = Ground {
-        environment,
-        settings: definitions.settings,
-        catalog: &definitions.catalog,
-        flag: flag.as_ref().map(|flag| &flag.value),
-        frozen: None,
-    };
     let now = shell.clock.now();
     let before = before.as_ref().map(|before| &before.value);
-    let step = experiment::design(before, design, &ground, &by, now).map_err(ControlError::Refused)?;
+    let step = experiment::design(before, design, &here.ground(), &by, now).map_err(ControlError::Refused)?;
     if let Some(step) = step {
-        let seen = Seen {
-            experiment: revision,
-            flag: flag.as_ref().map_or(Revision::ABSENT, |flag| flag.revision),
-        };
+        let seen = here.seen(revision);
         let proposal = proposal(&step.changes, &step.because, seen, by, now);
         shell.commit(proposal).await?;
         let watched = before.is_some_and(ExperimentState::is_watched);

@@ -1,5 +1,6 @@
 //! One experiment, for people.
 
+use crate::cli::screen::moment;
 use serde_json::Value;
 
 /// Everything about one experiment.
@@ -18,15 +19,16 @@ pub(super) fn whole(view: &Value) -> String {
         format!("  judged   {}", discipline(&design["discipline"])),
     ];
     if let Some(started) = view["started"].as_str() {
-        lines.push(format!("  started  {started}"));
+        lines.push(format!("  started  {}", at(started)));
     }
     if let Some(why) = view["pause"]["why"].as_str() {
         lines.push(format!("  paused   by {}: {why}", word(&view["pause"]["by"])));
     }
-    if let Some(at) = view["ended"]["at"].as_str() {
+    if let Some(when) = view["ended"]["at"].as_str() {
         let ended = &view["ended"];
         lines.push(format!(
-            "  ended    {at}, {}: {}",
+            "  ended    {}, {}: {}",
+            at(when),
             outcome(&ended["outcome"]),
             word(&ended["why"])
         ));
@@ -39,13 +41,22 @@ pub(super) fn whole(view: &Value) -> String {
     if let Some(action) = view["advice"]["action"].as_str() {
         let arm = view["advice"]["arm"].as_str();
         let arm = arm.map_or_else(String::new, |arm| format!(" {arm}"));
-        lines.push(format!("  says     {}{arm}", action.replace('_', " ")));
+        let since = view["advice"]["at"].as_str().map_or_else(String::new, at);
+        lines.push(format!(
+            "  says     {}{arm}, since {since}, because",
+            action.replace('_', " ")
+        ));
         let because = view["advice"]["because"].as_array();
         for reason in because.into_iter().flatten() {
             lines.push(format!("           - {}", word(reason)));
         }
     }
     format!("{}\n", lines.join("\n"))
+}
+
+/// A moment as people read it.
+pub(super) fn at(text: &str) -> String {
+    text.parse().map_or_else(|_| text.to_owned(), moment)
 }
 
 fn word(value: &Value) -> String {
