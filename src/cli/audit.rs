@@ -125,6 +125,7 @@ fn gist(change: &Value) -> String {
                 .and_then(Value::as_str)
                 .unwrap_or(name)
                 .to_owned(),
+            Some((name, inner)) if name == "experiment" => format!("experiment {}", gist(inner)),
             Some((name, _)) => name.clone(),
             None => String::new(),
         },
@@ -143,15 +144,16 @@ mod tests {
             {"sequence": 7, "at": "2026-11-22T09:00:00Z", "by": {"token": {"name": "ada", "role": "operator"}},
              "because": "started at 1 %", "entries": [
                 {"entity": "rollout/production/new-checkout.1", "revision": 1, "change": {"rollout": {"kind": "started"}}},
-                {"entity": "flag/production/new-checkout", "revision": 2, "change": {"flag_pinned": {"rollout": "x"}}}]},
+                {"entity": "flag/production/new-checkout", "revision": 2, "change": {"flag_pinned": {"rollout": "x"}}},
+                {"entity": "experiment/production/e", "revision": 3, "change": {"experiment": {"looked": {"units": 1}}}}]},
             {"sequence": 9, "at": "2026-11-22T09:01:00Z", "by": "tidegate",
              "entries": [{"entity": "token/-/ci", "revision": 2, "change": "token_revoked"}]},
         ]))
         .unwrap();
         assert_eq!(
             table(Screen::PIPE, &records),
-            "NUMBER  WHEN                     WHO             WHAT                                                                                         WHY
-7       2026-11-22 09:00:00 UTC  ada (operator)  rollout/production/new-checkout.1 r1: started; flag/production/new-checkout r2: flag pinned  started at 1 %
+            "NUMBER  WHEN                     WHO             WHAT                                                                                                                                        WHY
+7       2026-11-22 09:00:00 UTC  ada (operator)  rollout/production/new-checkout.1 r1: started; flag/production/new-checkout r2: flag pinned; experiment/production/e r3: experiment looked  started at 1 %
 9       2026-11-22 09:01:00 UTC  tidegate        token/-/ci r2: token revoked
 "
         );

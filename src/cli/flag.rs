@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tidegate_model::experiment::Experiment;
 use tidegate_model::flag::{FlagDefinition, FlagStatus, FlagType, Pin, Serve, WeightedVariation};
-use tidegate_model::key::{FlagKey, Revision, VariationKey};
+use tidegate_model::key::{ExperimentKey, FlagKey, Revision, VariationKey};
 use tidegate_model::share::Share;
 
 mod document;
@@ -113,6 +113,8 @@ struct Shown {
     revision: Revision,
     #[serde(default)]
     pin: Option<Pin>,
+    #[serde(default)]
+    held: Option<ExperimentKey>,
 }
 
 /// Does what the command line says.
@@ -203,13 +205,14 @@ fn from_file(file: &Path) -> Result<Value, Failure> {
 fn table(screen: Screen, flags: &[Shown]) -> String {
     let row = |flag: &Shown| {
         let definition = &flag.definition;
-        let rollout = flag.pin.as_ref().map_or("-", |pin| pin.rollout.as_str());
+        let rollout = flag.pin.as_ref().map(|pin| pin.rollout.as_str());
+        let holder = rollout.or(flag.held.as_ref().map(|experiment| experiment.as_str()));
         vec![
             cell(&definition.key),
             cell(spelled(&definition.kind)),
             toned(spelled(&definition.status), tone(definition.status)),
             cell(serves(definition)),
-            cell(rollout),
+            cell(holder.unwrap_or("-")),
             cell(flag.revision),
             cell(&definition.description),
         ]
@@ -220,7 +223,7 @@ fn table(screen: Screen, flags: &[Shown]) -> String {
             "type",
             "status",
             "fallback",
-            "rollout",
+            "held by",
             "revision",
             "description",
         ],
@@ -278,6 +281,9 @@ fn whole(screen: Screen, flag: &Shown) -> String {
     }
     if let Some(experiment) = &definition.experiment {
         line("experiment", tested(experiment));
+    }
+    if let Some(experiment) = &flag.held {
+        line("held by", format!("experiment {experiment}"));
     }
     if let Some(pin) = &flag.pin {
         line(
