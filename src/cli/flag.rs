@@ -399,7 +399,7 @@ mod tests {
         let table_of = |flags: &[Shown]| table(Screen::PIPE, flags);
         assert_eq!(
             table_of(&[checkout(), flag(slow, Value::Null)]),
-            "FLAG          TYPE        STATUS    FALLBACK           ROLLOUT         REVISION  DESCRIPTION
+            "FLAG          TYPE        STATUS    FALLBACK           HELD BY         REVISION  DESCRIPTION
 new-checkout  boolean     active    on 25 %, off 75 %  new-checkout.1  3         one page instead of three
 slow-mode     percentage  inactive  on for 12.5 %      -               3
 "
