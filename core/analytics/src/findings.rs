@@ -4,7 +4,7 @@
 use crate::bandit::{self, Standing};
 use crate::decision::{Decision, decide};
 use crate::plan::{Baseline, Traffic};
-use crate::result::{Answer, Asked, Bounds, End, ExperimentResult, Kind, MetricResult, result};
+use crate::result::{Answer, Asked, Bounds, End, ExperimentResult, Kind, MetricResult, result, result_of_dealings};
 use crate::sufficient::{MetricMoments as _, count};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -36,7 +36,7 @@ pub struct Findings {
 #[must_use]
 pub fn findings(state: &ExperimentState, tallies: &[Tallies]) -> Findings {
     let asked = asked(state);
-    let now = result(&state.design, &Tallies::together(tallies), &asked);
+    let now = result_of_dealings(&state.design, &state.dealings, tallies, &asked);
     let older = state
         .last_look
         .as_deref()
@@ -62,7 +62,10 @@ pub fn asked(state: &ExperimentState) -> Asked {
         looks: state.looks.iter().map(|look| look.units).collect(),
         end: match &state.ended {
             None => End::Running,
-            Some(ended) if ended.as_planned => End::AsPlanned,
+            Some(ended) if ended.as_planned => match state.looks.last() {
+                Some(last) if last.at >= ended.at => End::Closed,
+                _ => End::AsPlanned,
+            },
             Some(_) => End::Early,
         },
     }

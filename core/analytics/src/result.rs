@@ -30,7 +30,7 @@ use evidence::Evidence;
 use guardrail::Watch;
 use ladder::Ladder;
 use tidegate_model::experiment::tally::{MetricTally, Tallies};
-use tidegate_model::experiment::{Design, Discipline, Goal, Metric, Role};
+use tidegate_model::experiment::{Dealing, Design, Discipline, Goal, Metric, Role};
 use tidegate_model::key::VariationKey;
 use tidegate_stats::distribution::normal;
 use tidegate_stats::sequential::ConfidenceSequence;
@@ -88,6 +88,22 @@ pub fn result(design: &Design, tallies: &Tallies, asked: &Asked) -> ExperimentRe
         families,
         left_out: tallies.left_out,
     }
+}
+
+/// The result of an experiment whose weights may have been others from dealing to dealing: `tallies` has an entry for
+/// each of them. How many units an arm should have is told from the weights that were in force.
+#[must_use]
+pub fn result_of_dealings(
+    design: &Design,
+    dealings: &[Dealing],
+    tallies: &[Tallies],
+    asked: &Asked,
+) -> ExperimentResult {
+    let mut found = result(design, &Tallies::together(tallies), asked);
+    if dealings.len() > 1 {
+        found.sample_ratio = assignment::sample_ratio_of_dealings(design, dealings, tallies);
+    }
+    found
 }
 
 /// One metric with the evidence of each treatment.

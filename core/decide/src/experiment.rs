@@ -12,7 +12,7 @@ pub use watch::{LATE_MAX, LOOK_EVERY, due, watch};
 
 use crate::refusal::Refusal;
 use crate::step::{Effect, Step};
-use ground::{check_ground, check_held_flag};
+use ground::{check_ground, check_settled_flag};
 use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
 use tidegate_model::because::{Because, Decision, ExperimentStep, Reason};
@@ -41,11 +41,10 @@ pub fn design(
     if before.is_some_and(|before| before.design == design) {
         return Ok(None);
     }
-    Invalid::unless_empty(ground.violations(&design), ())?;
     let mut changes = Vec::new();
     let mut told = ExperimentStep::Designed;
     if let Some(before) = before {
-        check_amendable(before, &design)?;
+        check_amendable(before, &design, now)?;
         if before.phase.holds() && before.design.excluded != design.excluded {
             told = ExperimentStep::Excluded;
             let after = ExperimentState {
@@ -54,6 +53,10 @@ pub fn design(
             };
             changes.push(ground.hold(&after)?);
         }
+    }
+    // Afterwards what it stands on is as it was at its start, or the past: texts may change whatever became of that.
+    if before.is_none_or(|before| matches!(before.phase, Phase::Draft | Phase::Scheduled)) {
+        Invalid::unless_empty(ground.violations(&design), ())?;
     }
     let change = ExperimentChange::Designed {
         design: Box::new(design.clone()),
@@ -65,10 +68,13 @@ pub fn design(
 
 /// Once it has started, nothing but the texts for people and the units that are left out may change: that is what makes
 /// its result a test.
-fn check_amendable(before: &ExperimentState, design: &Design) -> Result<(), Refusal> {
+fn check_amendable(before: &ExperimentState, design: &Design, now: Timestamp) -> Result<(), Refusal> {
     let key = &design.key;
     match before.phase {
-        Phase::Draft | Phase::Scheduled => return Ok(()),
+        Phase::Draft => return Ok(()),
+        // One that waits for a start that was not possible goes on waiting.
+        Phase::Scheduled if before.design.start_at == design.start_at => return Ok(()),
+        Phase::Scheduled => return start_time(design, now).map(|_| ()),
         Phase::Archived => {
             return Err(Refusal::conflict(
                 format!("experiment {key} is archived"),
@@ -103,14 +109,14 @@ fn check_amendable(before: &ExperimentState, design: &Design) -> Result<(), Refu
     Ok(())
 }
 
-/// The change that removes a draft.
+/// The change that removes what never started.
 ///
 /// # Errors
 /// When it has started: what was found out is kept.
 pub fn delete(state: &ExperimentState) -> Result<Change, Refusal> {
-    match state.phase {
-        Phase::Draft | Phase::Scheduled => Ok(Change::ExperimentDeleted),
-        _ => Err(Refusal::conflict(
+    match state.started {
+        None => Ok(Change::ExperimentDeleted),
+        Some(_) => Err(Refusal::conflict(
             format!(
                 "experiment {} has started, and what it found out is kept",
                 state.design.key
@@ -158,6 +164,8 @@ pub fn command(
             check_reason(reason)?;
             in_phase(state, &[Phase::Paused], "resumed")?;
             ground.check_thawed()?;
+            // While it dealt nothing its part of the layer was free, and nothing kept its audience's segments.
+            Invalid::unless_empty(ground.violations(&state.design), ())?;
             let after = ExperimentState {
                 phase: Phase::Running,
                 ..state.clone()
@@ -184,19 +192,24 @@ fn schedule(
     now: Timestamp,
 ) -> Result<Step, Refusal> {
     in_phase(state, &[Phase::Draft], "scheduled")?;
-    let Some(start_at) = state.design.start_at.filter(|at| *at > now) else {
-        let violation = Violation::new(
-            "startAt",
-            state.design.start_at.map_or(String::new(), |at| at.to_rfc3339()),
-            "an experiment that starts by itself has a time to come at which it does",
-            "set 'startAt' in its design, or start it now",
-        );
-        return Err(Refusal::Invalid(violation.into()));
-    };
+    let start_at = start_time(&state.design, now)?;
     check_ground(state, ground)?;
     let changes = vec![own(ground, &state.design, ExperimentChange::Scheduled)];
     let reasons = command_reason(by, "");
     Ok(step(changes, ExperimentStep::Scheduled, reasons, Some(start_at)))
+}
+
+/// When it starts by itself.
+fn start_time(design: &Design, now: Timestamp) -> Result<Timestamp, Refusal> {
+    design.start_at.filter(|at| *at > now).ok_or_else(|| {
+        let violation = Violation::new(
+            "startAt",
+            design.start_at.map_or(String::new(), |at| at.to_rfc3339()),
+            "an experiment that starts by itself has a time to come at which it does",
+            "set 'startAt' in its design to a later time; or unschedule it, and start it by hand",
+        );
+        Refusal::Invalid(violation.into())
+    })
 }
 
 /// It deals arms, and holds its flag.
@@ -289,14 +302,15 @@ fn stop_by_hand(
     if state.phase != Phase::Stopped {
         return Ok(stop(state, ground, outcome, false, by, reasons));
     }
-    check_held_flag(state, ground)?;
+    check_settled_flag(state, outcome, ground)?;
     let settled = ExperimentChange::Settled {
         outcome: outcome.clone(),
         by: by.clone(),
         why: reason.to_owned(),
     };
     let mut changes = vec![own(ground, &state.design, settled)];
-    if !matches!(outcome, Outcome::Revert) {
+    // It holds the flag no more: a rollout that follows takes it as it is.
+    if matches!(outcome, Outcome::Ship { .. }) {
         changes.push(ground.let_go(state, outcome));
     }
     Ok(step(changes, ExperimentStep::Settled, reasons, None))

@@ -183,38 +183,14 @@ impl EntityState {
         revision: Revision,
     ) -> Result<Option<Self>, FoldError> {
         let after = match (change, before) {
-            (Change::FlagSaved(flag), None) => Self::Flag(FlagState {
-                flag: flag.clone(),
-                pin: None,
-                attempts: 0,
-                held: None,
-            }),
-            (Change::FlagSaved(flag), Some(Self::Flag(state))) => Self::Flag(FlagState {
-                flag: flag.clone(),
-                ..state
-            }),
-            (Change::FlagPinned(pin), Some(Self::Flag(state))) => Self::Flag(FlagState {
-                pin: Some(pin.clone()),
-                attempts: state.attempts + 1,
-                ..state
-            }),
-            (Change::FlagSettled { fallback }, Some(Self::Flag(state))) => {
-                let settled = state.flag.with_fallback(Serve::Variation(fallback.clone()));
-                let flag = settled.map_err(|error| impossible(change, &error.to_string()))?;
-                Self::Flag(FlagState {
-                    flag,
-                    pin: None,
-                    ..state
-                })
-            }
-            (Change::FlagHeld { experiment, dealing }, Some(Self::Flag(state))) => {
-                let held = state.hold(experiment, dealing.as_deref());
-                Self::Flag(held.map_err(|error| impossible(change, &error.to_string()))?)
-            }
-            (Change::FlagLetGo { fallback }, Some(Self::Flag(state))) => {
-                let free = state.let_go(fallback.as_ref());
-                Self::Flag(free.map_err(|error| impossible(change, &error.to_string()))?)
-            }
+            (
+                Change::FlagSaved(_)
+                | Change::FlagPinned(_)
+                | Change::FlagSettled { .. }
+                | Change::FlagHeld { .. }
+                | Change::FlagLetGo { .. },
+                before @ (None | Some(Self::Flag(_))),
+            ) => Self::Flag(flag(change, before)?),
             (
                 Change::SegmentSaved(_) | Change::SegmentStaged(_) | Change::SegmentSettled { .. },
                 before @ (None | Some(Self::Segment(_))),
@@ -264,6 +240,49 @@ impl EntityState {
         };
         Ok(Some(after))
     }
+}
+
+/// The flag after a change of it.
+fn flag(change: &Change, before: Option<EntityState>) -> Result<FlagState, FoldError> {
+    let before = match before {
+        Some(EntityState::Flag(state)) => Some(state),
+        _ => None,
+    };
+    let state = match (change, before) {
+        (Change::FlagSaved(flag), None) => FlagState {
+            flag: flag.clone(),
+            pin: None,
+            attempts: 0,
+            held: None,
+        },
+        (Change::FlagSaved(flag), Some(state)) => FlagState {
+            flag: flag.clone(),
+            ..state
+        },
+        (Change::FlagPinned(pin), Some(state)) => FlagState {
+            pin: Some(pin.clone()),
+            attempts: state.attempts + 1,
+            ..state
+        },
+        (Change::FlagSettled { fallback }, Some(state)) => {
+            let settled = state.flag.with_fallback(Serve::Variation(fallback.clone()));
+            FlagState {
+                flag: settled.map_err(|error| impossible(change, &error.to_string()))?,
+                pin: None,
+                ..state
+            }
+        }
+        (Change::FlagHeld { experiment, dealing }, Some(state)) => {
+            let held = state.hold(experiment, dealing.as_deref());
+            held.map_err(|error| impossible(change, &error.to_string()))?
+        }
+        (Change::FlagLetGo { fallback }, Some(state)) => {
+            let free = state.let_go(fallback.as_ref());
+            free.map_err(|error| impossible(change, &error.to_string()))?
+        }
+        (change, before) => return Err(impossible(change, &format!("{before:?}"))),
+    };
+    Ok(state)
 }
 
 /// The segment after a change that leaves one. While an edit of it is staged, only that one's end follows.

@@ -3,7 +3,7 @@
 use super::answer::{Answer, Chance};
 use crate::sufficient::count;
 use serde::Serialize;
-use tidegate_model::experiment::Design;
+use tidegate_model::experiment::{Dealing, Design};
 use tidegate_model::experiment::tally::Tallies;
 use tidegate_model::key::VariationKey;
 use tidegate_stats::{Refusal, sample_ratio};
@@ -55,6 +55,29 @@ pub(crate) fn sample_ratio(design: &Design, tallies: &Tallies) -> Answer<SampleR
         .iter()
         .map(|arm| f64::from(arm.weight.parts()))
         .collect();
+    checked(design, &units, &weights).into()
+}
+
+/// The same where the weights were others from dealing to dealing: what is expected adds up over them.
+pub(crate) fn sample_ratio_of_dealings(
+    design: &Design,
+    dealings: &[Dealing],
+    tallies: &[Tallies],
+) -> Answer<SampleRatio> {
+    let together = |arm: &VariationKey| {
+        let units = tallies.iter().filter_map(|tallies| tallies.arms.get(arm));
+        units.fold(0, |sum: u64, tally| sum.saturating_add(tally.units))
+    };
+    let expected = |arm: &VariationKey| {
+        let each = dealings.iter().zip(tallies).map(|(dealing, tallies)| {
+            let own = dealing.arms.iter().find(|one| one.variation == *arm);
+            own.map_or(0.0, |own| f64::from(own.weight.parts())) * count(tallies.units())
+        });
+        each.sum()
+    };
+    let arms = || design.arms.iter().map(|arm| &arm.variation);
+    let units: Vec<u64> = arms().map(together).collect();
+    let weights: Vec<f64> = arms().map(expected).collect();
     checked(design, &units, &weights).into()
 }
 

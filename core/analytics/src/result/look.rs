@@ -28,6 +28,8 @@ pub enum End {
     Running,
     /// It ended by its plan or for another reason that has nothing to do with what was seen: its time was over.
     AsPlanned,
+    /// It ended by its plan, and the look at its end is among those that were taken: no look after it counts.
+    Closed,
     /// Somebody ended it, perhaps because of what was seen.
     Early,
 }
@@ -133,7 +135,7 @@ impl Look {
 
     pub(crate) fn of(design: &Design, units: u64, asked: &Asked) -> Self {
         let before = asked.looks.last().copied();
-        let planned_end = asked.end == End::AsPlanned;
+        let planned_end = matches!(asked.end, End::AsPlanned | End::Closed);
         match design.discipline {
             Discipline::Fixed { units: planned } => match before {
                 Some(first) if units != first => Self::Again { first, units },
@@ -156,7 +158,7 @@ impl Look {
                         last,
                     };
                 }
-                if so_far >= planned {
+                if so_far >= planned || (asked.end == End::Closed && before.is_some()) {
                     return Self::Again { first: so_far, units };
                 }
                 let next = next_look(planned, looks, so_far);

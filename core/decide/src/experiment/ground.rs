@@ -132,20 +132,68 @@ pub(super) fn check_ground(state: &ExperimentState, ground: &Ground<'_>) -> Resu
     Invalid::unless_empty(ground.violations(design), ())?;
     check_held_flag(state, ground)?;
     let Some(flag) = ground.flag else { return Ok(()) };
-    let key = &design.flag;
-    match flag.flag.definition().status {
-        FlagStatus::Active => Ok(()),
-        FlagStatus::Experiment => Err(Refusal::conflict(
+    if flag.flag.definition().status == FlagStatus::Inactive {
+        return Err(Refusal::conflict(
+            format!("flag {} is inactive: nobody would meet an arm", design.flag),
+            "set its status to active first",
+        ));
+    }
+    check_free(flag)
+}
+
+/// Whether the flag of an experiment that is over can go another way. It was free meanwhile, and may be another by now.
+pub(super) fn check_settled_flag(
+    state: &ExperimentState,
+    outcome: &Outcome,
+    ground: &Ground<'_>,
+) -> Result<(), Refusal> {
+    let (design, key) = (&state.design, &state.design.flag);
+    let shipped = state.ended.as_ref().map(|ended| &ended.outcome);
+    if let (Outcome::Revert, Some(Outcome::Ship { variation })) = (outcome, shipped) {
+        return Err(Refusal::conflict(
+            format!(
+                "experiment {} has shipped {variation}, and what flag {key} served before is not kept",
+                design.key
+            ),
+            format!(
+                "ship the control: tidegate experiment stop {} --ship {} --reason TEXT",
+                design.key, design.control
+            ),
+        ));
+    }
+    check_held_flag(state, ground)?;
+    let (Outcome::Ship { variation } | Outcome::HandOver { variation, .. }) = outcome else {
+        return Ok(());
+    };
+    let Some(flag) = ground.flag else {
+        return Invalid::unless_empty(ground.violations(design), ()).map_err(Refusal::from);
+    };
+    if flag.flag.variation(variation).is_none() {
+        let known = flag.flag.variation_keys();
+        let names: Vec<&str> = known.iter().map(|key| key.as_str()).collect();
+        let violation = Violation::new(
+            "outcome.variation",
+            variation,
+            format!("flag {key} has no such variation any more"),
+            format!("it has {}; change the flag itself", names.join(", ")),
+        );
+        return Err(Refusal::Invalid(violation.into()));
+    }
+    check_free(flag)
+}
+
+/// A flag that is put away, or deals an experiment of its own, is nobody else's to change.
+fn check_free(state: &FlagState) -> Result<(), Refusal> {
+    let (key, definition) = (state.flag.key(), state.flag.definition());
+    match definition.status {
+        FlagStatus::Active | FlagStatus::Inactive if definition.experiment.is_none() => Ok(()),
+        FlagStatus::Active | FlagStatus::Inactive | FlagStatus::Experiment => Err(Refusal::conflict(
             format!("flag {key} deals an experiment that is written into its definition"),
             "set its status to active and take 'experiment' out of it",
         )),
-        FlagStatus::Inactive => Err(Refusal::conflict(
-            format!("flag {key} is inactive: nobody would meet an arm"),
-            "set its status to active first",
-        )),
         FlagStatus::Archived => Err(Refusal::conflict(
             format!("flag {key} is archived"),
-            "set its status to active first, or design the experiment for another flag",
+            "set its status to active or inactive first",
         )),
     }
 }

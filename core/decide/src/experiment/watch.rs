@@ -3,8 +3,8 @@
 use super::{Ground, own, start, step, stop};
 use crate::step::Step;
 use tidegate_analytics::bandit;
-use tidegate_analytics::decision::{Action, Decision as Proposal, decide};
-use tidegate_analytics::result::{Asked, End, result};
+use tidegate_analytics::decision::{Action, Decision as Proposal, Reason as Said, decide};
+use tidegate_analytics::result::{Asked, End, result_of_dealings};
 use tidegate_model::Timestamp;
 use tidegate_model::access::Author;
 use tidegate_model::because::{ExperimentStep, Reason};
@@ -76,7 +76,7 @@ fn go_on(state: &ExperimentState, tallies: &[Tallies], ground: &Ground<'_>, now:
         looks: state.looks.iter().map(|look| look.units).collect(),
         end: if over { End::AsPlanned } else { End::Running },
     };
-    let result = result(&state.design, &together, &asked);
+    let result = result_of_dealings(&state.design, &state.dealings, tallies, &asked);
     let proposal = proposal(state, tallies, decide(&result));
     let said = || {
         vec![Reason::Found {
@@ -161,7 +161,7 @@ fn obey(
     now: Timestamp,
 ) -> Option<Step> {
     let mut obeyed = match (&proposal.action, state.phase) {
-        (Action::Pause, Phase::Running) => {
+        (Action::Pause, Phase::Running) if !is_overruled(state, proposal) => {
             super::pause(state, ground, &Author::Tidegate, &proposal.to_string(), now)
         }
         (Action::Revert, _) => stop(state, ground, &Outcome::Revert, false, &Author::Tidegate, reasons),
@@ -172,11 +172,27 @@ fn obey(
     Some(obeyed)
 }
 
+/// Whether somebody has resumed in spite of all that is broken: it was told while it was paused. The same numbers would
+/// pause it again at once, for ever.
+fn is_overruled(state: &ExperimentState, proposal: &Proposal) -> bool {
+    let Some(told) = state.advice.as_ref().filter(|told| told.action == PAUSE) else {
+        return false;
+    };
+    let mut breached = proposal
+        .because
+        .iter()
+        .filter(|one| matches!(one, Said::Breached { .. }));
+    breached.all(|one| told.because.contains(&one.to_string()))
+}
+
+/// What [`Advice::action`] says of a pause.
+const PAUSE: &str = "pause";
+
 fn advice(proposal: &Proposal, now: Timestamp) -> Advice {
     let (action, arm) = match &proposal.action {
         Action::Ship { arm } => ("ship", Some(arm.clone())),
         Action::Revert => ("revert", None),
-        Action::Pause => ("pause", None),
+        Action::Pause => (PAUSE, None),
         Action::KeepRunning => ("keep_running", None),
         Action::StopForFutility => ("stop_for_futility", None),
         Action::CannotSay => ("cannot_say", None),

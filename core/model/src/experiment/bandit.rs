@@ -1,6 +1,6 @@
 //! Experiments whose weights follow what is seen.
 
-use super::Design;
+use super::{Design, Discipline};
 use super::metric::{Goal, Measure, Metric, Role};
 use crate::invalid::Violation;
 use crate::key::MetricName;
@@ -52,33 +52,20 @@ fn loss() -> f64 {
 impl Bandit {
     /// Everything wrong with it in this design.
     pub(super) fn violations(&self, design: &Design) -> Vec<Violation> {
-        let mut found = Vec::new();
+        let mut found = self.metric_violations(design);
         let mut refuse = |field: &str, value: String, rule: &str, fix: &str| {
             found.push(Violation::new(field, value, rule, fix));
         };
-        match design.metric(self.metric.as_str()) {
-            Some(metric) if metric.role == Role::Success => {
-                let fits = matches!(
-                    metric.measure,
-                    Measure::Conversion { .. } | Measure::Revenue { .. } | Measure::Engagement { .. }
-                );
-                if metric.goal == Goal::Maintain {
-                    let fix = "choose a metric whose goal is increase or decrease";
-                    let rule = "the weights follow what is to grow, or to shrink";
-                    refuse("metric", self.metric.to_string(), rule, fix);
-                }
-                if !fits {
-                    let fix = "choose a metric whose measure is conversion, revenue or engagement";
-                    let rule = "the weights follow a conversion, or an amount per unit";
-                    refuse("metric", self.metric.to_string(), rule, fix);
-                }
-            }
-            Some(_) | None => refuse(
-                "metric",
-                self.metric.to_string(),
-                "the weights follow a metric of role 'success'",
-                "name one of the experiment's success metrics",
-            ),
+        if !matches!(design.discipline, Discipline::AlwaysValid { .. }) {
+            refuse(
+                "discipline",
+                match design.discipline {
+                    Discipline::Fixed { .. } => "fixed".to_owned(),
+                    _ => "group_sequential".to_owned(),
+                },
+                "weights that follow what is seen leave no plan of looks",
+                "leave the experiment's 'discipline' out, or write the kind 'always_valid'",
+            );
         }
         let arms = u64::try_from(design.arms.len()).unwrap_or(u64::MAX);
         if u64::from(self.floor.parts()).saturating_mul(arms) > u64::from(Share::TOTAL) {
@@ -113,11 +100,46 @@ impl Bandit {
                 "0.01 is usual: one per cent of the value",
             );
         }
+        found
+    }
+
+    /// What is wrong with what its weights follow, and with what is measured beside it.
+    fn metric_violations(&self, design: &Design) -> Vec<Violation> {
+        let mut found = Vec::new();
+        let mut refuse = |name: &MetricName, rule: &str, fix: &str| {
+            found.push(Violation::new("metric", name, rule, fix));
+        };
+        match design.metric(self.metric.as_str()) {
+            Some(metric) if metric.role == Role::Success => {
+                if metric.goal == Goal::Maintain {
+                    refuse(
+                        &self.metric,
+                        "the weights follow what is to grow, or to shrink",
+                        "choose a metric whose goal is increase or decrease",
+                    );
+                }
+                let fits = matches!(
+                    metric.measure,
+                    Measure::Conversion { .. } | Measure::Revenue { .. } | Measure::Engagement { .. }
+                );
+                if !fits {
+                    refuse(
+                        &self.metric,
+                        "the weights follow a conversion, or an amount per unit",
+                        "choose a metric whose measure is conversion, revenue or engagement",
+                    );
+                }
+            }
+            Some(_) | None => refuse(
+                &self.metric,
+                "the weights follow a metric of role 'success'",
+                "name one of the experiment's success metrics",
+            ),
+        }
         let percentile = |metric: &&Metric| matches!(metric.measure, Measure::Percentile { .. });
         if let Some(metric) = design.metrics.iter().find(percentile) {
             refuse(
-                "metric",
-                metric.name.to_string(),
+                &metric.name,
                 "percentiles of several batches cannot be put together",
                 "leave the percentile out, or run an experiment with weights that stay",
             );

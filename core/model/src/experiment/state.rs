@@ -9,7 +9,6 @@ use crate::key::{PolicyName, VariationKey};
 use crate::rollout::FoldError;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 
 /// Where an experiment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
@@ -208,11 +207,6 @@ pub enum ExperimentChange {
     },
     /// It deals arms again.
     Resumed,
-    /// These units take no part any more, and never did: what they did is left out.
-    Excluded {
-        /// All units that are left out one by one.
-        units: BTreeSet<String>,
-    },
     /// A look was taken that counts.
     Looked {
         /// Units in all arms together.
@@ -355,11 +349,17 @@ impl ExperimentState {
         before.follow(change, at).ok_or_else(|| impossible(phase.name()))
     }
 
+    /// Whether a dealing of this number comes next: tallies are told apart by it.
+    fn follows(&self, batch: u32) -> bool {
+        let last = self.dealings.last();
+        last.is_some_and(|last| last.batch.checked_add(1) == Some(batch))
+    }
+
     fn follow(mut self, change: &ExperimentChange, at: Timestamp) -> Option<Self> {
         use ExperimentChange as C;
         use Phase as P;
         match (change, self.phase) {
-            (C::Designed { design, by }, _) => {
+            (C::Designed { design, by }, P::Draft | P::Scheduled | P::Running | P::Paused | P::Stopped) => {
                 self.design = Design::clone(design);
                 self.by = by.clone();
             }
@@ -386,13 +386,12 @@ impl ExperimentState {
                 self.phase = P::Running;
                 self.pause = None;
             }
-            (C::Excluded { units }, _) => self.design.excluded.clone_from(units),
-            (C::Looked { units, tallies }, P::Running | P::Paused | P::Stopped) => {
+            (C::Looked { units, tallies }, P::Running | P::Paused) => {
                 self.looks.push(TakenLook { at, units: *units });
                 self.last_look = Some(tallies.clone());
             }
-            (C::Advised(advice), _) => self.advice = Some(advice.clone()),
-            (C::Dealt { batch, arms }, P::Running) => self.dealings.push(Dealing {
+            (C::Advised(advice), P::Running | P::Paused) => self.advice = Some(advice.clone()),
+            (C::Dealt { batch, arms }, P::Running) if self.follows(*batch) => self.dealings.push(Dealing {
                 batch: *batch,
                 from: at,
                 arms: arms.clone(),
@@ -422,7 +421,9 @@ impl ExperimentState {
                 ended.by = by.clone();
                 ended.why.clone_from(why);
             }
-            (C::Concluded { tallies }, P::Stopped) => self.tallies = Some(tallies.clone()),
+            (C::Concluded { tallies }, P::Stopped) if self.tallies.is_none() => {
+                self.tallies = Some(tallies.clone());
+            }
             (C::Archived, P::Draft | P::Scheduled | P::Stopped) => self.phase = P::Archived,
             _ => return None,
         }
