@@ -11,6 +11,7 @@ mod demo;
 mod embedded;
 mod flagd;
 mod node_process;
+mod observation_logs;
 mod policy_folder;
 mod publications;
 mod serve;
