@@ -12,6 +12,7 @@ mod embedded;
 mod flagd;
 mod node_process;
 mod observation_logs;
+mod observation_metrics;
 mod policy_folder;
 mod publications;
 mod serve;

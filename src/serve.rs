@@ -7,6 +7,7 @@ use crate::embedded::{Inside, OwnTokens};
 use crate::heads::HeadSigner;
 use crate::http::{self, ApiState};
 use crate::observation_logs::{ObservationLogs, line_of_embedded};
+use crate::observation_metrics::ObservationCollector;
 use crate::policy_folder::PolicyFolder;
 use crate::store_metrics::StoreCollector;
 use crate::{flagd, signals, telemetry, tokens};
@@ -87,6 +88,9 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let of_store = StoreCollector::new(store.clone())
         .and_then(|collector| control.registry().register(Box::new(collector)));
     of_store.map_err(|error| Failure::process("cannot measure", error))?;
+    let of_logs = ObservationCollector::new(logs.clone())
+        .and_then(|collector| control.registry().register(Box::new(collector)));
+    of_logs.map_err(|error| Failure::process("cannot measure", error))?;
     let server = start_server(listener, &state, &control, &nodes, &flagd)?;
     let answering = flagd_addresses.answer(flagd)?;
     tell(&args, told.as_deref());
