@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;
 use tidegate_actors::control::{ControlError, ControlPlane};
+use tidegate_actors::observing::ObserveError;
 use tidegate_model::access::{Permission, Token};
 use tidegate_model::fleet::{NodeReport, Receipt};
 use tidegate_model::key::EnvironmentKey;
@@ -39,7 +40,29 @@ impl Upstream for Inside {
 
     async fn observe(&self, batch: &ObservationBatch) -> Result<ObservationReceipt, UpstreamError> {
         let taken_in = self.control.observe(&self.environment, batch.clone()).await;
-        taken_in.map_err(|error: ControlError| UpstreamError::Away(Box::new(error)))
+        taken_in.map_err(not_observed)
+    }
+}
+
+/// What the node is to make of a batch that was not taken in. A batch that is nonsense is given up, or everything behind it
+/// would wait for ever. A log that takes nothing is no reason to stop asking for snapshots, so it counts as busy.
+fn not_observed(error: ControlError) -> UpstreamError {
+    let busy = |status| UpstreamError::Busy {
+        status,
+        retry_after: None,
+    };
+    match error {
+        ControlError::Refused(refusal) => UpstreamError::Refused {
+            status: 422,
+            detail: refusal.to_string(),
+        },
+        ControlError::Observing(ObserveError::Invalid(invalid)) => UpstreamError::Refused {
+            status: 422,
+            detail: invalid.to_string(),
+        },
+        ControlError::Full | ControlError::Observing(ObserveError::Full) => busy(507),
+        ControlError::Busy { .. } | ControlError::Observing(ObserveError::Stopped(_)) => busy(503),
+        error => UpstreamError::Away(Box::new(error)),
     }
 }
 
@@ -87,5 +110,45 @@ impl ClientAccess for OwnTokens {
             Admission::Granted(grant) => Some(grant),
             Admission::Unknown | Admission::Forbidden => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidegate_decide::refusal::Refusal;
+    use tidegate_model::invalid::{Invalid, Violation};
+
+    #[test]
+    fn nonsense_is_given_up_and_everything_else_comes_again() {
+        let invalid = || Invalid::from(Violation::new("spool", "", "it has a name", "give it one"));
+        for error in [
+            ControlError::Refused(Refusal::Invalid(invalid())),
+            ControlError::Observing(ObserveError::Invalid(invalid())),
+        ] {
+            match not_observed(error) {
+                UpstreamError::Refused { status: 422, detail } => {
+                    assert!(detail.contains("spool"), "{detail}")
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        for (error, expected) in [
+            (ControlError::Observing(ObserveError::Full), 507),
+            (ControlError::Full, 507),
+            (
+                ControlError::Observing(ObserveError::Stopped("gone".to_owned())),
+                503,
+            ),
+            (ControlError::Busy { retry_after: 1 }, 503),
+        ] {
+            match not_observed(error) {
+                UpstreamError::Busy { status, .. } => assert_eq!(status, expected),
+                other => panic!("{other:?}"),
+            }
+        }
+        let id = "1".to_owned();
+        let away = not_observed(ControlError::Incident { id });
+        assert!(matches!(away, UpstreamError::Away(_)), "{away:?}");
     }
 }

@@ -11,6 +11,8 @@ mod demo;
 mod embedded;
 mod flagd;
 mod node_process;
+mod observation_logs;
+mod observation_metrics;
 mod policy_folder;
 mod publications;
 mod serve;

@@ -6,10 +6,12 @@ use crate::cli::serve::ServeArgs;
 use crate::embedded::{Inside, OwnTokens};
 use crate::heads::HeadSigner;
 use crate::http::{self, ApiState};
+use crate::observation_logs::{ObservationLogs, line_of_embedded};
+use crate::observation_metrics::ObservationCollector;
 use crate::policy_folder::PolicyFolder;
 use crate::store_metrics::StoreCollector;
 use crate::{flagd, signals, telemetry, tokens};
-use std::collections::BTreeMap;
+use futures_util::future::join_all;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +21,6 @@ use tidegate_actors::control::{ControlPlane, Parts};
 use tidegate_actors::keys::KeyBook;
 use tidegate_actors::measures::Measures;
 use tidegate_actors::notices::{Cursors, Target, Targets};
-use tidegate_actors::observing::Observatory;
 use tidegate_actors::prometheus::PrometheusSource;
 use tidegate_actors::question::MetricSource;
 use tidegate_model::change::{EntityState, Kind};
@@ -27,10 +28,10 @@ use tidegate_model::key::{EnvironmentKey, NodeName};
 use tidegate_model::policy::read;
 use tidegate_node::Node;
 use tidegate_node::flagd::Flagd;
-use tidegate_observations::Observations;
-use tidegate_replica::{Replica, ReplicaSettings, SPOOL_BYTES_DEFAULT, Trust};
+use tidegate_replica::{Replica, ReplicaSettings, Trust};
 use tidegate_store::{EmbeddedStore, HeadFile, OpenReport, Store, StoreError, ViewReport};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// Worker threads of the HTTP server.
 const HTTP_WORKERS: usize = 2;
@@ -38,6 +39,10 @@ const HTTP_WORKERS: usize = 2;
 /// How long the store may take to finish what waits and to sync. With what requests may take, the process ends within
 /// 10 s (faults.md F60).
 const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How many bytes of observations may wait in the embedded node of an environment. Little: the log that they wait for is in
+/// the same process, and what waits while the disk is nearly full takes from the room that rollbacks have.
+const EMBEDDED_LINE_BYTES_MAX: u64 = 32 << 20;
 
 /// Runs the control plane until it is told to stop.
 ///
@@ -61,14 +66,18 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     }
     let keys = KeyBook::open(&args.data, chrono::Utc::now())
         .map_err(|error| Failure::process("cannot sign snapshots", error))?;
-    let control = start_control(&args, store.clone(), source, targets, keys).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let logs = ObservationLogs::open(&args.data, &args.environments, &clock)
+        .map_err(|error| Failure::process("cannot open the log of observations", error))?;
+    let control = start_control(&args, store.clone(), source, targets, keys, clock, &logs).await?;
     let told = tokens::first_start(&control, &args.data).await;
     let told = told.map_err(|error| Failure::process("cannot make the first admin token", error))?;
     if let Some(folder) = &args.policies {
         watch_policies(folder, &control).await?;
     }
     let (stop, stopped) = watch::channel(false);
-    let nodes = start_nodes(&args, &control, &stopped)?;
+    let (nodes, running) = start_nodes(&args, &control, &stopped)?;
+    actix_rt::spawn(logs.clone().keep_short(control.clone(), stopped.clone()));
     let heads = HeadSigner::new(store.clone(), control.clone());
     let head_file = HeadFile::open(&args.data)
         .map_err(|error| Failure::process("cannot keep signed heads of the journal", error))?;
@@ -79,6 +88,9 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let of_store = StoreCollector::new(store.clone())
         .and_then(|collector| control.registry().register(Box::new(collector)));
     of_store.map_err(|error| Failure::process("cannot measure", error))?;
+    let of_logs = ObservationCollector::new(logs.clone())
+        .and_then(|collector| control.registry().register(Box::new(collector)));
+    of_logs.map_err(|error| Failure::process("cannot measure", error))?;
     let server = start_server(listener, &state, &control, &nodes, &flagd)?;
     let answering = flagd_addresses.answer(flagd)?;
     tell(&args, told.as_deref());
@@ -96,12 +108,24 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     // Nobody listens only when everything has stopped already.
     let _everybody_stopped = stop.send(true);
     state.publications().close();
-    tokio::join!(answering.stop(), handle.stop(outcome.is_ok()));
+    // The nodes hand in what they still have: the log is closed after them.
+    let nodes_stop = tokio::time::timeout(CLOSE_PATIENCE, join_all(running));
+    // What they could not hand in waits in the data folder.
+    let _ended = tokio::join!(answering.stop(), handle.stop(outcome.is_ok()), nodes_stop);
     // The server has ended, or was cut off; both are what was asked for.
     let _ended = serving.await;
     // The last head; without it the next start's first says the same with fewer steps.
     let _signed = signing.await;
-    let closed = tokio::time::timeout(CLOSE_PATIENCE, store.close()).await;
+    let (closed, logs_closed) = tokio::join!(
+        tokio::time::timeout(CLOSE_PATIENCE, store.close()),
+        tokio::time::timeout(CLOSE_PATIENCE, logs.close()),
+    );
+    if logs_closed.is_err() {
+        // What was acknowledged is on the disk.
+        tracing::warn!(
+            "the disk does not answer within {CLOSE_PATIENCE:?}: the log of observations was not closed"
+        );
+    }
     let closed = closed.unwrap_or_else(|_elapsed| {
         let why = format!("the disk does not answer within {CLOSE_PATIENCE:?}");
         Err(StoreError::Stopped(why))
@@ -243,16 +267,10 @@ async fn start_control(
     source: Option<PrometheusSource>,
     targets: Targets,
     keys: KeyBook,
+    clock: Arc<dyn Clock>,
+    logs: &ObservationLogs,
 ) -> Result<ControlPlane, Failure> {
     let measures = Measures::new().map_err(|error| Failure::process("cannot measure", error))?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let mut observatories: BTreeMap<EnvironmentKey, Arc<dyn Observatory>> = BTreeMap::new();
-    for environment in &args.environments {
-        let time = Arc::clone(&clock);
-        let log = Observations::open(&args.data, environment, move || time.now())
-            .map_err(|error| Failure::process("cannot open the log of observations", error))?;
-        observatories.insert(environment.clone(), Arc::new(log));
-    }
     let parts = Parts {
         store,
         clock,
@@ -263,7 +281,7 @@ async fn start_control(
         targets,
         cursors: Cursors::open(&args.data)
             .map_err(|error| Failure::process("cannot keep how far notices were told", error))?,
-        observatories,
+        observatories: logs.observatories(),
     };
     ControlPlane::start(parts)
         .await
@@ -284,13 +302,13 @@ async fn watch_policies(folder: &Path, control: &ControlPlane) -> Result<(), Fai
     Ok(())
 }
 
-/// One embedded node for each environment.
+/// One embedded node for each environment, and what ends when they have.
 fn start_nodes(
     args: &ServeArgs,
     control: &ControlPlane,
     stopped: &watch::Receiver<bool>,
-) -> Result<Vec<Node>, Failure> {
-    let mut nodes = Vec::new();
+) -> Result<(Vec<Node>, Vec<JoinHandle<()>>), Failure> {
+    let (mut nodes, mut all_running) = (Vec::new(), Vec::new());
     for environment in control.environments() {
         let name = NodeName::new("embedded")
             .map_err(|error| Failure::input("node", error, "choose another name"))?;
@@ -298,13 +316,16 @@ fn start_nodes(
             control: control.clone(),
             environment: environment.clone(),
         };
-        let replica = Replica::new(ReplicaSettings {
+        let settings = ReplicaSettings {
             name,
             environment: environment.clone(),
+            // What it serves is in the store.
             folder: None,
             trust: Trust::Channel,
-            spool_bytes_max: SPOOL_BYTES_DEFAULT,
-        });
+            spool_bytes_max: EMBEDDED_LINE_BYTES_MAX,
+        };
+        // A unit that was told its arm is recorded, also if the process is killed before the log has it.
+        let replica = Replica::with_line_in(settings, &line_of_embedded(&args.data, environment));
         let replica = replica.map_err(|error| Failure::process("cannot start the embedded node", error))?;
         let node = Node::new(replica, Arc::new(access))
             .map_err(|error| Failure::process("cannot measure the embedded node", error))?;
@@ -317,14 +338,14 @@ fn start_nodes(
             environment: environment.clone(),
         });
         let (running, mut stopped) = (node.clone(), stopped.clone());
-        actix_rt::spawn(async move {
+        all_running.push(actix_rt::spawn(async move {
             // The sender is gone only when the process is ending, which is a reason to stop too.
             let shutdown = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
             running.run(upstream, shutdown).await;
-        });
+        }));
         nodes.push(node);
     }
-    Ok(nodes)
+    Ok((nodes, all_running))
 }
 
 fn start_server(

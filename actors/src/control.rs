@@ -74,6 +74,8 @@ pub struct Health {
     pub quarantined: Vec<String>,
     /// How many flags vanish only when somebody confirms it.
     pub waiting_flags: usize,
+    /// Environments that take in no observations, and why.
+    pub not_observing: BTreeMap<EnvironmentKey, String>,
     /// How far the wall clock has moved away since the start, in seconds.
     pub clock_offset_seconds: f64,
 }
@@ -317,6 +319,12 @@ impl ControlPlane {
                 .values()
                 .map(|one| one.waiting().len())
                 .sum(),
+            not_observing: self
+                .shell
+                .environments
+                .values()
+                .filter_map(|one| Some((one.key.clone(), one.observatory.trouble()?.to_string())))
+                .collect(),
             clock_offset_seconds: self.shell.clock.offset().as_seconds_f64(),
         }
     }

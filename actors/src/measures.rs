@@ -19,6 +19,8 @@ pub struct Measures {
     pub(crate) others: Others,
     /// How far each running rollout is open, per cent.
     pub(crate) share: GaugeVec,
+    /// Experiments by environment and phase.
+    pub(crate) experiments: IntGaugeVec,
     /// From the decision to roll back to the last live node's confirmation.
     pub(crate) time_to_safe: Histogram,
     /// How much later than planned rollouts wake up.
@@ -227,6 +229,11 @@ impl Measures {
                 "tidegate_rollout_share_percent",
                 "How far a rollout is open",
                 &["environment", "flag"],
+            )?,
+            experiments: new.int_gauges(
+                "tidegate_experiments",
+                "Experiments, by where they stand",
+                &["environment", "phase"],
             )?,
             time_to_safe: new.histogram(
                 "tidegate_time_to_safe_seconds",

@@ -46,6 +46,9 @@ pub trait Observatory: Send + Sync + 'static {
     /// # Errors
     /// When nothing can be folded.
     async fn series(&self, experiment: &ExperimentKey) -> Result<Vec<Moment>, ObserveError>;
+
+    /// Why nothing is taken in at the moment; `None` while everything is.
+    fn trouble(&self) -> Option<ObserveError>;
 }
 
 /// The numbers of an experiment at one moment.

@@ -4,7 +4,7 @@ use crate::metrics::{Counters, ObservationCounters};
 use crate::seen::{Mark, Seen};
 use crate::spool::{NotKept, Spool};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tidegate_eval::{Dealt, PreparedContext};
@@ -115,7 +115,12 @@ impl Exposure {
 }
 
 impl Observations {
-    /// The line in the replica's folder; in memory when there is none, or another process has it.
+    /// Where the line is in a replica's folder.
+    pub(crate) fn folder_in(folder: &Path) -> PathBuf {
+        folder.join(FOLDER)
+    }
+
+    /// The line in this folder; in memory when there is none, or another process has it.
     ///
     /// # Errors
     /// When the folder cannot be used.
@@ -126,7 +131,7 @@ impl Observations {
     ) -> std::io::Result<Self> {
         let seen = Arc::new(Seen::default());
         let in_memory = || Spool::in_memory(bytes_max.min(MEMORY_BYTES_MAX));
-        let spool = match folder.map(|folder| folder.join(FOLDER)) {
+        let spool = match folder {
             None => in_memory(),
             Some(folder) => {
                 let (seen, counters) = (Arc::clone(&seen), Arc::clone(counters));
@@ -134,9 +139,9 @@ impl Observations {
                     seen.clear();
                     counters.observations().lost("disk", lost as u64);
                 };
-                match Spool::open(&folder, bytes_max, on_loss)? {
+                match Spool::open(folder, bytes_max, on_loss)? {
                     Some((spool, damaged)) => {
-                        told_of_damage(&folder, damaged);
+                        told_of_damage(folder, damaged);
                         spool
                     }
                     None => {

@@ -16,7 +16,7 @@ use crate::tally::Tallies;
 use crate::trust::{Keyring, Trust};
 use crate::upstream::Upstream;
 use bytes::Bytes;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tidegate_model::fleet::{NodeHealth, NodeState};
@@ -92,13 +92,27 @@ impl Replica {
     /// # Errors
     /// See [`ReplicaError`].
     pub fn new(settings: ReplicaSettings) -> Result<Self, ReplicaError> {
+        let line = settings.folder.as_deref().map(Observations::folder_in);
+        Self::with_line(settings, line.as_deref())
+    }
+
+    /// The same, with the observations that wait for upstream in this folder: for a replica that keeps no snapshots, for
+    /// they are beside it, and must not lose what it acknowledged when the process ends.
+    ///
+    /// # Errors
+    /// See [`ReplicaError`].
+    pub fn with_line_in(settings: ReplicaSettings, line: &Path) -> Result<Self, ReplicaError> {
+        Self::with_line(settings, Some(line))
+    }
+
+    fn with_line(settings: ReplicaSettings, line: Option<&Path>) -> Result<Self, ReplicaError> {
         let counters = Arc::new(Counters::new(&settings.environment).map_err(ReplicaError::Metrics)?);
         let folder = settings.folder.as_deref();
         let lists = ListShelf::new(folder);
         let keyring = Keyring::open(settings.trust, folder);
         let shelf = folder.map(|folder| Shelf::open(folder, &settings.environment, &keyring));
         let (shelf, found) = shelf.transpose()?.unzip();
-        let observations = Observations::open(folder, settings.spool_bytes_max, &counters);
+        let observations = Observations::open(line, settings.spool_bytes_max, &counters);
         let observations = Arc::new(observations.map_err(ReplicaError::Observations)?);
         let replica = Self {
             parts: Arc::new(Parts {

@@ -8,6 +8,7 @@ use clap::Args;
 use indicatif::{DecimalBytes, HumanDuration};
 use serde::Deserialize;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use tidegate_model::Timestamp;
@@ -313,6 +314,8 @@ struct Ready {
     reasons: Vec<String>,
     quarantined: usize,
     #[serde(default)]
+    not_observing: BTreeMap<String, String>,
+    #[serde(default)]
     clock_offset_seconds: f64,
 }
 
@@ -332,17 +335,32 @@ fn told_of_plane(ready: &Ready) -> Vec<Finding> {
             "docs/errors/serves-only.md says what to do",
         ),
     };
+    let mut findings = vec![server, observations(&ready.not_observing)];
     let offset = ready.clock_offset_seconds;
-    if offset.abs() <= CLOCK_MOVED {
-        return vec![server];
+    if offset.abs() > CLOCK_MOVED {
+        findings.push(Finding::of(
+            "jump",
+            Tone::Wait,
+            format!("the clock moved by {offset:.0} s since the server started"),
+            "nothing went by it: see that the clock is right now, then restart the server",
+        ));
     }
-    let moved = Finding::of(
-        "jump",
-        Tone::Wait,
-        format!("the clock moved by {offset:.0} s since the server started"),
-        "nothing went by it: see that the clock is right now, then restart the server",
-    );
-    vec![server, moved]
+    findings
+}
+
+fn observations(not_observing: &BTreeMap<String, String>) -> Finding {
+    if not_observing.is_empty() {
+        return Finding::good("observations", "they are taken in".to_owned());
+    }
+    let each = not_observing
+        .iter()
+        .map(|(environment, why)| format!("{environment}: {why}"));
+    Finding::of(
+        "observations",
+        Tone::Bad,
+        each.collect::<Vec<_>>().join("; "),
+        "nodes keep theirs meanwhile: make room, or look at the disk and restart the server if they were stopped",
+    )
 }
 
 async fn nodes(target: &Target) -> Finding {
@@ -422,14 +440,19 @@ mod tests {
             let each = findings.into_iter().map(|found| (found.what, found.tone));
             each.collect::<Vec<_>>()
         };
-        assert_eq!(told(r#"{"quarantined":0}"#), [("server", Tone::Good)]);
+        let observed = ("observations", Tone::Good);
+        assert_eq!(told(r#"{"quarantined":0}"#), [("server", Tone::Good), observed]);
+        assert_eq!(
+            told(r#"{"quarantined":0,"notObserving":{"production":"full"}}"#),
+            [("server", Tone::Good), ("observations", Tone::Bad)]
+        );
         assert_eq!(
             told(r#"{"quarantined":2,"clockOffsetSeconds":-3600.2}"#),
-            [("server", Tone::Wait), ("jump", Tone::Wait)]
+            [("server", Tone::Wait), observed, ("jump", Tone::Wait)]
         );
         let serves =
             r#"{"status":"serves_only","reasons":["late"],"quarantined":0,"clockOffsetSeconds":0.4}"#;
-        assert_eq!(told(serves), [("server", Tone::Bad)]);
+        assert_eq!(told(serves), [("server", Tone::Bad), observed]);
     }
 
     #[test]

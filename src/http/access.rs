@@ -16,6 +16,7 @@ use actix_web::{FromRequest, HttpRequest};
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 use tidegate_actors::control::{ControlPlane, Health};
 use tidegate_model::access::{Author, Permission, Role, Token};
 use tidegate_model::head::SignedHead;
@@ -155,6 +156,9 @@ pub(crate) struct Allowed<P> {
     access: PhantomData<P>,
 }
 
+/// How long the store may take to say how many experiments there are.
+const COUNT_PATIENCE: Duration = Duration::from_secs(1);
+
 /// The caller holds a token with the permission that is bound to no environment: one that were
 /// could make itself a token that is not.
 pub(crate) struct AllowedEverywhere<P> {
@@ -267,7 +271,10 @@ impl Anybody {
     }
 
     /// What it measures of itself, up to date.
-    pub(crate) fn registry(&self) -> &prometheus::Registry {
+    pub(crate) async fn registry(&self) -> &prometheus::Registry {
+        // A store that does not answer is what the other metrics are there to tell.
+        let counted = self.state.control.count_experiments();
+        let _unknown = tokio::time::timeout(COUNT_PATIENCE, counted).await;
         for (environment, open) in self.state.publications.streams() {
             self.state.metrics.note_streams(environment, open);
         }

@@ -6,7 +6,9 @@ use actix_web::HttpResponse;
 use actix_web::web::Json;
 use prometheus::TextEncoder;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use tidegate_decide::serving::Cause;
+use tidegate_model::key::EnvironmentKey;
 
 /// How the control plane is doing.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -22,6 +24,11 @@ pub(crate) struct Readiness {
     quarantined: usize,
     /// How many flags vanish only when somebody confirms it.
     waiting_flags: usize,
+    /// Environments that take in no observations, and why: their experiments learn nothing new, all else goes on. Left out
+    /// while there are none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, String>)]
+    not_observing: BTreeMap<EnvironmentKey, String>,
     /// How far the wall clock has moved away since the start, in seconds: it was set, or the machine slept.
     clock_offset_seconds: f64,
 }
@@ -56,6 +63,7 @@ pub(super) async fn ready(anybody: Anybody) -> Result<Json<Readiness>, Problem> 
             reasons: health.serves_only.iter().map(Cause::to_string).collect(),
             quarantined: health.quarantined.len(),
             waiting_flags: health.waiting_flags,
+            not_observing: health.not_observing,
             clock_offset_seconds: health.clock_offset_seconds,
         })),
     }
@@ -67,7 +75,7 @@ pub(super) async fn ready(anybody: Anybody) -> Result<Json<Readiness>, Problem> 
     responses((status = 200, description = "All metrics.", body = String, content_type = "text/plain")),
 )]
 pub(super) async fn metrics(anybody: Anybody) -> Result<HttpResponse, Problem> {
-    let text = TextEncoder::new().encode_to_string(&anybody.registry().gather());
+    let text = TextEncoder::new().encode_to_string(&anybody.registry().await.gather());
     let text = text.map_err(|_| Problem::incident("metrics-without-names"))?;
     Ok(HttpResponse::Ok()
         .content_type(prometheus::TEXT_FORMAT)

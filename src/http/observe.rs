@@ -57,8 +57,8 @@ pub(crate) async fn observe<B: MessageBody + 'static>(
     };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
-        // What a digest stands for never changes: such an answer says itself how long it may be kept.
-        if name != header::CACHE_CONTROL || !headers.contains_key(&name) {
+        // An answer may say itself how long it may be kept, when a digest stands for it, and that it runs no scripts at all.
+        if !headers.contains_key(&name) {
             headers.insert(name, value);
         }
     }

@@ -16,7 +16,7 @@ use tidegate_decide::start::StartRollout;
 use tidegate_model::access::Author;
 use tidegate_model::change::{EntityRef, EntityState, Kind};
 use tidegate_model::experiment::tally::Tallies;
-use tidegate_model::experiment::{Design, ExperimentCommand, ExperimentState, Outcome};
+use tidegate_model::experiment::{Design, ExperimentCommand, ExperimentState, Outcome, Phase};
 use tidegate_model::invalid::Violation;
 use tidegate_model::key::{EnvironmentKey, ExperimentKey, Revision};
 use tidegate_model::observation::{ObservationBatch, ObservationReceipt};
@@ -35,6 +35,23 @@ impl ControlPlane {
         let all = self.shell.store.list(Kind::Experiment, Some(environment)).await;
         let all = all.map_err(ControlError::Store)?;
         Ok(all.into_iter().filter_map(experiment_of).collect())
+    }
+
+    /// Brings the metric of experiments up to date: before somebody reads the metrics. An environment that cannot be read
+    /// keeps what it had.
+    pub async fn count_experiments(&self) {
+        for environment in self.environments() {
+            let Ok(experiments) = self.experiments(environment).await else {
+                continue;
+            };
+            for phase in Phase::ALL {
+                let many = experiments.iter().filter(|one| one.value.phase == phase).count();
+                let gauge = &self.shell.measures.experiments;
+                gauge
+                    .with_label_values(&[environment.as_str(), phase.name()])
+                    .set(i64::try_from(many).unwrap_or(i64::MAX));
+            }
+        }
     }
 
     /// One experiment.

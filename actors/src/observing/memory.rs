@@ -126,6 +126,10 @@ impl Observatory for InMemory {
     async fn series(&self, _experiment: &ExperimentKey) -> Result<Vec<Moment>, ObserveError> {
         Ok(Vec::new())
     }
+
+    fn trouble(&self) -> Option<ObserveError> {
+        None
+    }
 }
 
 fn stop(fold: &mut Fold, at: Timestamp) -> Result<(), ObserveError> {

@@ -6,7 +6,7 @@ use tidegate_model::experiment::ExperimentState;
 use tidegate_model::experiment::tally::Tallies;
 use tidegate_model::key::ExperimentKey;
 use tidegate_model::observation::{ObservationBatch, ObservationReceipt};
-use tidegate_observations::{Observations, TakeInError, TalliesError};
+use tidegate_observations::{Observations, TakeInError, Taking, TalliesError};
 
 #[async_trait]
 impl Observatory for Observations {
@@ -59,6 +59,14 @@ impl Observatory for Observations {
             )];
         }
         Ok(moments)
+    }
+
+    fn trouble(&self) -> Option<ObserveError> {
+        match self.status().taking {
+            Taking::Open => None,
+            Taking::Full => Some(ObserveError::Full),
+            Taking::Stopped { why } => Some(ObserveError::Stopped(why)),
+        }
     }
 }
 

@@ -138,7 +138,10 @@ impl HttpUpstream {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => UpstreamError::Credential {
                 status: status.as_u16(),
             },
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => UpstreamError::Busy {
+            // A full disk takes no observations and gives snapshots all the same.
+            StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::INSUFFICIENT_STORAGE => UpstreamError::Busy {
                 status: status.as_u16(),
                 retry_after: retry_after(&response),
             },

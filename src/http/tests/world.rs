@@ -10,11 +10,12 @@ use bytes::Bytes;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tidegate_actors::clock::TokioClock;
+use tidegate_actors::clock::{Clock, TokioClock};
 use tidegate_actors::control::{ControlPlane, Parts};
 use tidegate_actors::keys::KeyBook;
 use tidegate_actors::measures::Measures;
 use tidegate_actors::notices::{Cursors, Targets};
+use tidegate_actors::observing::Observatory;
 use tidegate_model::Timestamp;
 use tidegate_model::access::{Author, Role, Token};
 use tidegate_model::key::{EnvironmentKey, TokenName};
@@ -24,6 +25,11 @@ use tidegate_store::{MemoryStore, Store};
 pub(super) const PRODUCTION: &str = "production";
 /// Another one.
 pub(super) const STAGING: &str = "staging";
+
+/// The clock of a world: from a moment of its own on.
+pub(super) fn clock() -> Arc<dyn Clock> {
+    Arc::new(TokioClock::starting_at("2030-06-01T12:00:00Z".parse().unwrap()))
+}
 
 /// A control plane over HTTP.
 pub(super) struct World {
@@ -57,16 +63,25 @@ impl World {
 
     /// The same on this store, which is empty.
     pub(super) async fn on(store: Arc<dyn Store>) -> Self {
+        Self::observed_by(store, clock(), BTreeMap::new()).await
+    }
+
+    /// The same by this clock, with what nodes see of units kept there.
+    pub(super) async fn observed_by(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        observatories: BTreeMap<EnvironmentKey, Arc<dyn Observatory>>,
+    ) -> Self {
         let environments = [PRODUCTION, STAGING].map(|key| EnvironmentKey::new(key).unwrap());
         let parts = Parts {
             store,
-            clock: Arc::new(TokioClock::starting_at("2030-06-01T12:00:00Z".parse().unwrap())),
+            clock,
             source: None,
             environments: environments.into(),
             measures: Measures::new().unwrap(),
             targets: Targets::default(),
             cursors: Cursors::in_memory(),
-            observatories: BTreeMap::new(),
+            observatories,
             keys: KeyBook::in_memory(Timestamp::default()).unwrap(),
         };
         let control = ControlPlane::start(parts).await.unwrap();
