@@ -113,15 +113,30 @@ impl Bandit {
                 "0.01 is usual: one per cent of the value",
             );
         }
-        let percentile = |metric: &&Metric| matches!(metric.measure, Measure::Percentile { .. });
-        if let Some(metric) = design.metrics.iter().find(percentile) {
-            refuse(
-                "metric",
-                metric.name.to_string(),
-                "percentiles of several batches cannot be put together",
-                "leave the percentile out, or run an experiment with weights that stay",
-            );
-        }
+        found.extend(apart(design));
         found
     }
+}
+
+/// What is found by a walk over the units of one batch, and cannot be put together of several.
+fn apart(design: &Design) -> Vec<Violation> {
+    let percentile = |metric: &&Metric| matches!(metric.measure, Measure::Percentile { .. });
+    let mut found = Vec::new();
+    if let Some(metric) = design.metrics.iter().find(percentile) {
+        found.push(Violation::new(
+            "metric",
+            metric.name.to_string(),
+            "percentiles of several batches cannot be put together",
+            "leave the percentile out, or run an experiment with weights that stay",
+        ));
+    }
+    if let Some(metric) = design.metrics.iter().find(|metric| metric.ranks) {
+        found.push(Violation::new(
+            "metric",
+            metric.name.to_string(),
+            "ranks of several batches cannot be put together",
+            "leave 'ranks' out, or run an experiment with weights that stay",
+        ));
+    }
+    found
 }
