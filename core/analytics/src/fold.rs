@@ -23,6 +23,7 @@ mod many;
 mod meter;
 mod participant;
 mod percentile;
+mod rank;
 mod walk;
 mod words;
 
@@ -240,7 +241,7 @@ impl Fold {
         }
     }
 
-    /// The tallies without a walk: caps that are quantiles, percentiles and breakdowns are those of the last
+    /// The tallies without a walk: caps that are quantiles, percentiles, ranks and breakdowns are those of the last
     /// [`Self::look`].
     #[must_use]
     pub fn tallies(&self) -> Tallies {
@@ -266,7 +267,7 @@ impl Fold {
     }
 
     /// How many bytes of memory all of it takes, with what an allocator adds to each piece. A walk needs more while it goes:
-    /// 8 for each value that is put in order.
+    /// 8 for each value that is put in order, and 16 for each unit while a metric is put into ranks, one metric after another.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let excluded = self.excluded.len() * 2 * size_of::<u64>();

@@ -13,6 +13,7 @@ mod guardrail;
 mod ladder;
 mod look;
 mod outcome;
+mod ranks;
 
 pub use answer::{Answer, Bounds, Chance, refusal_kind};
 pub use arm::{ArmResult, Omnibus, OmnibusMethod, Step};
@@ -23,6 +24,7 @@ pub use evidence::{History, Kind, Method};
 pub use guardrail::{Guarded, Safety};
 pub use look::{Asked, End, Look};
 pub use outcome::{Comparison, Effect, ExperimentResult, MetricResult, Prospect, Verdict};
+pub use ranks::Ranks;
 
 use crate::sufficient::{SumsMoments as _, count};
 use discipline::{Applied, Claim, Member};
@@ -253,7 +255,7 @@ impl Course<'_> {
         let treatments = arms.iter().skip(1);
         let comparisons = treatments
             .zip(pairs)
-            .map(|((arm, _), evidence)| self.comparison(metric, arm, evidence, tables))
+            .map(|(treatment, evidence)| self.comparison(metric, *treatment, evidence, tables))
             .collect();
         let tallies: Vec<&MetricTally> = arms.iter().map(|(_, tally)| *tally).collect();
         MetricResult {
@@ -277,7 +279,7 @@ impl Course<'_> {
     fn comparison(
         &self,
         metric: &Metric,
-        arm: &VariationKey,
+        (arm, tally): (&VariationKey, &MetricTally),
         evidence: &Evidence,
         tables: &mut [Table],
     ) -> Comparison {
@@ -309,6 +311,7 @@ impl Course<'_> {
             difference,
             lift,
             verdict,
+            ranks: metric.ranks.then(|| Ranks::of(tally, self.design.alpha)),
             belief: belief::belief(evidence, metric, self.design.alpha),
             fixed,
             group_sequential,

@@ -1,8 +1,9 @@
 //! From exact sums to the moments that methods need: rounded once, at the end.
 
-use tidegate_model::experiment::tally::{MetricTally, QuantileTally, Sums};
+use tidegate_model::experiment::tally::{MetricTally, QuantileTally, RankTally, Sums};
 use tidegate_stats::moments::{Comoments, Moments, PairSums};
 use tidegate_stats::quantile::{Arm, ClusterSums, ClusteredArm};
+use tidegate_stats::rank::RankSums;
 use tidegate_stats::{Counts, Refusal};
 
 /// Millionths of one, and of one squared.
@@ -148,6 +149,26 @@ impl Clustered for QuantileTally {
                 events_squared: wide(self.events_squared),
                 below_events: wide(self.below_events),
             },
+        }
+    }
+}
+
+/// What methods ask the tally of ranks.
+pub trait Ranked {
+    /// The ranks as the statistics ask for them.
+    #[must_use]
+    fn sums(&self) -> RankSums;
+}
+
+impl Ranked for RankTally {
+    fn sums(&self) -> RankSums {
+        RankSums {
+            treatment: self.treatment,
+            control: self.control,
+            twice_u: self.twice_u,
+            tied: self.tied,
+            treatment_squares: self.treatment_squares,
+            control_squares: self.control_squares,
         }
     }
 }

@@ -10,12 +10,14 @@ mod hodges_lehmann;
 mod kolmogorov_smirnov;
 mod mann_whitney;
 mod pooled;
+mod sums;
 mod superiority;
 
 pub use hodges_lehmann::{HodgesLehmann, hodges_lehmann};
 pub use kolmogorov_smirnov::{KolmogorovSmirnov, kolmogorov_smirnov};
 pub use mann_whitney::{MannWhitney, mann_whitney};
 pub use pooled::Pooled;
+pub use sums::RankSums;
 pub use superiority::{Superiority, superiority};
 
 /// How the distribution of a rank statistic is found.

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use tidegate_stats::rank::{
-    MannWhitney, Method, Pooled, hodges_lehmann, kolmogorov_smirnov, mann_whitney, superiority,
+    MannWhitney, Method, Pooled, RankSums, hodges_lehmann, kolmogorov_smirnov, mann_whitney, superiority,
 };
 use tidegate_stats::{Alternative, Refusal};
 
@@ -350,4 +350,62 @@ fn the_limit_of_distances() {
     let p = kolmogorov_smirnov(&far, NORMAL).unwrap().p.unwrap();
     assert_eq!(p.p, 0.0);
     near(p.ln, 2.0_f64.ln() - 1e6, 1e-12);
+}
+
+proptest! {
+    /// Sums say what the values say.
+    #[test]
+    fn sums_stand_for_values(treatment in tied(40), control in tied(40)) {
+        let pooled = Pooled::of_values(&treatment, &control).unwrap();
+        let mut sums = RankSums::default();
+        let of = |values: &[f64], value: f64| values.iter().filter(|one| **one == value).count() as u64;
+        for value in (0..6_u8).map(f64::from) {
+            sums.add(of(&treatment, value), of(&control, value));
+        }
+        prop_assert_eq!(sums.estimate().unwrap(), u(&treatment, &control) / (treatment.len() * control.len()) as f64);
+        for alternative in [Alternative::Less, Alternative::Greater, Alternative::TwoSided] {
+            let method = Method::Asymptotic { continuity: true };
+            let wanted = mann_whitney(&pooled, alternative, method).unwrap().p;
+            match (sums.mann_whitney(alternative), wanted) {
+                (Ok(found), Ok(wanted)) => prop_assert!((found.ln - wanted.ln).abs() < 1e-9, "{found:?} {wanted:?}"),
+                (found, wanted) => prop_assert_eq!(found, wanted),
+            }
+        }
+        match (sums.superiority(0.1), superiority(&pooled, 0.1)) {
+            (Ok(found), Ok(wanted)) => {
+                prop_assert!((found.standard_error - wanted.standard_error).abs() < 1e-12);
+                prop_assert!((found.df / wanted.df - 1.0).abs() < 1e-9);
+                prop_assert!((found.interval.lower - wanted.interval.lower).abs() < 1e-9);
+                prop_assert!((found.interval.upper - wanted.interval.upper).abs() < 1e-9);
+                prop_assert!((found.p.ln - wanted.p.ln).abs() < 1e-6 * wanted.p.ln.abs().max(1.0));
+            }
+            (found, wanted) => prop_assert_eq!(found, wanted),
+        }
+    }
+}
+
+/// As many as a control plane can hold: nothing overflows. Of an empty side nothing is said.
+#[test]
+fn sums_hold_all_units() {
+    let mut sums = RankSums::default();
+    sums.add(490_000_000, 500_000_000);
+    sums.add(510_000_000, 500_000_000);
+    near(sums.estimate().unwrap(), 0.505, 1e-12);
+    let said = sums.superiority(0.05).unwrap();
+    // The difference of two shares, halved: 0.51 and 0.5 of a thousand million.
+    near(
+        said.standard_error,
+        ((0.51 * 0.49 + 0.25) / 1e9_f64).sqrt() / 2.0,
+        1e-8,
+    );
+    let mut empty = RankSums::default();
+    empty.add(0, 3);
+    assert!(matches!(empty.estimate(), Err(Refusal::TooFew { .. })));
+    assert!(matches!(
+        empty.mann_whitney(Alternative::Less),
+        Err(Refusal::TooFew { .. })
+    ));
+    assert!(matches!(empty.superiority(0.05), Err(Refusal::TooFew { .. })));
+    sums.twice_u = u128::MAX;
+    assert!(matches!(sums.superiority(0.05), Err(Refusal::Invalid { .. })));
 }

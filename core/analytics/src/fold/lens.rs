@@ -18,6 +18,8 @@ pub(super) struct Lens {
     pub(super) batch: u32,
     /// The arms in the order of the design.
     pub(super) arms: Vec<VariationKey>,
+    /// The place of the control among them.
+    pub(super) control: usize,
     /// The metrics in the order of the design.
     pub(super) metrics: Vec<Gauge>,
     /// The places of all metrics.
@@ -51,6 +53,8 @@ pub(super) struct Gauge {
     pub(super) cap: Option<Fixed>,
     /// The quantile whose value the cap is.
     pub(super) cap_quantile: Option<f64>,
+    /// Whether treatments are compared with the control by ranks.
+    pub(super) ranks: bool,
 }
 
 /// How a unit's events become its numbers.
@@ -110,6 +114,11 @@ impl Lens {
             experiment: design.key.clone(),
             batch: period.batch,
             arms: design.arms.iter().map(|arm| arm.variation.clone()).collect(),
+            control: design
+                .arms
+                .iter()
+                .position(|arm| arm.variation == design.control)
+                .unwrap_or(usize::MAX),
             all: (0_u16..).zip(&metrics).map(|(place, _)| place).collect(),
             metrics,
             dimensions: design.dimensions.clone(),
@@ -212,6 +221,7 @@ impl Gauge {
             window: metric.window.map_or(u64::MAX, millis),
             cap,
             cap_quantile,
+            ranks: metric.ranks,
         }
     }
 

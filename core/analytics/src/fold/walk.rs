@@ -1,16 +1,23 @@
-//! What needs a look at every unit: caps at a quantile, percentiles, breakdowns, and what may be forgotten.
+//! What needs a look at every unit: caps at a quantile, percentiles, ranks, breakdowns, and what may be forgotten.
 
 use super::counts::Extent;
 use super::crowd::Crowd;
 use super::lens::{Lens, millis};
 use super::participant::{Seen, Standing};
 use super::percentile::percentiles;
+use super::rank::ranks;
 use super::{Fold, breakdown};
 use std::collections::BTreeMap;
-use tidegate_model::experiment::tally::{ArmTally, Fixed, Tallies};
+use tidegate_model::experiment::tally::{ArmTally, Fixed, QuantileTally, RankTally, Tallies};
 use tidegate_model::key::VariationKey;
 use tidegate_model::span::Span;
 use tidegate_stats::quantile::{Definition, Sorted, sample};
+
+/// What one metric of one arm, or of a part of it, was walked for.
+enum Walked {
+    Quantile(Option<QuantileTally>),
+    Ranks(Option<RankTally>),
+}
 
 /// How often it is worth while to look for what can be forgotten.
 const FORGETS_EVERY: Span = Span::seconds(3600);
@@ -19,7 +26,7 @@ const FORGETS_EVERY: Span = Span::seconds(3600);
 pub(super) type Breakdown = BTreeMap<String, BTreeMap<String, BTreeMap<VariationKey, ArmTally>>>;
 
 impl Fold {
-    /// The tallies, complete. Caps that are quantiles, percentiles and breakdowns need walks over all units, whose time
+    /// The tallies, complete. Caps that are quantiles, percentiles, ranks and breakdowns need walks over all units, whose time
     /// grows with them; see [`Self::walks`]. Now and then what can be forgotten is.
     pub fn look(&mut self) -> Tallies {
         self.forget();
@@ -33,7 +40,8 @@ impl Fold {
     pub fn walks(&self) -> bool {
         let mut metrics = self.lens.metrics.iter();
         !self.lens.dimensions.is_empty()
-            || metrics.any(|gauge| gauge.cap_quantile.is_some() || gauge.percentile().is_some())
+            || metrics
+                .any(|gauge| gauge.cap_quantile.is_some() || gauge.percentile().is_some() || gauge.ranks)
     }
 
     /// Sums up and forgets what nothing can change any more.
@@ -95,7 +103,7 @@ impl Fold {
         }
     }
 
-    /// Finds the percentiles of the arms, and everything by dimensions.
+    /// Finds the percentiles and the ranks of the arms, and everything by dimensions.
     fn break_down(&mut self) {
         let Self {
             lens,
@@ -114,9 +122,9 @@ impl Fold {
             );
         }
         for (metric, gauge) in lens.all.iter().zip(&lens.metrics) {
-            let Some(quantile) = gauge.percentile() else {
+            if gauge.percentile().is_none() && !gauge.ranks {
                 continue;
-            };
+            }
             let cells = counts.arms.len() + charts.iter().map(|chart| chart.arms.len()).sum::<usize>();
             let cells_of = |seen: &Seen| {
                 let mut cells = vec![usize::from(seen.arm)];
@@ -127,11 +135,23 @@ impl Fold {
                 }
                 cells
             };
-            let found = percentiles(crowd, lens, *metric, quantile, cells, cells_of);
+            let found: Vec<Walked> = match gauge.percentile() {
+                Some(quantile) => percentiles(crowd, lens, *metric, quantile, cells, cells_of)
+                    .into_iter()
+                    .map(Walked::Quantile)
+                    .collect(),
+                None => ranks(crowd, lens, *metric, cells, cells_of)
+                    .into_iter()
+                    .map(Walked::Ranks)
+                    .collect(),
+            };
             let of_charts = charts.iter_mut().flat_map(|chart| &mut chart.arms);
             for (arm, found) in counts.arms.iter_mut().chain(of_charts).zip(found) {
                 if let Some(tally) = arm.metrics.get_mut(usize::from(*metric)) {
-                    tally.quantile = found;
+                    match found {
+                        Walked::Quantile(quantile) => tally.quantile = quantile,
+                        Walked::Ranks(ranks) => tally.ranks = ranks,
+                    }
                 }
             }
         }

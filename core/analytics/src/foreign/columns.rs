@@ -315,6 +315,7 @@ impl Header {
                 cap: cap.map(|cap| Cap::At(cap * scale)),
                 minimum_effect: Settings::of(&settings.minimum_effects, &name).copied(),
                 on_breach: OnBreach::Alert,
+                ranks: false,
             },
             kind,
             value,

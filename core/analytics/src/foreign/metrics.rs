@@ -71,6 +71,7 @@ impl MetricPart {
             active: gathered.active,
             steps: Vec::new(),
             quantile,
+            ranks: None,
         })
     }
 

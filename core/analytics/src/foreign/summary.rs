@@ -268,6 +268,7 @@ impl MetricSummary {
                 cap: None,
                 minimum_effect: self.minimum_effect,
                 on_breach: OnBreach::Alert,
+                ranks: false,
             },
         })
     }

@@ -21,6 +21,7 @@ pub(super) fn blocks(result: &ExperimentResult, metric: &MetricResult) -> Vec<Bl
     blocks.push(effects(result, metric));
     blocks.extend(lifts(metric));
     blocks.extend(omnibus(metric));
+    blocks.extend(ranks(metric));
     blocks.extend(tests(metric));
     blocks.extend(guards(metric));
     blocks.extend(beliefs(metric));
@@ -50,6 +51,41 @@ fn omnibus(metric: &MetricResult) -> Option<Block> {
         format!("{name} {}, p = {}", Figure(omnibus.statistic), p(omnibus.p))
     });
     Some(Block::text(format!("All arms together, at one look: {says}.")))
+}
+
+/// What ranks say beside the verdict.
+fn ranks(metric: &MetricResult) -> Vec<Block> {
+    let rows: Vec<Vec<String>> = metric
+        .comparisons
+        .iter()
+        .filter_map(|comparison| {
+            let ranks = comparison.ranks.as_ref()?;
+            let share = |share: f64| Percent(share).to_string();
+            Some(vec![
+                comparison.arm.to_string(),
+                given(&ranks.superiority, |chance| share(*chance)),
+                bounds(&ranks.interval, share),
+                given(&ranks.p, |chance| p(*chance)),
+                given(&ranks.mann_whitney, |chance| p(*chance)),
+            ])
+        })
+        .collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let header = [
+        "arm",
+        "a unit has more than one of the control",
+        "where that may lie",
+        "p",
+        "p of Mann and Whitney",
+    ];
+    vec![
+        Block::text(
+            "By ranks, with ties counted half, for one look: it says how often a unit has more, not how much, and is no verdict.",
+        ),
+        Block::table(&header, rows),
+    ]
 }
 
 fn what(metric: &MetricResult) -> String {

@@ -2,7 +2,7 @@
 
 use super::{
     Answer, ArmResult, Belief, Best, Bounds, End, Family, Guarded, History, Kind, Look, Method, Omnibus,
-    Rule, SampleRatio, Tested,
+    Ranks, Rule, SampleRatio, Tested,
 };
 use serde::Serialize;
 use tidegate_model::experiment::tally::LeftOut;
@@ -95,6 +95,9 @@ pub struct Comparison {
     /// What is watched of a guardrail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guarded: Option<Answer<Guarded>>,
+    /// What ranks say, where the design asks for them; they decide nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ranks: Option<Ranks>,
     /// What is to be believed.
     pub belief: Belief,
     /// What may still come of it, where an end is planned.

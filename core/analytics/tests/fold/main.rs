@@ -12,4 +12,5 @@ mod long;
 mod make;
 mod measures;
 mod orders;
+mod ranks;
 mod raw;

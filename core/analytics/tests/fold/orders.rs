@@ -8,18 +8,18 @@ use proptest::prelude::*;
 use tidegate_analytics::fold::{Fold, Period};
 use tidegate_model::experiment::Design;
 
-/// Every measure, with windows, caps and a breakdown.
+/// Every measure, with windows, caps, ranks and a breakdown.
 fn everything(more: &str) -> Design {
     let metrics = [
         r#"{"name":"conversion","measure":{"kind":"conversion","event":"a"},"window":"1d"}"#,
-        r#"{"name":"revenue","measure":{"kind":"revenue","event":"b"}}"#,
+        r#"{"name":"revenue","ranks":true,"measure":{"kind":"revenue","event":"b"}}"#,
         r#"{"name":"capped","measure":{"kind":"revenue","event":"b"},"cap":{"at":3},"window":"2d"}"#,
-        r#"{"name":"cut","measure":{"kind":"revenue","event":"b"},"cap":{"quantile":0.75}}"#,
+        r#"{"name":"cut","ranks":true,"measure":{"kind":"revenue","event":"b"},"cap":{"quantile":0.75}}"#,
         r#"{"name":"often","measure":{"kind":"engagement","event":"a"},"cap":{"quantile":0.9}}"#,
         r#"{"name":"stayed","measure":{"kind":"retention","event":"c","from":"1d","to":"2d"}}"#,
         r#"{"name":"average","measure":{"kind":"custom","event":"b","aggregation":"average"}}"#,
         r#"{"name":"unique","measure":{"kind":"custom","event":"b","aggregation":"unique"}}"#,
-        r#"{"name":"max","measure":{"kind":"custom","event":"b","aggregation":"max"},"window":"36h"}"#,
+        r#"{"name":"max","ranks":true,"measure":{"kind":"custom","event":"b","aggregation":"max"},"window":"36h"}"#,
         r#"{"name":"ratio","measure":{"kind":"ratio","numerator":{"event":"a","aggregation":"count"},"denominator":{"event":"b","aggregation":"sum"}}}"#,
         r#"{"name":"funnel","measure":{"kind":"funnel","steps":["c","a","b","a"]},"window":"3d"}"#,
         r#"{"name":"short","measure":{"kind":"funnel","steps":["b","a"]}}"#,

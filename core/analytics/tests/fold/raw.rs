@@ -1,10 +1,11 @@
 //! Tallies recomputed from the observations themselves, slowly and by another way than the fold goes.
 
 use crate::make::Told;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use tidegate_analytics::fold::{BREAKDOWN_VALUES_MAX, Period};
 use tidegate_model::experiment::tally::{
-    ArmTally, Fixed, LeftOut, MetricTally, QuantileTally, Sums, Tallies,
+    ArmTally, Fixed, LeftOut, MetricTally, QuantileTally, RankTally, Sums, Tallies,
 };
 use tidegate_model::experiment::{Aggregation, Cap, Design, Measure, Metric};
 use tidegate_model::key::VariationKey;
@@ -176,7 +177,49 @@ fn arms(
         };
         (arm.variation.clone(), tally)
     });
-    each.collect()
+    let mut arms: BTreeMap<VariationKey, ArmTally> = each.collect();
+    for (metric, cap) in design.metrics.iter().zip(caps).filter(|(metric, _)| metric.ranks) {
+        let values = |arm: &VariationKey| {
+            let ours = units.iter().filter(|unit| unit.arm == *arm);
+            let values = ours.filter_map(|unit| numbers(metric, unit, history));
+            values
+                .map(|numbers| cap.map_or(numbers.0, |cap| numbers.0.min(cap)))
+                .collect::<Vec<i64>>()
+        };
+        let control = values(&design.control);
+        for (arm, tally) in arms.iter_mut().filter(|(arm, _)| **arm != design.control) {
+            tally.metrics.get_mut(&metric.name).unwrap().ranks = Some(ranks(&values(arm), &control));
+        }
+    }
+    arms
+}
+
+/// Every value beside every other one.
+pub(crate) fn ranks(treatment: &[i64], control: &[i64]) -> RankTally {
+    // Twice what is smaller and once what is the same.
+    let over = |value: &i64, others: &[i64]| -> u128 {
+        let others = others.iter().map(|other| match other.cmp(value) {
+            Ordering::Less => 2,
+            Ordering::Equal => 1,
+            Ordering::Greater => 0,
+        });
+        others.sum()
+    };
+    let all: Vec<i64> = treatment.iter().chain(control).copied().collect();
+    let squares =
+        |values: &[i64], others: &[i64]| values.iter().map(|value| over(value, others).pow(2)).sum();
+    RankTally {
+        treatment: treatment.len() as u64,
+        control: control.len() as u64,
+        twice_u: treatment.iter().map(|value| over(value, control)).sum(),
+        // A value that is there t times adds t^2 - 1 at each of them.
+        tied: all
+            .iter()
+            .map(|value| (all.iter().filter(|other| *other == value).count() as u128).pow(2) - 1)
+            .sum(),
+        treatment_squares: squares(treatment, control),
+        control_squares: squares(control, treatment),
+    }
 }
 
 fn breakdown(

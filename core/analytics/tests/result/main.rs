@@ -16,6 +16,7 @@ mod guardrails;
 mod looks;
 mod make;
 mod numbers;
+mod ranks;
 mod refusals;
 mod reports;
 mod verdicts;

@@ -6,7 +6,7 @@ use tidegate_analytics::plan::{Baseline, Plan, Traffic, plan};
 use tidegate_analytics::report::Report;
 use tidegate_analytics::result::{Asked, ExperimentResult, result};
 use tidegate_model::experiment::Design;
-use tidegate_model::experiment::tally::{LeftOut, MetricTally, Tallies};
+use tidegate_model::experiment::tally::{LeftOut, MetricTally, RankTally, Tallies};
 
 const EVIL: &str = "<script>alert(1)</script> | ](javascript:x) `a` *b* _c_ & \"d\"\n# e";
 
@@ -21,7 +21,7 @@ impl Made {
     fn of(discipline: &str, empty: bool) -> Self {
         let metrics = [
             BOUGHT.replace("\"measure\"", r#""minimumEffect":0.1,"measure""#),
-            SPENT.replace("\"measure\"", r#""role":"secondary","measure""#),
+            SPENT.replace("\"measure\"", r#""role":"secondary","ranks":true,"measure""#),
             r#"{"name":"failed","role":"guardrail","goal":"decrease","margin":0.2,
                 "measure":{"kind":"conversion","event":"failed"}}"#
                 .to_owned(),
@@ -49,7 +49,16 @@ impl Made {
                 ("way", funnel),
             ]
         };
-        let (old, new, newer) = (arm(20_000, 2_000), arm(10_000, 1_300), arm(10_000, 1_010));
+        let (old, mut new, newer) = (arm(20_000, 2_000), arm(10_000, 1_300), arm(10_000, 1_010));
+        // 18,000 of the control and 8,700 of the treatment have nothing, the others as much as each other.
+        new[1].1.ranks = Some(RankTally {
+            treatment: 10_000,
+            control: 20_000,
+            twice_u: 8_700 * 18_000 + 1_300 * 38_000,
+            tied: 26_700_u128.pow(3) - 26_700 + 3_300_u128.pow(3) - 3_300,
+            treatment_squares: 8_700 * 18_000_u128.pow(2) + 1_300 * 38_000_u128.pow(2),
+            control_squares: 18_000 * 8_700_u128.pow(2) + 2_000 * 18_700_u128.pow(2),
+        });
         let mut tallies = if empty {
             Tallies::default()
         } else {
@@ -151,6 +160,11 @@ fn everything_is_said() {
             "How to read this",
             "Needed:",
             "of the step before",
+            "a unit has more than one of the control",
+            // Half of 0.13 less 0.1 above a half, with the interval of two shares.
+            "51.5 %",
+            "p of Mann and Whitney",
+            "ranks were not counted",
             "smallest effect of the planned units",
         ] {
             assert!(text.contains(part), "{part}");

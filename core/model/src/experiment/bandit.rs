@@ -1,7 +1,7 @@
 //! Experiments whose weights follow what is seen.
 
-use super::{Design, Discipline};
 use super::metric::{Goal, Measure, Metric, Role};
+use super::{Design, Discipline};
 use crate::invalid::Violation;
 use crate::key::MetricName;
 use crate::share::Share;
@@ -100,6 +100,7 @@ impl Bandit {
                 "0.01 is usual: one per cent of the value",
             );
         }
+        found.extend(apart(design));
         found
     }
 
@@ -136,14 +137,29 @@ impl Bandit {
                 "name one of the experiment's success metrics",
             ),
         }
-        let percentile = |metric: &&Metric| matches!(metric.measure, Measure::Percentile { .. });
-        if let Some(metric) = design.metrics.iter().find(percentile) {
-            refuse(
-                &metric.name,
-                "percentiles of several batches cannot be put together",
-                "leave the percentile out, or run an experiment with weights that stay",
-            );
-        }
         found
     }
+}
+
+/// What is found by a walk over the units of one batch, and cannot be put together of several.
+fn apart(design: &Design) -> Vec<Violation> {
+    let percentile = |metric: &&Metric| matches!(metric.measure, Measure::Percentile { .. });
+    let mut found = Vec::new();
+    if let Some(metric) = design.metrics.iter().find(percentile) {
+        found.push(Violation::new(
+            "metric",
+            metric.name.to_string(),
+            "percentiles of several batches cannot be put together",
+            "leave the percentile out, or run an experiment with weights that stay",
+        ));
+    }
+    if let Some(metric) = design.metrics.iter().find(|metric| metric.ranks) {
+        found.push(Violation::new(
+            "metric",
+            metric.name.to_string(),
+            "ranks of several batches cannot be put together",
+            "leave 'ranks' out, or run an experiment with weights that stay",
+        ));
+    }
+    found
 }

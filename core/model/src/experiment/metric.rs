@@ -38,6 +38,10 @@ pub struct Metric {
     /// What a guardrail does by itself when it is broken.
     #[serde(default, skip_serializing_if = "OnBreach::is_default")]
     pub on_breach: OnBreach,
+    /// Whether units are also compared by their ranks, which a few huge values do not move. It stands beside the verdict and
+    /// never decides it. Of revenue, engagement and custom measures but averages.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ranks: bool,
 }
 
 /// What an experiment does with a metric.
@@ -209,6 +213,15 @@ impl Measure {
         )
     }
 
+    /// Whether a unit has one number of any size, which can be capped and put in order.
+    pub fn is_amount(&self) -> bool {
+        match self {
+            Self::Revenue { .. } | Self::Engagement { .. } => true,
+            Self::Custom { aggregation, .. } => *aggregation != Aggregation::Average,
+            _ => false,
+        }
+    }
+
     fn violations(&self) -> Vec<Violation> {
         let wrong = |field: &str, value: String, rule: &str, fix: &str| {
             vec![Violation::new(format!("measure.{field}"), value, rule, fix)]
@@ -304,18 +317,21 @@ impl Metric {
                 "make its role 'guardrail', or leave 'onBreach' out",
             ));
         }
+        if self.ranks && !self.measure.is_amount() {
+            found.push(Violation::new(
+                "ranks",
+                true,
+                "only one number of a unit can be ranked: of revenue, engagement and custom measures but averages",
+                "leave it out",
+            ));
+        }
         found.extend(self.cap_violation());
         found
     }
 
     fn cap_violation(&self) -> Option<Violation> {
         let capped = self.cap?;
-        let sums = match &self.measure {
-            Measure::Revenue { .. } | Measure::Engagement { .. } => true,
-            Measure::Custom { aggregation, .. } => *aggregation != Aggregation::Average,
-            _ => false,
-        };
-        if !sums {
+        if !self.measure.is_amount() {
             return Some(Violation::new(
                 "cap",
                 format!("{capped:?}"),

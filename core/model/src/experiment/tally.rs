@@ -125,6 +125,9 @@ pub struct MetricTally {
     /// What a percentile needs; `None` for other measures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantile: Option<QuantileTally>,
+    /// Of a treatment, its units against those of the control by their ranks, where the design asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranks: Option<RankTally>,
 }
 
 impl MetricTally {
@@ -135,6 +138,7 @@ impl MetricTally {
         active: 0,
         steps: Vec::new(),
         quantile: None,
+        ranks: None,
     };
 
     /// All units, those with a history and those without.
@@ -167,6 +171,24 @@ pub struct QuantileTally {
     pub events_squared: u128,
     /// Of the product of both.
     pub below_events: u128,
+}
+
+/// What ranks say of a treatment and the control, found by one walk over the units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RankTally {
+    /// Units of the treatment that have a value.
+    pub treatment: u64,
+    /// Units of the control that have one.
+    pub control: u64,
+    /// Over pairs of a unit of each: 2 where the treatment's has more, 1 where both have as much.
+    pub twice_u: u128,
+    /// Over distinct values: the cube of how many units of both arms have it, less how many.
+    pub tied: u128,
+    /// Over units of the treatment: the square of twice the units of the control with less, and those with as much.
+    pub treatment_squares: u128,
+    /// Over units of the control the same against the treatment.
+    pub control_squares: u128,
 }
 
 /// One arm.
@@ -242,7 +264,7 @@ pub struct Tallies {
 }
 
 impl MetricTally {
-    /// Both together. A percentile of both cannot be had from the percentiles of each.
+    /// Both together. A percentile of both cannot be had from the percentiles of each, nor ranks from the ranks of each.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         let longest = self.steps.len().max(other.steps.len());
@@ -255,6 +277,7 @@ impl MetricTally {
                 .map(|place| step(&self.steps, place).saturating_add(step(&other.steps, place)))
                 .collect(),
             quantile: None,
+            ranks: None,
         }
     }
 }
@@ -291,7 +314,7 @@ impl LeftOut {
 }
 
 impl Tallies {
-    /// All of them together: of one alone itself, of several without percentiles.
+    /// All of them together: of one alone itself, of several without percentiles and ranks.
     #[must_use]
     pub fn together(all: &[Self]) -> Self {
         let Some((first, rest)) = all.split_first() else {

@@ -74,7 +74,13 @@ pub fn mann_whitney(
     } else if exact {
         Ok(counted(pooled, alternative)?)
     } else {
-        Ok(normally(pooled, alternative, continuity))
+        let ranking = Ranking {
+            u: pooled.u(),
+            pairs: pooled.pairs(),
+            all: count(pooled.all()),
+            tied: pooled.ties().map(|tie| count(tie.both())).map(cubed).sum(),
+        };
+        Ok(normally(&ranking, alternative, continuity))
     };
     Ok(MannWhitney {
         u: pooled.u(),
@@ -84,11 +90,20 @@ pub fn mann_whitney(
     })
 }
 
-fn normally(pooled: &Pooled, alternative: Alternative, continuity: bool) -> PValue {
-    let all = count(pooled.all());
-    let tied: f64 = pooled.ties().map(|tie| count(tie.both())).map(cubed).sum();
-    let variance = pooled.pairs() / 12.0 * (all + 1.0 - tied / (all * (all - 1.0)));
-    let off = pooled.u() - pooled.pairs() / 2.0;
+/// What the normal approximation looks at.
+pub(super) struct Ranking {
+    pub(super) u: f64,
+    pub(super) pairs: f64,
+    /// The number of values.
+    pub(super) all: f64,
+    /// Over distinct values the cube of how often it is there, less how often.
+    pub(super) tied: f64,
+}
+
+pub(super) fn normally(ranking: &Ranking, alternative: Alternative, continuity: bool) -> PValue {
+    let Ranking { u, pairs, all, tied } = *ranking;
+    let variance = pairs / 12.0 * (all + 1.0 - tied / (all * (all - 1.0)));
+    let off = u - pairs / 2.0;
     let off = match alternative {
         Alternative::Greater => off,
         Alternative::Less => -off,

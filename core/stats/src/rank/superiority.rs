@@ -33,13 +33,6 @@ pub struct Superiority {
 /// When `alpha` is no chance, a side has fewer than two values, or no value of one side lies within the
 /// range of the other, where the variance cannot be told.
 pub fn superiority(pooled: &Pooled, alpha: f64) -> Result<Superiority, Refusal> {
-    if !(alpha > 0.0 && alpha < 1.0) {
-        return Err(Refusal::Invalid {
-            field: "alpha",
-            value: alpha,
-            rule: "lie between 0 and 1",
-        });
-    }
     let (treatment, control) = (count(pooled.treatment()), count(pooled.control()));
     if treatment < 2.0 || control < 2.0 {
         return Err(Refusal::TooFew {
@@ -59,13 +52,36 @@ pub fn superiority(pooled: &Pooled, alpha: f64) -> Result<Superiority, Refusal> 
     }
     let of_treatment = of_treatment / (treatment - 1.0) / treatment;
     let of_control = of_control / (control - 1.0) / control;
+    judged(
+        estimate,
+        (pooled.treatment(), of_treatment),
+        (pooled.control(), of_control),
+        alpha,
+    )
+}
+
+/// What an estimate says with the squared standard error that comes from each side, beside the number of its values:
+/// at least two.
+pub(super) fn judged(
+    estimate: f64,
+    (treatment, of_treatment): (u64, f64),
+    (control, of_control): (u64, f64),
+    alpha: f64,
+) -> Result<Superiority, Refusal> {
+    if !(alpha > 0.0 && alpha < 1.0) {
+        return Err(Refusal::Invalid {
+            field: "alpha",
+            value: alpha,
+            rule: "lie between 0 and 1",
+        });
+    }
     let variance = of_treatment + of_control;
     // Zero but for rounding: all shares are 0 or 1.
     if variance <= 1e-28 {
         return Err(Refusal::NoVariance);
     }
-    let df =
-        variance.powi(2) / (of_treatment.powi(2) / (treatment - 1.0) + of_control.powi(2) / (control - 1.0));
+    let df = variance.powi(2)
+        / (of_treatment.powi(2) / (count(treatment) - 1.0) + of_control.powi(2) / (count(control) - 1.0));
     let standard_error = variance.sqrt();
     let t = (estimate - 0.5) / standard_error;
     let reach = student::isf(alpha / 2.0, df) * standard_error;
