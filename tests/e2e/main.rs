@@ -18,6 +18,7 @@ mod clocks;
 mod commands;
 mod demo;
 mod drills;
+mod enrolments;
 mod exporter;
 mod flagd;
 mod folders;
