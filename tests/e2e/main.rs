@@ -18,7 +18,11 @@ mod clocks;
 mod commands;
 mod demo;
 mod drills;
+<<<<<<< HEAD
 mod experiments;
+=======
+mod enrolments;
+>>>>>>> obs
 mod exporter;
 mod flagd;
 mod folders;
