@@ -18,11 +18,8 @@ mod clocks;
 mod commands;
 mod demo;
 mod drills;
-<<<<<<< HEAD
-mod experiments;
-=======
 mod enrolments;
->>>>>>> obs
+mod experiments;
 mod exporter;
 mod flagd;
 mod folders;
