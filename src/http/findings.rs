@@ -8,11 +8,11 @@ use crate::http::problem::{Kind, Problem};
 use actix_web::HttpResponse;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::collections::BTreeMap;
 use tidegate_actors::view::Revised;
-use tidegate_analytics::findings::{self, Findings, Point};
+use tidegate_analytics::findings::{self, Breakdown, Findings, Point};
 use tidegate_analytics::plan::{Plan, Traffic, plan};
 use tidegate_analytics::report::Report;
-use tidegate_analytics::result::MetricResult;
 use tidegate_model::Timestamp;
 use tidegate_model::experiment::tally::Tallies;
 use tidegate_model::experiment::{Design, ExperimentState, Phase};
@@ -34,9 +34,9 @@ struct Results {
     version: &'static str,
     #[serde(flatten)]
     findings: Findings,
-    /// For each value of the dimension that was asked for, each metric.
+    /// For each value of the dimension that was asked for, each metric; and each metric with the values as strata.
     #[serde(skip_serializing_if = "Option::is_none")]
-    breakdown: Option<BTreeMap<String, Vec<MetricResult>>>,
+    breakdown: Option<Breakdown>,
 }
 
 /// An experiment with its numbers.
@@ -210,7 +210,7 @@ pub(crate) struct Planned {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     traffic: Option<Traffic>,
-    /// Instead: an experiment that has started; its traffic and the values of its control are taken.
+    /// Instead: an experiment that has run for a day; its traffic and the values of its control are taken.
     #[serde(default)]
     measured_by: Option<ExperimentKey>,
 }
@@ -222,7 +222,7 @@ pub(crate) struct Planned {
     request_body = Planned,
     responses(
         (status = 200, description = "The plan.", body = Object),
-        (status = 409, description = "The experiment that was to measure has met nobody yet."),
+        (status = 409, description = "The experiment that was to measure has not run for a day yet, or has met nobody."),
         (status = 422, description = "The design breaks rules."),
     ),
 )]
@@ -238,7 +238,9 @@ pub(super) async fn make_plan(allowed: Allowed<ReadAccess>, body: JsonText) -> R
             let counted = Counted::of(&allowed, &key).await?;
             let now = allowed.control().clock().now();
             findings::traffic(&counted.state, &counted.tallies, now).ok_or_else(|| {
-                let detail = format!("experiment {key} has met nobody yet: give 'traffic' instead");
+                let detail = format!(
+                    "experiment {key} has not run for a day yet, or has met nobody: give 'traffic' instead"
+                );
                 Problem::new(Kind::Conflict, detail)
             })?
         }

@@ -138,7 +138,7 @@ async fn a_hundred_thousand_are_enrolled_while_processes_are_killed() {
         (&json!(0), &json!(0)),
         "{left_out}"
     );
-    let countries = all["breakdown"].as_object().expect("by country");
+    let countries = all["breakdown"]["values"].as_object().expect("by country");
     assert_eq!(countries.keys().collect::<Vec<_>>(), ["de", "jp"]);
     let of_arms: u64 = ratio["arms"]
         .as_array()

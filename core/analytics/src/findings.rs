@@ -1,12 +1,20 @@
 //! Everything that an experiment says at one moment: the result that counts, the one of today, what follows from it, its
 //! bandit, its parts, and how it came about.
 
+mod breakdown;
+
+pub use breakdown::{Breakdown, breakdown};
+
 use crate::bandit::{self, Standing};
 use crate::decision::{Decision, decide};
 use crate::plan::{Baseline, Traffic};
+<<<<<<< HEAD
 use crate::result::{
     Answer, Asked, Bounds, End, ExperimentResult, Kind, MetricResult, result, result_of_dealings,
 };
+=======
+use crate::result::{Answer, Asked, Bounds, End, ExperimentResult, Kind, result};
+>>>>>>> ranks
 use crate::sufficient::{MetricMoments as _, count};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -71,16 +79,6 @@ pub fn asked(state: &ExperimentState) -> Asked {
             Some(_) => End::Early,
         },
     }
-}
-
-/// The metrics for each value of a dimension, under the always-valid rule. They are for finding out where to look next:
-/// who compares many groups finds differences by chance, and each group stands for itself here.
-#[must_use]
-pub fn breakdown(design: &Design, tallies: &Tallies, dimension: &str) -> BTreeMap<String, Vec<MetricResult>> {
-    let values = tallies.breakdown.get(dimension).into_iter().flatten();
-    values
-        .map(|(value, arms)| (value.clone(), anytime(design, arms).metrics))
-        .collect()
 }
 
 /// A metric of a treatment at one moment.
@@ -172,14 +170,14 @@ fn anytime(design: &Design, arms: &BTreeMap<VariationKey, ArmTally>) -> Experime
 }
 
 /// The traffic that an experiment had, and the values of its control: what the next one can be planned with. `None`
-/// before it has met anybody.
+/// before it has run for a day and met somebody: hours are no days, for traffic comes and goes with the sun.
 #[must_use]
 pub fn traffic(state: &ExperimentState, tallies: &[Tallies], now: Timestamp) -> Option<Traffic> {
     let until = state.ended.as_ref().map_or(now, |ended| ended.at);
     let days = Span::between(state.started?, until).as_seconds() / SECONDS_A_DAY;
     let together = Tallies::together(tallies);
     let taken = state.design.traffic.percent() / 100.0;
-    if together.units() == 0 || days <= 0.0 || taken <= 0.0 {
+    if together.units() == 0 || days < 1.0 || taken <= 0.0 {
         return None;
     }
     let control = together.arms.get(&state.design.control)?;

@@ -19,6 +19,7 @@ mod table;
 mod units;
 
 pub use analysis::{Analysis, Judged};
+pub(crate) use beside::Layered;
 pub use beside::{Beside, RateComparison, RateResult, RatedArm, Stratified, WithinStrata};
 pub use question::{About, ColumnKind, Missing, Question, Schedule, Settings, Wanted};
 pub use table::Table;

@@ -81,11 +81,45 @@ fn told(screen: Screen, found: &Value) -> String {
             given(&found["bandit"]["regret"])
         ));
     }
-    for (value, metrics) in found["breakdown"].as_object().into_iter().flatten() {
+    for (value, metrics) in found["breakdown"]["values"].as_object().into_iter().flatten() {
         text.push_str(&format!("\n{value}\n"));
         text.push_str(&table(screen, metrics));
     }
+    if let Some(metrics) = found["breakdown"]["adjusted"].as_array() {
+        text.push_str("\nall units, adjusted by these values; no verdict\n");
+        text.push_str(&adjusted(screen, metrics));
+    }
     text
+}
+
+/// The effects with the values of a dimension as strata.
+fn adjusted(screen: Screen, metrics: &[Value]) -> String {
+    let mut rows: Vec<Vec<Cell>> = Vec::new();
+    for metric in metrics {
+        for comparison in metric["comparisons"].as_array().into_iter().flatten() {
+            rows.push(vec![
+                cell(metric["metric"].as_str().unwrap_or_default()),
+                cell(comparison["arm"].as_str().unwrap_or_default()),
+                cell(&comparison["strata"]),
+                cell(given(&comparison["difference"]["estimate"])),
+                cell(bounds(&comparison["difference"]["interval"])),
+                cell(percent(&comparison["lift"]["estimate"])),
+                cell(given(&comparison["p"]["p"])),
+                cell(refusal(&comparison["difference"])),
+            ]);
+        }
+    }
+    let header = [
+        "metric",
+        "arm",
+        "strata",
+        "difference",
+        "interval",
+        "lift",
+        "p",
+        "why not",
+    ];
+    screen.table(&header, rows, "there is nothing to compare")
 }
 
 fn table(screen: Screen, metrics: &Value) -> String {

@@ -204,13 +204,13 @@ pub(super) struct Rated {
 
 /// A metric within strata before it is compared.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Layered {
-    pub(super) metric: MetricName,
-    pub(super) is_share: bool,
+pub(crate) struct Layered {
+    pub(crate) metric: MetricName,
+    pub(crate) is_share: bool,
     /// The control first.
-    pub(super) arms: Vec<VariationKey>,
+    pub(crate) arms: Vec<VariationKey>,
     /// By stratum and arm.
-    pub(super) sums: Vec<Vec<Sums>>,
+    pub(crate) sums: Vec<Vec<Sums>>,
 }
 
 pub(super) fn judged(rates: &[Rated], layers: &[Layered], alpha: f64) -> Beside {
@@ -328,8 +328,24 @@ impl RatedArm {
     }
 }
 
+impl WithinStrata {
+    /// A treatment that is not compared within strata.
+    pub(crate) fn refused(arm: &VariationKey, refusal: Refusal) -> Self {
+        Self {
+            arm: arm.clone(),
+            strata: 0,
+            merged: 0,
+            difference: Answer::Refused(refusal),
+            lift: Answer::Refused(refusal),
+            p: Answer::Refused(refusal),
+            mantel_haenszel: None,
+            odds_ratio: None,
+        }
+    }
+}
+
 impl Layered {
-    fn compared(&self, alpha: f64) -> Stratified {
+    pub(crate) fn compared(&self, alpha: f64) -> Stratified {
         let treatments = self.arms.iter().enumerate().skip(1);
         Stratified {
             metric: self.metric.clone(),
