@@ -8,13 +8,7 @@ pub use breakdown::{Breakdown, breakdown};
 use crate::bandit::{self, Standing};
 use crate::decision::{Decision, decide};
 use crate::plan::{Baseline, Traffic};
-<<<<<<< HEAD
-use crate::result::{
-    Answer, Asked, Bounds, End, ExperimentResult, Kind, MetricResult, result, result_of_dealings,
-};
-=======
-use crate::result::{Answer, Asked, Bounds, End, ExperimentResult, Kind, result};
->>>>>>> ranks
+use crate::result::{Answer, Asked, Bounds, End, ExperimentResult, Kind, result, result_of_dealings};
 use crate::sufficient::{MetricMoments as _, count};
 use serde::Serialize;
 use std::collections::BTreeMap;
