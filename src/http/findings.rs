@@ -8,7 +8,6 @@ use crate::http::problem::{Kind, Problem};
 use actix_web::HttpResponse;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::collections::BTreeMap;
 use tidegate_actors::view::Revised;
 use tidegate_analytics::findings::{self, Breakdown, Findings, Point};
 use tidegate_analytics::plan::{Plan, Traffic, plan};
