@@ -4,7 +4,9 @@
 use crate::bandit::{self, Standing};
 use crate::decision::{Decision, decide};
 use crate::plan::{Baseline, Traffic};
-use crate::result::{Answer, Asked, Bounds, End, ExperimentResult, Kind, MetricResult, result, result_of_dealings};
+use crate::result::{
+    Answer, Asked, Bounds, End, ExperimentResult, Kind, MetricResult, result, result_of_dealings,
+};
 use crate::sufficient::{MetricMoments as _, count};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -48,7 +50,7 @@ pub fn findings(state: &ExperimentState, tallies: &[Tallies]) -> Findings {
     };
     let batches: Vec<bandit::Seen<'_>> = state.dealings.iter().zip(tallies).collect();
     Findings {
-        decision: decide(&headline),
+        decision: bandit::decided(&state.design, &batches, decide(&headline)),
         bandit: bandit::standing(&state.design, &batches),
         headline,
         now,

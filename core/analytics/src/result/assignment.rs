@@ -3,8 +3,8 @@
 use super::answer::{Answer, Chance};
 use crate::sufficient::count;
 use serde::Serialize;
-use tidegate_model::experiment::{Dealing, Design};
 use tidegate_model::experiment::tally::Tallies;
+use tidegate_model::experiment::{Dealing, Design};
 use tidegate_model::key::VariationKey;
 use tidegate_stats::{Refusal, sample_ratio};
 

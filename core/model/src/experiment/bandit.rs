@@ -1,7 +1,7 @@
 //! Experiments whose weights follow what is seen.
 
-use super::{Design, Discipline};
 use super::metric::{Goal, Measure, Metric, Role};
+use super::{Design, Discipline};
 use crate::invalid::Violation;
 use crate::key::MetricName;
 use crate::share::Share;
@@ -73,6 +73,14 @@ impl Bandit {
                 "floor",
                 self.floor.to_string(),
                 "the floors of all arms fit into 100 %",
+                "1 % is usual",
+            );
+        }
+        if self.floor == Share::ZERO {
+            refuse(
+                "floor",
+                self.floor.to_string(),
+                "every arm gets something: who could not come to an arm says nothing of it",
                 "1 % is usual",
             );
         }
