@@ -106,7 +106,12 @@ fn who_takes_part_is_said_in_a_way_that_can_be() {
         ),
         (
             json!({ "layer": { "key": "checkout", "from": 50, "to": 50 } }),
-            vec![("layer", "from 50 % to 50 %", "begins before it ends", "\"from\": 0")],
+            vec![(
+                "layer",
+                "from 50 % to 50 %",
+                "begins before it ends",
+                "\"from\": 0",
+            )],
         ),
         (
             json!({ "audience": { "all": [] } }),
