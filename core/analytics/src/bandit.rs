@@ -1,6 +1,7 @@
 //! Bandits: which weights come next, and what adaptive traffic has shown, without the bias that it has when batches of
 //! different weights are simply added up.
 
+use crate::decision::{Action, Decision};
 use crate::result::{Answer, Bounds};
 use crate::sufficient::{MetricMoments as _, count};
 use serde::Serialize;
@@ -11,7 +12,7 @@ use tidegate_model::key::{MetricName, VariationKey};
 use tidegate_model::share::Share;
 use tidegate_stats::bandit::{
     Batch, Contrast, NormalArm, WeightedMean, Weighting, arm_posterior, expected_regret, standings,
-    thompson_normal, thompson_rates, weighted_difference, weighted_mean, with_floor,
+    thompson_normal, thompson_rates, weighted_difference, weighted_mean,
 };
 use tidegate_stats::bayes::BetaPrior;
 use tidegate_stats::moments::Moments;
@@ -87,10 +88,9 @@ pub fn weigh(
             });
         }
     }
-    let weights = with_floor(&course.chances()?, bandit.floor.percent() / 100.0)?;
     let names = design.arms.iter().map(|arm| arm.variation.clone());
     Ok(names
-        .zip(shares(&weights))
+        .zip(shares(&course.chances()?, bandit.floor))
         .map(|(variation, weight)| WeightedVariation { variation, weight })
         .collect())
 }
@@ -103,7 +103,7 @@ pub fn standing(design: &Design, batches: &[Seen<'_>]) -> Option<Standing> {
     let posteriors = course.posteriors();
     let known = posteriors.as_ref().map_err(|refusal| *refusal);
     let standings = known.and_then(|arms| standings(arms, course.goal()));
-    let chances = course.chances();
+    let chances = course.chances_of_best(&standings);
     let arms: Vec<ArmStanding> = design
         .arms
         .iter()
@@ -117,13 +117,31 @@ pub fn standing(design: &Design, batches: &[Seen<'_>]) -> Option<Standing> {
     });
     Some(Standing {
         metric: bandit.metric.clone(),
-        winner: winner(&arms, bandit.loss),
+        winner: winner(&arms, bandit),
         arms,
         regret: regret.into(),
     })
 }
 
-fn winner(arms: &[ArmStanding], tolerated: f64) -> Option<VariationKey> {
+/// What a bandit speaks for: the arm whose choice is expected to cost nearly nothing, if there is one. What a guardrail
+/// asks for, and units that are missing, come before that; of an experiment that is no bandit nothing changes.
+#[must_use]
+pub fn decided(design: &Design, batches: &[Seen<'_>], decision: Decision) -> Decision {
+    if design.bandit.is_none() || decision.by_itself || decision.action == Action::CannotSay {
+        return decision;
+    }
+    let winner = standing(design, batches).and_then(|standing| standing.winner);
+    Decision {
+        action: winner.map_or(Action::KeepRunning, |arm| Action::Ship { arm }),
+        ..decision
+    }
+}
+
+fn winner(arms: &[ArmStanding], bandit: &Bandit) -> Option<VariationKey> {
+    if arms.iter().any(|arm| arm.units < bandit.units) {
+        return None;
+    }
+    let tolerated = bandit.loss;
     let cheap = arms.iter().filter_map(|arm| {
         let (loss, value) = (*arm.expected_loss.given()?, arm.mean.given()?.value.abs());
         (value > 0.0 && loss < tolerated * value).then_some((arm, loss))
@@ -170,17 +188,51 @@ impl<'a> Course<'a> {
         }
     }
 
+    /// Whether units came under different weights, so that plain means would mix times in another proportion for each
+    /// arm.
+    fn has_adapted(&self) -> bool {
+        let met = self.batches.iter().filter(|(_, tallies)| tallies.units() > 1);
+        met.count() > 1
+    }
+
+    /// What is known of each arm's mean.
     fn posteriors(&self) -> Result<Vec<NormalArm>, Refusal> {
+        if !self.has_adapted() {
+            return self.plain_posteriors();
+        }
+        let each = self.arms.iter().map(|arm| {
+            let mean = weighted_mean(&arm.batches, Weighting::Hajek)?;
+            Ok(NormalArm {
+                mean: mean.estimate,
+                variance: mean.variance,
+            })
+        });
+        each.collect()
+    }
+
+    fn plain_posteriors(&self) -> Result<Vec<NormalArm>, Refusal> {
         let each = self.arms.iter();
         each.map(|arm| arm_posterior(&arm.moments, None)).collect()
     }
 
-    /// How likely each arm is the best one.
+    /// How likely each arm is the best one, by what choosing it would cost.
+    fn chances_of_best(
+        &self,
+        standings: &Result<Vec<tidegate_stats::bandit::ArmStanding>, Refusal>,
+    ) -> Result<Vec<f64>, Refusal> {
+        match standings {
+            Ok(arms) if self.has_adapted() => Ok(arms.iter().map(|arm| arm.chance_best).collect()),
+            Err(refusal) if self.has_adapted() => Err(*refusal),
+            _ => self.chances(),
+        }
+    }
+
+    /// How likely each arm is the best one, as Thompson sampling has it: all units alike.
     fn chances(&self) -> Result<Vec<f64>, Refusal> {
         let counts: Option<Vec<Counts>> = self.arms.iter().map(|arm| arm.counts).collect();
         match counts {
             Some(counts) => thompson_rates(&counts, BetaPrior::UNIFORM, self.goal()),
-            None => thompson_normal(&self.posteriors()?, self.goal()),
+            None => thompson_normal(&self.plain_posteriors()?, self.goal()),
         }
     }
 
@@ -302,27 +354,34 @@ fn weight(dealing: &Dealing, name: &VariationKey) -> Share {
     arm.map_or(Share::ZERO, |arm| arm.weight)
 }
 
-/// Weights as shares of the traffic that add up to all of it: by the largest remainder.
+/// Chances as shares of the traffic that add up to all of it: every arm gets the floor, and what is left is shared by the
+/// chances, by the largest remainder.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "a share of 100,000 parts"
 )]
-fn shares(weights: &[f64]) -> Vec<Share> {
-    let exact: Vec<f64> = weights
+fn shares(chances: &[f64], floor: Share) -> Vec<Share> {
+    let floors = chances.iter().map(|_| floor.parts()).sum();
+    let left = Share::TOTAL.saturating_sub(floors);
+    let all: f64 = chances.iter().sum();
+    let exact: Vec<f64> = chances
         .iter()
-        .map(|weight| weight.clamp(0.0, 1.0) * f64::from(Share::TOTAL))
+        .map(|chance| chance.max(0.0) / all * f64::from(left))
         .collect();
     let mut parts: Vec<u32> = exact.iter().map(|parts| parts.floor() as u32).collect();
     let mut order: Vec<usize> = (0..exact.len()).collect();
     let rest = |index: &usize| exact.get(*index).map_or(0.0, |parts| parts.fract());
     order.sort_by(|one, other| rest(other).total_cmp(&rest(one)).then(one.cmp(other)));
-    let missing = Share::TOTAL.saturating_sub(parts.iter().sum());
+    let missing = left.saturating_sub(parts.iter().sum());
     for index in order.into_iter().cycle().take(missing as usize) {
         if let Some(part) = parts.get_mut(index) {
             *part += 1;
         }
     }
-    let share = |parts: u32| Share::of_parts(parts.min(Share::TOTAL)).unwrap_or(Share::ZERO);
-    parts.into_iter().map(share).collect()
+    let share = |parts: u32| Share::of_parts(parts.saturating_add(floor.parts()).min(Share::TOTAL));
+    parts
+        .into_iter()
+        .map(|parts| share(parts).unwrap_or(Share::ZERO))
+        .collect()
 }

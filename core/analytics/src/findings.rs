@@ -52,7 +52,7 @@ pub fn findings(state: &ExperimentState, tallies: &[Tallies]) -> Findings {
     };
     let batches: Vec<bandit::Seen<'_>> = state.dealings.iter().zip(tallies).collect();
     Findings {
-        decision: decide(&headline),
+        decision: bandit::decided(&state.design, &batches, decide(&headline)),
         bandit: bandit::standing(&state.design, &batches),
         headline,
         now,

@@ -77,7 +77,8 @@ fn go_on(state: &ExperimentState, tallies: &[Tallies], ground: &Ground<'_>, now:
         end: if over { End::AsPlanned } else { End::Running },
     };
     let result = result_of_dealings(&state.design, &state.dealings, tallies, &asked);
-    let proposal = proposal(state, tallies, decide(&result));
+    let batches: Vec<bandit::Seen<'_>> = state.dealings.iter().zip(tallies).collect();
+    let proposal = bandit::decided(&state.design, &batches, decide(&result));
     let said = || {
         vec![Reason::Found {
             text: proposal.to_string(),
@@ -137,19 +138,6 @@ pub fn due(state: &ExperimentState) -> Option<Timestamp> {
 
 fn end_of(state: &ExperimentState) -> Option<Timestamp> {
     Some(state.design.duration?.after(state.started?))
-}
-
-/// What a bandit speaks for is decided by what its choice is expected to cost; a broken guardrail comes before that.
-fn proposal(state: &ExperimentState, tallies: &[Tallies], proposal: Proposal) -> Proposal {
-    if state.design.bandit.is_none() || proposal.by_itself || proposal.action == Action::CannotSay {
-        return proposal;
-    }
-    let batches: Vec<bandit::Seen<'_>> = state.dealings.iter().zip(tallies).collect();
-    let winner = bandit::standing(&state.design, &batches).and_then(|standing| standing.winner);
-    Proposal {
-        action: winner.map_or(Action::KeepRunning, |arm| Action::Ship { arm }),
-        ..proposal
-    }
 }
 
 /// A guardrail is broken, and its design says that this is nobody's decision.

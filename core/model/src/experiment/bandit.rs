@@ -76,6 +76,14 @@ impl Bandit {
                 "1 % is usual",
             );
         }
+        if self.floor == Share::ZERO {
+            refuse(
+                "floor",
+                self.floor.to_string(),
+                "every arm gets something: who could not come to an arm says nothing of it",
+                "1 % is usual",
+            );
+        }
         if self.every < Span::seconds(10) {
             refuse(
                 "every",
