@@ -1,5 +1,6 @@
 //! One experiment, for people.
 
+use super::at;
 use serde_json::Value;
 
 /// Everything about one experiment.
@@ -20,10 +21,10 @@ pub(super) fn whole(view: &Value) -> String {
     if let Some(started) = view["started"].as_str() {
         lines.push(format!("  started  {started}"));
     }
-    if let Some(why) = view["pause"]["why"].as_str() {
-        lines.push(format!("  paused   by {}: {why}", word(&view["pause"]["by"])));
+    if let Some(why) = at(view, "/pause/why").as_str() {
+        lines.push(format!("  paused   by {}: {why}", word(at(view, "/pause/by"))));
     }
-    if let Some(at) = view["ended"]["at"].as_str() {
+    if let Some(at) = at(view, "/ended/at").as_str() {
         let ended = &view["ended"];
         lines.push(format!(
             "  ended    {at}, {}: {}",
@@ -36,11 +37,11 @@ pub(super) fn whole(view: &Value) -> String {
         };
         lines.push(format!("  numbers  {numbers}"));
     }
-    if let Some(action) = view["advice"]["action"].as_str() {
-        let arm = view["advice"]["arm"].as_str();
+    if let Some(action) = at(view, "/advice/action").as_str() {
+        let arm = at(view, "/advice/arm").as_str();
         let arm = arm.map_or_else(String::new, |arm| format!(" {arm}"));
         lines.push(format!("  says     {}{arm}", action.replace('_', " ")));
-        let because = view["advice"]["because"].as_array();
+        let because = at(view, "/advice/because").as_array();
         for reason in because.into_iter().flatten() {
             lines.push(format!("           - {}", word(reason)));
         }
