@@ -22,6 +22,7 @@ mod freeze;
 mod key;
 pub(crate) mod node;
 mod nodes;
+mod observed;
 mod policy;
 mod problem;
 mod replay;

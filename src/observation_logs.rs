@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fs, io};
 use tidegate_actors::clock::Clock;
 use tidegate_actors::control::ControlPlane;
 use tidegate_actors::observing::Observatory;
@@ -22,6 +23,32 @@ const EVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// When that is tried again if it was not possible.
 const AGAIN: Duration = Duration::from_secs(60);
+
+/// The folder of the logs in a data folder.
+pub(crate) const FOLDER: &str = "observations";
+
+/// The environments that a data folder has logs of, in order.
+///
+/// # Errors
+/// When the folder is there and cannot be read.
+pub(crate) fn environments_in(data: &Path) -> io::Result<Vec<EnvironmentKey>> {
+    let entries = match fs::read_dir(data.join(FOLDER)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let key = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| EnvironmentKey::new(name).ok());
+        found.extend(key.filter(|_| entry.path().is_dir()));
+    }
+    found.sort();
+    Ok(found)
+}
 
 /// Where the observations that an embedded node acknowledged wait for the log of its environment, in a data folder.
 pub(crate) fn line_of_embedded(data: &Path, environment: &EnvironmentKey) -> PathBuf {

@@ -85,12 +85,7 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let state = ApiState::new(control.clone()).map_err(|error| Failure::process("cannot measure", error))?;
     let state = state.with_heads(heads);
     let flagd = Flagd::new(nodes.clone()).map_err(|error| Failure::process("cannot measure", error))?;
-    let of_store = StoreCollector::new(store.clone())
-        .and_then(|collector| control.registry().register(Box::new(collector)));
-    of_store.map_err(|error| Failure::process("cannot measure", error))?;
-    let of_logs = ObservationCollector::new(logs.clone())
-        .and_then(|collector| control.registry().register(Box::new(collector)));
-    of_logs.map_err(|error| Failure::process("cannot measure", error))?;
+    measure(&control, &store, &logs).map_err(|error| Failure::process("cannot measure", error))?;
     let server = start_server(listener, &state, &control, &nodes, &flagd)?;
     let answering = flagd_addresses.answer(flagd)?;
     tell(&args, told.as_deref());
@@ -131,6 +126,17 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
         Err(StoreError::Stopped(why))
     });
     outcome.and(closed.map_err(|error| Failure::process("the data folder was not closed", error)))
+}
+
+/// What the store and the logs of observations say of themselves is asked with everything else.
+fn measure(
+    control: &ControlPlane,
+    store: &Arc<EmbeddedStore>,
+    logs: &ObservationLogs,
+) -> prometheus::Result<()> {
+    let registry = control.registry();
+    registry.register(Box::new(StoreCollector::new(store.clone())?))?;
+    registry.register(Box::new(ObservationCollector::new(logs.clone())?))
 }
 
 fn check_environments(environments: &[EnvironmentKey]) -> Result<(), Failure> {

@@ -52,6 +52,11 @@ pub struct Measures {
     events: Events,
 }
 
+/// Buckets of the time to safe, in seconds.
+const SAFE_SECONDS: [f64; 14] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0,
+];
+
 /// What nodes handed in, by flag and variation.
 #[derive(Debug, Clone)]
 struct Events {
@@ -238,9 +243,7 @@ impl Measures {
             time_to_safe: new.histogram(
                 "tidegate_time_to_safe_seconds",
                 "From the decision to roll back to the last live node's confirmation",
-                vec![
-                    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0,
-                ],
+                SAFE_SECONDS.to_vec(),
             )?,
             wake_lag: new.histogram(
                 "tidegate_rollout_wake_lag_seconds",

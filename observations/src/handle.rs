@@ -67,7 +67,8 @@ struct Inner {
 }
 
 /// Where the log of an environment is, in a data folder.
-pub(crate) fn folder_of(data: &Path, environment: &EnvironmentKey) -> PathBuf {
+#[must_use]
+pub fn folder_of(data: &Path, environment: &EnvironmentKey) -> PathBuf {
     data.join("observations").join(environment.as_str())
 }
 

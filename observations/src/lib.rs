@@ -28,7 +28,7 @@ mod writer;
 pub use disk::{Disk, Space, SystemDisk};
 pub use error::{LogError, TakeInError, TalliesError};
 pub use follow::{Folded, PeriodTallies};
-pub use handle::{Observations, Settings};
+pub use handle::{Observations, Settings, folder_of};
 pub use replay::{Replayed, replay};
 pub use series::{Sample, Series};
 pub use status::{Damage, FoldStatus, Status, Taking, Torn};

@@ -1,7 +1,9 @@
 //! Commands that work on a data folder itself, with or without a server on it: `backup`, `restore`, `compact`.
 
 use super::failure::Failure;
+use super::observed::{self, ObservedLog};
 use super::screen;
+use crate::observation_logs::{FOLDER as LOGS, environments_in};
 use crate::serve::refuse_store;
 use clap::Args;
 use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
@@ -52,7 +54,9 @@ impl Folder {
 #[command(after_help = "Example:
   tidegate backup --to /backup/tidegate-monday
 
-May run beside a server, and then has all that was acknowledged before it began. Every record is checked on the way.
+May run beside a server, and then has all that was acknowledged before it began: the journal, lists, keys, and the logs of
+observations. Every record is checked on the way, and every batch of observations in the copy; a part of them that cannot
+be read is named, and copied as it is.
 The backup holds the keys that snapshots are signed with: keep it as safe as the original.")]
 pub(crate) struct BackupArgs {
     /// Where the backup is made: a folder that is empty or not there yet
@@ -66,8 +70,14 @@ pub(crate) struct BackupArgs {
 pub(crate) fn backup(args: &BackupArgs) -> Result<(), Failure> {
     let from = args.folder.check()?;
     let copied = copied(from, &args.to, Life::Same)?;
-    let text = format!("backed up {} to {}\n", what(&copied), args.to.display());
-    args.folder.answer(&document(&copied), &text)
+    let logs = observed::read_logs(&args.to)?;
+    let text = format!(
+        "backed up {} to {}\n{}",
+        what(&copied),
+        args.to.display(),
+        observed::text(&logs)
+    );
+    args.folder.answer(&document(&copied, &logs), &text)
 }
 
 /// What is put back where.
@@ -98,20 +108,32 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<(), Failure> {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH);
     let life = Life::Above(seconds.map_or(0, |since| since.as_secs()));
     let copied = copied(&args.from, &args.folder.data, life)?;
+    let logs = observed::read_logs(&args.folder.data)?;
     let text = format!(
-        "put back {} in {}, as life {}; start it with: tidegate serve --data {}\n",
+        "put back {} in {}, as life {}; start it with: tidegate serve --data {}\n{}",
         what(&copied),
         args.folder.data.display(),
         copied.epoch,
-        args.folder.data.display()
+        args.folder.data.display(),
+        observed::text(&logs)
     );
-    args.folder.answer(&document(&copied), &text)
+    args.folder.answer(&document(&copied, &logs), &text)
 }
 
 /// Copies a store, with a bar on standard error if that is a terminal.
 fn copied(from: &Path, to: &Path, life: Life) -> Result<CopyReport, Failure> {
     let bar = bar("checking the journal");
-    let copied = copy(from, to, life, &BESIDE, |done, all| {
+    let environments = environments_in(from)
+        .map_err(|error| Failure::process("cannot read the logs of observations", error))?;
+    let logs = environments
+        .iter()
+        .map(|environment| format!("{LOGS}/{environment}"));
+    let logs: Vec<String> = logs.collect();
+    let beside: Vec<&str> = BESIDE
+        .into_iter()
+        .chain(logs.iter().map(String::as_str))
+        .collect();
+    let copied = copy(from, to, life, &beside, |done, all| {
         bar.set_message("copying");
         bar.set_length(all);
         bar.set_position(done);
@@ -137,10 +159,10 @@ fn what(copied: &CopyReport) -> String {
     format!("{head} records in {} and {lists} lists", DecimalBytes(*bytes))
 }
 
-fn document(copied: &CopyReport) -> serde_json::Value {
+fn document(copied: &CopyReport, logs: &[ObservedLog]) -> serde_json::Value {
     json!({
         "epoch": copied.epoch, "records": copied.head, "segments": copied.segments, "bytes": copied.bytes,
-        "lists": copied.lists, "chain": copied.chain.to_string(),
+        "lists": copied.lists, "chain": copied.chain.to_string(), "observations": observed::document(logs),
     })
 }
 

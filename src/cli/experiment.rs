@@ -211,8 +211,17 @@ async fn list(client: &Client, screen: Screen) -> Result<(), Failure> {
                 cell(text(&design["key"])),
                 toned(text(&view["phase"]), tone(&view["phase"])),
                 cell(text(&design["flag"])),
-                cell(view["started"].as_str().map_or_else(|| "-".to_owned(), show::at)),
-                cell(view["advice"]["action"].as_str().unwrap_or("-").replace('_', " ")),
+                cell(
+                    view["started"]
+                        .as_str()
+                        .map_or_else(|| "-".to_owned(), show::when),
+                ),
+                cell(
+                    at(view, "/advice/action")
+                        .as_str()
+                        .unwrap_or("-")
+                        .replace('_', " "),
+                ),
                 cell(text(&design["hypothesis"])),
             ]
         });
@@ -248,6 +257,11 @@ fn show(screen: Screen, answer: &Answer) -> Result<(), Failure> {
     screen.show(&view, || Ok(show::whole(&view)))
 }
 
+/// A part of an answer; null where there is none.
+fn at<'v>(value: &'v Value, path: &str) -> &'v Value {
+    value.pointer(path).unwrap_or(&Value::Null)
+}
+
 /// The design in a file; `-` is standard input.
 fn design(file: &Path) -> Result<(ExperimentKey, Value), Failure> {
     let text = super::read_text(file)?;
@@ -255,7 +269,7 @@ fn design(file: &Path) -> Result<(ExperimentKey, Value), Failure> {
         let fix = "a design is JSON, as `tidegate experiment show KEY --json` has it under `design`";
         Failure::input(file.display(), format!("cannot be read: {error}"), fix)
     })?;
-    let key = design["key"].as_str().unwrap_or_default();
+    let key = at(&design, "/key").as_str().unwrap_or_default();
     let key = key.parse().map_err(|violation| {
         Failure::input(
             file.display(),
@@ -278,7 +292,10 @@ async fn check(client: &Client, screen: Screen, file: &Path) -> Result<(), Failu
     let (key, design) = design(file)?;
     let answer = client.post(&client.within("experiments/check"), &design).await?;
     let checked = answer.json()?;
-    let violations = checked["violations"].as_array().cloned().unwrap_or_default();
+    let violations = at(&checked, "/violations")
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
     if violations.is_empty() {
         return screen.show(&checked, || Ok(format!("{key} could be saved as it is\n")));
     }

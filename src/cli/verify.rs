@@ -2,6 +2,7 @@
 
 use super::data::Folder;
 use super::failure::Failure;
+use super::observed;
 use crate::serve::refuse_store;
 use clap::Args;
 use indicatif::DecimalBytes;
@@ -21,7 +22,8 @@ use tidegate_store::{Expected, VerifyReport, read_heads, verify_against};
   tidegate verify --chain 51c07b2f
 
 With --chain it must still begin with the journal that this stood for; with --heads it must contain every head that was
-signed. Changes nothing, and may run beside a server. Exit code 65 names the first bad record.")]
+signed. The logs of observations are read too. Changes nothing, and may run beside a server. Exit code 65 names the first
+bad record, or the first part of the observations that cannot be read.")]
 pub(crate) struct VerifyArgs {
     /// The archive that 'tidegate archive' moved the first segments to: both are read as one journal
     #[arg(long, value_name = "FOLDER")]
@@ -53,8 +55,22 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<(), Failure> {
         heads: &heads,
     };
     let report = verify_against(folder, expected).map_err(|error| refuse_store(folder, error))?;
-    args.folder
-        .answer(&document(&report, heads.len()), &text(&report, heads.len()))
+    let logs = observed::read_logs(folder)?;
+    let mut document = document(&report, heads.len());
+    if let Some(fields) = document.as_object_mut() {
+        fields.insert("observations".to_owned(), observed::document(&logs));
+    }
+    let text = text(&report, heads.len()) + &observed::text(&logs);
+    args.folder.answer(&document, &text)?;
+    match observed::first_damage(&logs) {
+        None => Ok(()),
+        Some(damage) => Err(Failure::DataDamaged {
+            folder: folder.to_owned(),
+            detail: format!(
+                "{damage}; the journal is whole, and the control plane starts: results miss these observations"
+            ),
+        }),
+    }
 }
 
 /// The heads in a file, each vouched for by one of the keys.

@@ -176,13 +176,18 @@ fn copy_beside(from: &Path, to: &Path) -> Result<(), StoreError> {
         return fs::set_permissions(to, about.permissions()).map_err(StoreError::io("writing", to));
     }
     fs::create_dir_all(to).map_err(StoreError::io("making", to))?;
-    for entry in fs::read_dir(from).map_err(StoreError::io("reading", from))? {
-        let entry = entry.map_err(StoreError::io("reading", from))?;
+    let entries = fs::read_dir(from).map_err(StoreError::io("reading", from))?;
+    let entries: io::Result<Vec<fs::DirEntry>> = entries.collect();
+    let mut entries = entries.map_err(StoreError::io("reading", from))?;
+    // By name, and those that are there now: of files that are written one after the other none is missing in the middle.
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
         if entry.file_type().is_ok_and(|kind| kind.is_file()) {
             copy_beside(&entry.path(), &to.join(entry.file_name()))?;
         }
     }
-    sync(to)
+    sync(to)?;
+    to.parent().map_or(Ok(()), sync)
 }
 
 /// Copies the first bytes of a file, or all, and syncs them.

@@ -39,10 +39,18 @@ fn report(data: &Path) -> Value {
 async fn a_backup_beside_a_running_server_is_put_back_as_a_new_life() {
     let plane = with_flags(20).await;
     let data = plane.data();
+    let seen = json!({"kind": "event", "unit": "u1", "metric": "purchase", "value": 1, "at": "2026-06-01T12:00:00Z", "id": "1"});
+    let batch = json!({"spool": "line", "number": 1, "observations": [seen]});
+    let (status, body) = plane.call("POST", "production/observations", Some(batch)).await;
+    assert_eq!(status, 200, "{body}");
     let backup = plane.folder.path().join("backup");
     let to = backup.display().to_string();
     let (code, said) = run(&["backup", "--to", &to], &data);
     assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("observations of production: 1 in 1 batches"),
+        "{said}"
+    );
     let (code, again) = run(&["backup", "--to", &to], &data);
     assert_eq!(code, Some(1), "{again}");
     assert!(again.contains("there is something already"), "{again}");
@@ -56,7 +64,9 @@ async fn a_backup_beside_a_running_server_is_put_back_as_a_new_life() {
     let restored = plane.folder.path().join("restored");
     let (code, said) = run(&["restore", "--from", &to], &restored);
     assert_eq!(code, Some(0), "{said}");
-    assert!(report(&restored)["epoch"].as_u64() > Some(1_700_000_000));
+    let found = report(&restored);
+    assert!(found["epoch"].as_u64() > Some(1_700_000_000), "{found}");
+    assert_eq!(found["observations"]["production"]["observations"], 1, "{found}");
     let port = free_port();
     let mut command = tidegate();
     command

@@ -1,11 +1,11 @@
 //! Reports and plans of experiments.
 
-use super::design;
+use super::{at, design};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::screen::{self, Screen, cell, number};
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use tidegate_model::key::ExperimentKey;
 
@@ -72,16 +72,17 @@ pub(super) async fn report(
 /// How many units a design needs, and how long that takes.
 pub(super) async fn plan(client: &Client, screen: Screen, planned: &Planned) -> Result<(), Failure> {
     let (_, design) = design(&planned.file)?;
-    let mut body = json!({ "design": design });
+    let mut body = Map::from_iter([("design".to_owned(), design)]);
     if let Some(file) = &planned.traffic.traffic {
         let text = crate::cli::read_text(file)?;
-        body["traffic"] = serde_json::from_str(&text).map_err(|error| {
+        let traffic = serde_json::from_str(&text).map_err(|error| {
             let fix = r#"for example {"unitsADay": 4000, "metrics": {"purchase": {"value": 0.1}}}"#;
             Failure::input(file.display(), format!("cannot be read: {error}"), fix)
         })?;
+        body.insert("traffic".to_owned(), traffic);
     }
     if let Some(key) = &planned.traffic.measured_by {
-        body["measuredBy"] = json!(key);
+        body.insert("measuredBy".to_owned(), json!(key));
     }
     let answer = client.post(&client.within("experiments/plan"), &body).await?;
     let plan = answer.json()?;
@@ -97,7 +98,7 @@ fn told(screen: Screen, plan: &Value) -> String {
         given(&plan["unitsADay"]),
     );
     let rows = plan["metrics"].as_array().into_iter().flatten().map(|metric| {
-        let why = metric["units"]["refused"]["why"].as_str();
+        let why = at(metric, "/units/refused/why").as_str();
         vec![
             cell(metric["metric"].as_str().unwrap_or_default()),
             cell(metric["role"].as_str().unwrap_or_default()),

@@ -1,5 +1,6 @@
 //! What an experiment says, for people.
 
+use super::at;
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::screen::{Cell, Screen, Tone, cell, number, toned};
@@ -29,7 +30,7 @@ pub(super) async fn course(client: &Client, screen: Screen, key: &ExperimentKey)
     let found = answer.json()?;
     screen.show(&found, || {
         let mut rows = Vec::new();
-        for (metric, arms) in found["metrics"].as_object().into_iter().flatten() {
+        for (metric, arms) in at(&found, "/metrics").as_object().into_iter().flatten() {
             for (arm, points) in arms.as_object().into_iter().flatten() {
                 for point in points.as_array().into_iter().flatten() {
                     rows.push(vec![
@@ -66,19 +67,19 @@ fn told(screen: Screen, found: &Value) -> String {
     }
     text.push('\n');
     text.push_str(&table(screen, &headline["metrics"]));
-    for arm in found["bandit"]["arms"].as_array().into_iter().flatten() {
+    for arm in at(found, "/bandit/arms").as_array().into_iter().flatten() {
         text.push_str(&format!(
             "\n  {}: weight {} %, mean {}, best with chance {}",
             arm["arm"].as_str().unwrap_or_default(),
             arm["weight"],
-            given(&arm["mean"]["value"]),
+            given(at(arm, "/mean/value")),
             given(&arm["best"]),
         ));
     }
     if found["bandit"].is_object() {
         text.push_str(&format!(
             "\n  given away so far: {}\n",
-            given(&found["bandit"]["regret"])
+            given(at(found, "/bandit/regret"))
         ));
     }
     for (value, metrics) in found["breakdown"]["values"].as_object().into_iter().flatten() {
@@ -137,9 +138,9 @@ fn table(screen: Screen, metrics: &Value) -> String {
                 cell(metric["role"].as_str().unwrap_or_default()),
                 cell(comparison["arm"].as_str().unwrap_or_default()),
                 toned(verdict.replace('_', " "), tone),
-                cell(given(&comparison["difference"]["estimate"])),
-                cell(bounds(&comparison["difference"]["interval"])),
-                cell(percent(&comparison["lift"]["estimate"])),
+                cell(given(at(comparison, "/difference/estimate"))),
+                cell(bounds(at(comparison, "/difference/interval"))),
+                cell(percent(at(comparison, "/lift/estimate"))),
                 cell(refusal(&comparison["difference"])),
             ]);
         }
@@ -181,5 +182,5 @@ fn bounds(interval: &Value) -> String {
 
 /// Why a number is not there.
 fn refusal(value: &Value) -> String {
-    value["refused"]["why"].as_str().unwrap_or_default().to_owned()
+    at(value, "/refused/why").as_str().unwrap_or_default().to_owned()
 }

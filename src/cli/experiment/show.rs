@@ -1,5 +1,6 @@
 //! One experiment, for people.
 
+use super::at;
 use crate::cli::screen::moment;
 use serde_json::Value;
 
@@ -19,16 +20,16 @@ pub(super) fn whole(view: &Value) -> String {
         format!("  judged   {}", discipline(&design["discipline"])),
     ];
     if let Some(started) = view["started"].as_str() {
-        lines.push(format!("  started  {}", at(started)));
+        lines.push(format!("  started  {}", when(started)));
     }
-    if let Some(why) = view["pause"]["why"].as_str() {
-        lines.push(format!("  paused   by {}: {why}", word(&view["pause"]["by"])));
+    if let Some(why) = at(view, "/pause/why").as_str() {
+        lines.push(format!("  paused   by {}: {why}", word(at(view, "/pause/by"))));
     }
-    if let Some(when) = view["ended"]["at"].as_str() {
+    if let Some(ended_at) = at(view, "/ended/at").as_str() {
         let ended = &view["ended"];
         lines.push(format!(
             "  ended    {}, {}: {}",
-            at(when),
+            when(ended_at),
             outcome(&ended["outcome"]),
             word(&ended["why"])
         ));
@@ -38,15 +39,15 @@ pub(super) fn whole(view: &Value) -> String {
         };
         lines.push(format!("  numbers  {numbers}"));
     }
-    if let Some(action) = view["advice"]["action"].as_str() {
-        let arm = view["advice"]["arm"].as_str();
+    if let Some(action) = at(view, "/advice/action").as_str() {
+        let arm = at(view, "/advice/arm").as_str();
         let arm = arm.map_or_else(String::new, |arm| format!(" {arm}"));
-        let since = view["advice"]["at"].as_str().map_or_else(String::new, at);
+        let since = at(view, "/advice/at").as_str().map_or_else(String::new, when);
         lines.push(format!(
             "  says     {}{arm}, since {since}, because",
             action.replace('_', " ")
         ));
-        let because = view["advice"]["because"].as_array();
+        let because = at(view, "/advice/because").as_array();
         for reason in because.into_iter().flatten() {
             lines.push(format!("           - {}", word(reason)));
         }
@@ -55,7 +56,7 @@ pub(super) fn whole(view: &Value) -> String {
 }
 
 /// A moment as people read it.
-pub(super) fn at(text: &str) -> String {
+pub(super) fn when(text: &str) -> String {
     text.parse().map_or_else(|_| text.to_owned(), moment)
 }
 
