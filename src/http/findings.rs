@@ -9,7 +9,6 @@ use actix_web::HttpResponse;
 use actix_web::http::header;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::collections::BTreeMap;
 use tidegate_actors::view::Revised;
 use tidegate_analytics::findings::{self, Breakdown, Findings, Point};
 use tidegate_analytics::plan::{Plan, Traffic, plan};
