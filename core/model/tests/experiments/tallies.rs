@@ -21,6 +21,7 @@ fn metric(n: u64, y: i128) -> MetricTally {
         active: n / 3,
         steps: (0..n % 4).collect(),
         quantile: None,
+        ranks: None,
     }
 }
 
