@@ -140,14 +140,14 @@ fn each_part_stands_for_itself() {
     let state = running(&group());
     let found = breakdown(&state.design, &tallies, "country");
     let lift = |value: &str| {
-        found[value][0].comparisons[0]
+        found.values[value][0].comparisons[0]
             .difference
             .given()
             .unwrap()
             .estimate
     };
     assert!((lift("DE") - 0.1).abs() < 1e-12 && lift("FR").abs() < 1e-12);
-    assert!(breakdown(&state.design, &tallies, "browser").is_empty());
+    assert!(breakdown(&state.design, &tallies, "browser").values.is_empty());
 }
 
 #[test]
