@@ -163,7 +163,8 @@ struct Course {
     metrics: BTreeMap<MetricName, BTreeMap<VariationKey, Vec<Point>>>,
 }
 
-/// The result that counts as a report: JSON, Markdown for a ticket, or one page of HTML with drawings.
+/// The result that counts as a report: JSON, Markdown for a ticket, or one page of HTML with drawings. After a day it has
+/// the plan too, by the traffic that was measured: what the design can find, by units and by effects.
 #[utoipa::path(
     get, path = "/api/v1/{environment}/experiments/{key}/report", operation_id = "reportExperiment", tag = "experiments",
     params(("format" = Option<String>, Query, description = "`json` (by default), `markdown`, or `html`: a page without scripts, with drawings.")),
@@ -184,11 +185,14 @@ pub(super) async fn report(
     let counted = Counted::of(&allowed, &key).await?;
     let inputs = counted.inputs()?;
     let found = findings::findings(&counted.state, &counted.tallies);
+    let now = allowed.control().clock().now();
+    let traffic = findings::traffic(&counted.state, &counted.tallies, now);
+    let planned = traffic.map(|traffic| plan(&counted.state.design, &traffic));
     let report = Report {
         design: &counted.state.design,
         result: &found.headline,
         decision: &found.decision,
-        plan: None,
+        plan: planned.as_ref(),
         inputs: &inputs,
         version: env!("CARGO_PKG_VERSION"),
     };

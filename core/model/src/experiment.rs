@@ -14,7 +14,7 @@ mod state;
 pub mod tally;
 
 pub use bandit::{Bandit, DEALINGS_MAX};
-pub use design::{ARMS_MAX, Design, Discipline, EXCLUDED_MAX, LOOKS_MAX, METRICS_MAX, Spending};
+pub use design::{ARMS_MAX, Design, Discipline, EXCLUDED_MAX, HISTORY_MAX, LOOKS_MAX, METRICS_MAX, Spending};
 pub use metric::{Aggregation, Cap, FUNNEL_STEPS_MAX, Goal, Measure, Metric, OnBreach, Part, Role};
 pub use state::{
     Advice, Dealing, Ended, ExperimentChange, ExperimentCommand, ExperimentState, Outcome, Pause, Phase,

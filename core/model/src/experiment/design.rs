@@ -20,6 +20,8 @@ pub const ARMS_MAX: usize = 20;
 pub const METRICS_MAX: usize = 50;
 /// Most units that are left out one by one.
 pub const EXCLUDED_MAX: usize = 10_000;
+/// Longest history: observations that are older are not kept.
+pub const HISTORY_MAX: Span = Span::seconds(30 * 24 * 3600);
 /// Most looks of a group sequential design.
 pub const LOOKS_MAX: u32 = 50;
 
@@ -392,6 +394,13 @@ impl Design {
             looks.to_string(),
             "a group sequential design has 1 to 50 looks",
             "5 is usual",
+        );
+        check(
+            self.history <= HISTORY_MAX,
+            "history",
+            self.history.to_string(),
+            "what units did before is kept for 30 days",
+            "\"14d\" is usual",
         );
         check(
             self.duration.is_none_or(|duration| !duration.is_zero()),

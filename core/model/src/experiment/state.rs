@@ -355,6 +355,15 @@ impl ExperimentState {
         last.is_some_and(|last| last.batch.checked_add(1) == Some(batch))
     }
 
+    fn rest(&mut self, by: &Author, why: &str, since: Timestamp) {
+        self.phase = Phase::Paused;
+        self.pause = Some(Pause {
+            since,
+            by: by.clone(),
+            why: why.to_owned(),
+        });
+    }
+
     fn follow(mut self, change: &ExperimentChange, at: Timestamp) -> Option<Self> {
         use ExperimentChange as C;
         use Phase as P;
@@ -374,14 +383,7 @@ impl ExperimentState {
                     arms: self.design.arms.clone(),
                 });
             }
-            (C::Paused { by, why }, P::Running) => {
-                self.phase = P::Paused;
-                self.pause = Some(Pause {
-                    since: at,
-                    by: by.clone(),
-                    why: why.clone(),
-                });
-            }
+            (C::Paused { by, why }, P::Running) => self.rest(by, why, at),
             (C::Resumed, P::Paused) => {
                 self.phase = P::Running;
                 self.pause = None;
