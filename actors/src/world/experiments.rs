@@ -502,21 +502,16 @@ async fn two_experiments_of_one_layer_share_no_part() {
     let layer = |from: u32, to: u32| json!({ "key": "page", "from": from, "to": to });
     world.draft(json!({ "layer": layer(0, 60) })).await.unwrap();
     world.tell(ExperimentCommand::Start).await.unwrap();
-    world
-        .edit(json!({ "key": "other", "type": "boolean" }))
-        .await
-        .unwrap();
-    let over_full = world
-        .draft(json!({ "key": "second", "flag": "other", "layer": layer(50, 100) }))
-        .await;
+    let other = json!({ "key": "other", "type": "boolean" });
+    world.edit(other).await.unwrap();
+    let second = |from: u32| json!({ "key": "second", "flag": "other", "layer": layer(from, 100) });
+    let over_full = world.draft(second(50)).await;
     let Err(ControlError::Refused(Refusal::Invalid(invalid))) = over_full else {
         panic!("{over_full:?}");
     };
     let violation = &invalid.into_violations()[0];
     assert_eq!(violation.field, "layer");
     assert!(violation.rule.contains("green-button"), "{violation}");
-    let beside = world
-        .draft(json!({ "key": "second", "flag": "other", "layer": layer(60, 100) }))
-        .await;
+    let beside = world.draft(second(60)).await;
     assert_eq!(beside.unwrap().phase, Phase::Draft);
 }
