@@ -1,9 +1,5 @@
 //! Bandits: weights that add up and keep their floors, and standings that a drift of the base rate does not bend.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test that has not what it needs fails"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that has not what it needs fails")]
 
 use proptest::prelude::*;
 use tidegate_analytics::bandit::{Standing, standing, weigh};

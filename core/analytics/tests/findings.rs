@@ -1,9 +1,5 @@
 //! Everything that an experiment says at one moment.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test that has not what it needs fails"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that has not what it needs fails")]
 
 use serde_json::{Value, json};
 use tidegate_analytics::findings::{breakdown, course, findings, traffic};

@@ -9,9 +9,12 @@ use tidegate_model::change::Change;
 use tidegate_model::experiment::{ExperimentCommand as C, Outcome, Phase as P};
 use tidegate_model::flag::FlagStatus;
 
+/// From where a command leads where, and what is told of it.
+type Move = (P, P, S);
+
 #[test]
 fn each_command_is_done_where_it_may_be_and_refused_elsewhere() {
-    let table: Vec<(C, Vec<(P, P, S)>)> = vec![
+    let table: Vec<(C, Vec<Move>)> = vec![
         (C::Schedule, vec![(P::Draft, P::Scheduled, S::Scheduled)]),
         (C::Unschedule, vec![(P::Scheduled, P::Draft, S::Unscheduled)]),
         (

@@ -5,6 +5,7 @@
     clippy::panic,
     reason = "a test that has not what it needs fails"
 )]
+#![expect(clippy::too_many_lines, reason = "tables of cases")]
 
 mod amending;
 mod commanding;

@@ -355,13 +355,8 @@ impl ExperimentState {
         last.is_some_and(|last| last.batch.checked_add(1) == Some(batch))
     }
 
-    fn rest(&mut self, by: &Author, why: &str, since: Timestamp) {
-        self.phase = Phase::Paused;
-        self.pause = Some(Pause {
-            since,
-            by: by.clone(),
-            why: why.to_owned(),
-        });
+    fn deal(&mut self, batch: u32, arms: Vec<WeightedVariation>, from: Timestamp) {
+        self.dealings.push(Dealing { batch, from, arms });
     }
 
     fn follow(mut self, change: &ExperimentChange, at: Timestamp) -> Option<Self> {
@@ -377,13 +372,16 @@ impl ExperimentState {
             (C::Started, P::Draft | P::Scheduled) => {
                 self.phase = P::Running;
                 self.started = Some(at);
-                self.dealings.push(Dealing {
-                    batch: 0,
-                    from: at,
-                    arms: self.design.arms.clone(),
+                self.deal(0, self.design.arms.clone(), at);
+            }
+            (C::Paused { by, why }, P::Running) => {
+                self.phase = P::Paused;
+                self.pause = Some(Pause {
+                    since: at,
+                    by: by.clone(),
+                    why: why.clone(),
                 });
             }
-            (C::Paused { by, why }, P::Running) => self.rest(by, why, at),
             (C::Resumed, P::Paused) => {
                 self.phase = P::Running;
                 self.pause = None;
@@ -393,11 +391,9 @@ impl ExperimentState {
                 self.last_look = Some(tallies.clone());
             }
             (C::Advised(advice), P::Running | P::Paused) => self.advice = Some(advice.clone()),
-            (C::Dealt { batch, arms }, P::Running) if self.follows(*batch) => self.dealings.push(Dealing {
-                batch: *batch,
-                from: at,
-                arms: arms.clone(),
-            }),
+            (C::Dealt { batch, arms }, P::Running) if self.follows(*batch) => {
+                self.deal(*batch, arms.clone(), at);
+            }
             (
                 C::Stopped {
                     outcome,

@@ -2,10 +2,11 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::unwrap_used,
-    clippy::panic,
     reason = "a test that has not what it needs fails"
 )]
+#![expect(clippy::too_many_lines, reason = "tables of cases")]
 
+mod bandits;
 mod designs;
 mod flags;
 mod make;
