@@ -96,7 +96,9 @@ fn bucketing_does_not_change_in_the_middle_of_a_rollout() {
     assert_eq!(save(v2, &[]), Ok(Some(Change::EnvironmentSaved(v2))));
     let refused = save(v2, &pinned).expect_err("a rollout runs");
     assert!(
-        refused.to_string().contains("rollouts run on checkout"),
+        refused
+            .to_string()
+            .contains("rollouts or experiments run on checkout"),
         "{refused}"
     );
 }

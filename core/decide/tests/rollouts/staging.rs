@@ -11,7 +11,7 @@ use tidegate_decide::step::Step;
 use tidegate_model::access::Role;
 use tidegate_model::catalog::Catalog;
 use tidegate_model::change::{Change, EntityState};
-use tidegate_model::flag::{FlagState, Serve};
+use tidegate_model::flag::{Flag, FlagState, Serve};
 use tidegate_model::key::{EnvironmentKey, Revision, SegmentKey};
 use tidegate_model::policy::{Policy, read};
 use tidegate_model::rollout::RolloutChange;
@@ -201,18 +201,23 @@ fn opening() -> Catalog {
     }
 }
 
+/// A flag on which one rollout was started, and is over.
+fn unheld(flag: &Flag) -> FlagState {
+    FlagState {
+        flag: flag.clone(),
+        pin: None,
+        attempts: 1,
+        held: None,
+    }
+}
+
 #[test]
 fn while_an_edit_opens_nobody_changes_what_it_stands_on() {
     let catalog = opening();
     let key = |name: &str| SegmentKey::new(name).unwrap();
     let edited = serde_json::from_value(json!({"key": "beta", "included": ["eve"]})).unwrap();
     let guard = catalog.flags.values().next().unwrap();
-    let state = FlagState {
-        flag: guard.clone(),
-        pin: None,
-        attempts: 1,
-        held: None,
-    };
+    let state = unheld(guard);
     let mut archived = guard.definition().clone();
     archived.status = tidegate_model::flag::FlagStatus::Archived;
     let waves = "apiVersion: tidegate/v1\nkind: RolloutPolicy\nname: waves\nschedule:\n  stages:\n    - { segment: beta, percentage: 1, duration: 1h }\n    - { percentage: 100, duration: 1h }\nsafety: { rules: [{ name: errors, query: up, window: 5m, threshold: 0.5 }] }\n";
