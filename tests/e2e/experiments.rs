@@ -78,6 +78,28 @@ async fn enrol(client: &Client<'_>, first: usize) -> Option<Vec<String>> {
     (variations.len() == 1000).then_some(variations)
 }
 
+/// A quarter of all participants, by all callers at once; counted by their variations.
+async fn enrol_quarter(client: &Client<'_>, begin: usize, arms: &mut BTreeMap<String, u64>) {
+    let each = PARTICIPANTS / 4 / CALLERS;
+    let callers = (0..CALLERS).map(|caller| async move {
+        let mut met: Vec<String> = Vec::new();
+        let first = begin + caller * each;
+        for first in (first..first + each).step_by(1000) {
+            let answered = || async { enrol(client, first).await };
+            let thousand = until("the node enrols", answered).await;
+            met.extend(thousand.into_iter().take(each.min(1000)));
+        }
+        met
+    });
+    for variation in futures_util::future::join_all(callers)
+        .await
+        .into_iter()
+        .flatten()
+    {
+        *arms.entry(variation).or_default() += 1;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_thousand_are_enrolled_while_processes_are_killed() {
     let mut plane = Plane::start(None).await;
@@ -89,30 +111,7 @@ async fn a_hundred_thousand_are_enrolled_while_processes_are_killed() {
     .await;
     let mut arms: BTreeMap<String, u64> = BTreeMap::new();
     for (round, begin) in (0..PARTICIPANTS).step_by(PARTICIPANTS / 4).enumerate() {
-        let client = node.client();
-        let each = PARTICIPANTS / 4 / CALLERS;
-        let callers = (0..CALLERS).map(|caller| {
-            let client = &client;
-            async move {
-                let mut met: Vec<String> = Vec::new();
-                let first = begin + caller * each;
-                for first in (first..first + each).step_by(1000) {
-                    let answered = || async { enrol(client, first).await };
-                    met.extend(
-                        until("the node enrols", answered)
-                            .await
-                            .into_iter()
-                            .take(each.min(1000)),
-                    );
-                }
-                met
-            }
-        });
-        for met in futures_util::future::join_all(callers).await {
-            for variation in met {
-                *arms.entry(variation).or_default() += 1;
-            }
-        }
+        enrol_quarter(&node.client(), begin, &mut arms).await;
         match round {
             0 => plane.restart().await,
             1 => {
@@ -244,124 +243,90 @@ async fn a_bandit_is_dealt_anew_by_what_its_units_do() {
 async fn its_winner_is_handed_to_a_rollout_by_one_command() {
     let plane = Plane::start(None).await;
     plane.start_experiment(json!({})).await;
-    let file = plane.folder.path().join("design.json");
-    std::fs::write(
-        &file,
-        design(&json!({ "arms": [
+    let folder = plane.folder.path();
+    let bad = json!({ "arms": [
         { "variation": "off", "weight": 50 }, { "variation": "onn", "weight": 40 },
-    ] }))
-        .to_string(),
-    )
-    .expect("written");
-    let traffic = plane.folder.path().join("traffic.json");
-    let text = r#"{"unitsADay": 4000, "metrics": {"purchase": {"value": 0.1}, "broken": {"value": 0.01}}}"#;
-    std::fs::write(&traffic, text).expect("written");
-    let good = plane.folder.path().join("good.json");
-    std::fs::write(&good, design(&json!({})).to_string()).expect("written");
-    let policy = plane.folder.path().join("events-only.yaml");
-    std::fs::write(&policy, POLICY).expect("written");
-    let path = |file: &std::path::Path| file.to_str().expect("text").to_owned();
-    let (bad, traffic, good, policy) = (path(&file), path(&traffic), path(&good), path(&policy));
-    let lines: &[(&[&str], i32, &[&str])] = &[
-        (&["experiment", "list"], 0, &["green-button", "running"]),
-        (
-            &["experiment", "check", &bad],
-            1,
-            &["arms", "100 %", "did you mean", "on"],
-        ),
-        (&["experiment", "check", &good], 0, &["could be saved"]),
-        (
-            &["experiment", "plan", &good, "--traffic", &traffic],
-            0,
-            &["purchase", "units a day"],
-        ),
-        (&["experiment", "plan", &good], 2, &["--traffic", "--measured-by"]),
-        (
-            &["experiment", "results", "green-button"],
-            0,
-            &["keep running", "purchase"],
-        ),
-        (
-            &["experiment", "results", "absent"],
-            1,
-            &["there is no experiment absent"],
-        ),
-        (
-            &["experiment", "report", "green-button"],
-            0,
-            &["# Experiment green-button"],
-        ),
-        (&["policy", "apply", &policy], 0, &["saved"]),
-        (
-            &["rollout", "start", "checkout", "--policy", "events-only"],
-            1,
-            &["held by experiment green-button"],
-        ),
-        (
-            &["experiment", "stop", "green-button", "--revert"],
-            2,
-            &["--reason"],
-        ),
-        (
-            &[
-                "experiment",
-                "stop",
-                "green-button",
-                "--hand-over",
-                "on",
-                "--reason",
-                "x",
-            ],
-            2,
-            &["--policy"],
-        ),
-        (
-            &[
-                "experiment",
-                "stop",
-                "green-button",
-                "--hand-over",
-                "on",
-                "--policy",
-                "absent",
-                "--reason",
-                "x",
-            ],
-            1,
-            &["there is no policy absent"],
-        ),
-        (
-            &[
-                "experiment",
-                "stop",
-                "green-button",
-                "--hand-over",
-                "on",
-                "--policy",
-                "events-only",
-                "--reason",
-                "it won",
-            ],
-            0,
-            &["stopped", "goes on as a rollout by events-only", "it won"],
-        ),
-        (&["rollout", "status", "checkout"], 0, &["checkout.1"]),
-        (
-            &["experiment", "delete", "green-button"],
-            1,
-            &["has started", "archive"],
-        ),
-        (&["experiment", "archive", "green-button"], 0, &["archived"]),
-        (&["audit"], 0, &["experiment/production/green-button"]),
-    ];
-    for (arguments, code, says) in lines {
-        let (ended, said) = said_by(&plane, arguments.iter().copied());
-        assert_eq!(ended, Some(*code), "{arguments:?}\n{said}");
+    ] });
+    for (name, text) in [
+        ("bad.json", design(&bad).to_string()),
+        ("good.json", design(&json!({})).to_string()),
+        ("traffic.json", TRAFFIC.to_owned()),
+        ("events-only.yaml", POLICY.to_owned()),
+    ] {
+        std::fs::write(folder.join(name), text).expect("written");
+    }
+    for (line, code, says) in LINES {
+        let words = line
+            .split(' ')
+            .map(|word| match word.contains(".json") || word.contains(".yaml") {
+                true => folder.join(word).to_str().expect("text").to_owned(),
+                false => word.to_owned(),
+            });
+        let words: Vec<String> = words.collect();
+        let (ended, said) = said_by(&plane, words.iter().map(String::as_str));
+        assert_eq!(ended, Some(*code), "{line}\n{said}");
         for part in *says {
-            assert!(said.contains(part), "{arguments:?}: missing {part:?} in\n{said}");
+            assert!(said.contains(part), "{line}: missing {part:?} in\n{said}");
         }
     }
 }
+
+/// What a command line has to say, and the code it has to end with; files are in the plane's folder.
+const LINES: &[(&str, i32, &[&str])] = &[
+    ("experiment list", 0, &["green-button", "running"]),
+    (
+        "experiment check bad.json",
+        1,
+        &["arms", "100 %", "did you mean", "on"],
+    ),
+    ("experiment check good.json", 0, &["could be saved"]),
+    (
+        "experiment plan good.json --traffic traffic.json",
+        0,
+        &["purchase", "units a day"],
+    ),
+    ("experiment plan good.json", 2, &["--traffic", "--measured-by"]),
+    (
+        "experiment results green-button",
+        0,
+        &["keep running", "purchase"],
+    ),
+    ("experiment results absent", 1, &["there is no experiment absent"]),
+    (
+        "experiment report green-button",
+        0,
+        &["# Experiment green-button"],
+    ),
+    ("policy apply events-only.yaml", 0, &["saved"]),
+    (
+        "rollout start checkout --policy events-only",
+        1,
+        &["held by experiment green-button"],
+    ),
+    ("experiment stop green-button --revert", 2, &["--reason"]),
+    (
+        "experiment stop green-button --hand-over on --reason x",
+        2,
+        &["--policy"],
+    ),
+    (
+        "experiment stop green-button --hand-over on --policy absent --reason x",
+        1,
+        &["there is no policy absent"],
+    ),
+    (
+        "experiment stop green-button --hand-over on --policy events-only --reason won",
+        0,
+        &["stopped", "goes on as a rollout by events-only", "won"],
+    ),
+    ("rollout status checkout", 0, &["checkout.1"]),
+    ("experiment delete green-button", 1, &["has started", "archive"]),
+    ("experiment archive green-button", 0, &["archived"]),
+    ("audit", 0, &["experiment/production/green-button"]),
+];
+
+const TRAFFIC: &str =
+    r#"{"unitsADay": 4000, "metrics": {"purchase": {"value": 0.1}, "broken": {"value": 0.01}}}"#;
 
 const POLICY: &str = r"
 apiVersion: tidegate/v1

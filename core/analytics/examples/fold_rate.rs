@@ -9,6 +9,7 @@
     clippy::cast_possible_truncation,
     clippy::expect_used,
     clippy::print_stdout,
+    clippy::disallowed_methods,
     reason = "a measurement tells its numbers, or ends"
 )]
 

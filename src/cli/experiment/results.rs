@@ -82,11 +82,11 @@ fn told(screen: Screen, found: &Value) -> String {
             given(at(found, "/bandit/regret"))
         ));
     }
-    for (value, metrics) in found["breakdown"]["values"].as_object().into_iter().flatten() {
+    for (value, metrics) in at(found, "/breakdown/values").as_object().into_iter().flatten() {
         text.push_str(&format!("\n{value}\n"));
         text.push_str(&table(screen, metrics));
     }
-    if let Some(metrics) = found["breakdown"]["adjusted"].as_array() {
+    if let Some(metrics) = at(found, "/breakdown/adjusted").as_array() {
         text.push_str("\nall units, adjusted by these values; no verdict\n");
         text.push_str(&adjusted(screen, metrics));
     }
@@ -102,10 +102,10 @@ fn adjusted(screen: Screen, metrics: &[Value]) -> String {
                 cell(metric["metric"].as_str().unwrap_or_default()),
                 cell(comparison["arm"].as_str().unwrap_or_default()),
                 cell(&comparison["strata"]),
-                cell(given(&comparison["difference"]["estimate"])),
-                cell(bounds(&comparison["difference"]["interval"])),
-                cell(percent(&comparison["lift"]["estimate"])),
-                cell(given(&comparison["p"]["p"])),
+                cell(given(at(comparison, "/difference/estimate"))),
+                cell(bounds(at(comparison, "/difference/interval"))),
+                cell(percent(at(comparison, "/lift/estimate"))),
+                cell(given(at(comparison, "/p/p"))),
                 cell(refusal(&comparison["difference"])),
             ]);
         }
